@@ -1,0 +1,119 @@
+//! The 64 hex digits by which networks, endpoints and containers are known.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::link::LinkIndex;
+use super::parse::{ParseError, Reason, ValueKind, text_value};
+
+const FORM: &str = "64 lower-case hex digits";
+
+fn parse_hex(text: &str) -> Option<[u8; 32]> {
+    let lower_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
+    if text.len() != 64 || !text.as_bytes().iter().all(|b| lower_hex(b)) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        ///
+        /// ```
+        #[doc = concat!("use bridgework::", stringify!($type), ";")]
+        ///
+        #[doc = concat!("let id = ", stringify!($type), "::from_bytes([0xab; 32]);")]
+        /// assert_eq!(id.to_string(), "ab".repeat(32));
+        /// assert_eq!(id.short(), "abababababab");
+        /// assert_eq!(id.to_string().parse(), Ok(id));
+        /// ```
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type([u8; 32]);
+
+        impl $type {
+            /// The id with these bytes. An id is as unique as the bytes are random.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 32 bytes.
+            #[must_use]
+            pub const fn bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+
+            /// The first 12 hex digits, the form that people see.
+            #[must_use]
+            pub fn short(&self) -> String {
+                let mut text = self.to_string();
+                text.truncate(12);
+                text
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = ParseError;
+
+            fn from_str(text: &str) -> Result<Self, ParseError> {
+                parse_hex(text).map(Self).ok_or_else(|| {
+                    ParseError::new(ValueKind::Id, text, Reason::Malformed { expected: FORM })
+                })
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        text_value!($type, ValueKind::Id);
+    };
+}
+
+id! {
+    /// The id of a network. Its bridge is named `br-` and the first 12 digits.
+    NetworkId
+}
+id! {
+    /// The id of an endpoint. Its veth is named `veth` and the first 7 digits.
+    EndpointId
+}
+id! {
+    /// The id of a container. Its first 12 digits are one of its names.
+    ContainerId
+}
+
+impl NetworkId {
+    /// The index that the network's own link gets.
+    #[must_use]
+    pub fn link_index(&self) -> LinkIndex {
+        LinkIndex::private([self.0[29], self.0[30], self.0[31]])
+    }
+}
+
+impl EndpointId {
+    /// The index of the link's end in the host.
+    #[must_use]
+    pub fn host_link_index(&self) -> LinkIndex {
+        LinkIndex::private([self.0[29], self.0[30], self.0[31]])
+    }
+
+    /// The index of the link's end in the container.
+    #[must_use]
+    pub fn container_link_index(&self) -> LinkIndex {
+        LinkIndex::private([self.0[26], self.0[27], self.0[28]])
+    }
+}

@@ -1,0 +1,207 @@
+//! What names and sizes an interface: its name, its index, its MTU.
+
+use std::fmt;
+use std::num::NonZeroI32;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::parse::{ParseError, Reason, ValueKind, text_value};
+
+/// The name of an interface: 1 to 15 bytes without `/`, `:`, `%`, white space or control
+/// characters, and neither `.` nor `..` (`dev_valid_name` in the kernel; `%` would be taken for a
+/// template).
+///
+/// ```
+/// use bridgework::LinkName;
+///
+/// assert!("eth0".parse::<LinkName>().is_ok());
+/// assert!("sixteen-bytes-xx".parse::<LinkName>().is_err());
+/// assert!("a/b".parse::<LinkName>().is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkName(Arc<str>);
+
+// uapi/linux/if.h: IFNAMSIZ counts the final NUL
+const LINK_NAME_MAX_BYTES: usize = 15;
+
+impl LinkName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `prefix` followed by `number`, as in `eth0`.
+    ///
+    /// # Errors
+    /// The whole is not a link name.
+    pub fn numbered(prefix: &str, number: u32) -> Result<Self, ParseError> {
+        format!("{prefix}{number}").parse()
+    }
+}
+
+impl FromStr for LinkName {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let error = |reason| Err(ParseError::new(ValueKind::LinkName, text, reason));
+        if text.is_empty() {
+            return error(Reason::Empty);
+        }
+        if text.len() > LINK_NAME_MAX_BYTES {
+            return error(Reason::TooLong {
+                max_bytes: LINK_NAME_MAX_BYTES,
+            });
+        }
+        if text == "." || text == ".." {
+            return error(Reason::Reserved);
+        }
+        let bad = |c: char| matches!(c, '/' | ':' | '%') || c.is_whitespace() || c.is_control();
+        match text.char_indices().find(|&(_, c)| bad(c)) {
+            Some((position, character)) => error(Reason::BadCharacter {
+                character,
+                position,
+            }),
+            None => Ok(Self(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+text_value!(LinkName, ValueKind::LinkName);
+
+/// The number of an interface in its namespace: 1 to 2³¹ − 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkIndex(NonZeroI32);
+
+impl LinkIndex {
+    /// The index with this number.
+    ///
+    /// # Errors
+    /// The number is 0 or does not fit in 31 bits.
+    pub fn new(number: u32) -> Result<Self, ParseError> {
+        let checked = i32::try_from(number).ok().and_then(NonZeroI32::new);
+        checked.map(Self).ok_or_else(|| {
+            let reason = Reason::OutOfRange {
+                min: 1,
+                max: u64::from(i32::MAX.unsigned_abs()),
+            };
+            ParseError::new(ValueKind::LinkIndex, &number.to_string(), reason)
+        })
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0.get().unsigned_abs()
+    }
+
+    /// An index far above those that the kernel gives out, made of 24 bits of `entropy`. A link
+    /// that is born with it can be named by later messages of the same batch.
+    #[must_use]
+    pub fn private(entropy: [u8; 3]) -> Self {
+        const FIRST: NonZeroI32 = NonZeroI32::new(0x0100_0000).expect("it is not zero");
+        let [a, b, c] = entropy;
+        Self(FIRST | i32::from_be_bytes([0, a, b, c]))
+    }
+}
+
+impl fmt::Display for LinkIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for LinkIndex {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let number = text.parse().map_err(|_| {
+            ParseError::new(
+                ValueKind::LinkIndex,
+                text,
+                Reason::Malformed {
+                    expected: "a number",
+                },
+            )
+        })?;
+        Self::new(number)
+    }
+}
+
+text_value!(LinkIndex, ValueKind::LinkIndex);
+
+/// The largest packet of a link, in bytes without the Ethernet header: 68 to 65535.
+///
+/// IPv6 needs at least 1280 (rfc8200 §5); a network with IPv6 refuses less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mtu(u16);
+
+impl Mtu {
+    /// 1500 bytes, Ethernet's own.
+    pub const ETHERNET: Self = Self(1500);
+    /// 1280 bytes, the least that IPv6 works with (rfc8200 §5).
+    pub const IPV6_MIN: Self = Self(1280);
+
+    // rfc791 §3.2: every module must be able to forward 68 octets; the kernel's ETH_MIN_MTU
+    const MIN_BYTES: u16 = 68;
+
+    /// The MTU of this many bytes.
+    ///
+    /// # Errors
+    /// The number is not from 68 to 65535.
+    pub fn new(bytes: u32) -> Result<Self, ParseError> {
+        match u16::try_from(bytes) {
+            Ok(bytes) if bytes >= Self::MIN_BYTES => Ok(Self(bytes)),
+            _ => {
+                let reason = Reason::OutOfRange {
+                    min: u64::from(Self::MIN_BYTES),
+                    max: u16::MAX.into(),
+                };
+                Err(ParseError::new(ValueKind::Mtu, &bytes.to_string(), reason))
+            }
+        }
+    }
+
+    /// The number of bytes.
+    #[must_use]
+    pub fn bytes(self) -> u32 {
+        self.0.into()
+    }
+}
+
+impl fmt::Display for Mtu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Mtu {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let bytes = text.parse().map_err(|_| {
+            ParseError::new(
+                ValueKind::Mtu,
+                text,
+                Reason::Malformed {
+                    expected: "a number",
+                },
+            )
+        })?;
+        Self::new(bytes)
+    }
+}
+
+text_value!(Mtu, ValueKind::Mtu);

@@ -1,0 +1,18 @@
+//! Values that are parsed once and never invalid afterwards: addresses, names, ids.
+//!
+//! Nothing here knows of requests, plans or the kernel; a value of these types can be handed to
+//! the kernel, a file or a DNS answer as it is.
+
+mod id;
+mod link;
+mod mac;
+mod name;
+mod parse;
+mod subnet;
+
+pub use id::{ContainerId, EndpointId, NetworkId};
+pub use link::{LinkIndex, LinkName, Mtu};
+pub use mac::MacAddr;
+pub use name::{ContainerName, HostName, NetworkName};
+pub use parse::{ParseError, Reason, ValueKind};
+pub use subnet::Subnet;

@@ -1,0 +1,198 @@
+//! Why a text is not the value it was taken for. One error for all values, so that a caller who
+//! parses a whole request can collect them.
+
+use std::fmt;
+
+/// What a text was parsed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ValueKind {
+    /// [`Subnet`](super::Subnet)
+    Subnet,
+    /// [`MacAddr`](super::MacAddr)
+    MacAddr,
+    /// [`LinkName`](super::LinkName)
+    LinkName,
+    /// [`LinkIndex`](super::LinkIndex)
+    LinkIndex,
+    /// [`Mtu`](super::Mtu)
+    Mtu,
+    /// [`ContainerName`](super::ContainerName)
+    ContainerName,
+    /// [`NetworkName`](super::NetworkName)
+    NetworkName,
+    /// [`HostName`](super::HostName)
+    HostName,
+    /// [`NetworkId`](super::NetworkId), [`EndpointId`](super::EndpointId) or
+    /// [`ContainerId`](super::ContainerId)
+    Id,
+}
+
+impl fmt::Display for ValueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Subnet => "subnet",
+            Self::MacAddr => "mac address",
+            Self::LinkName => "link name",
+            Self::LinkIndex => "link index",
+            Self::Mtu => "mtu",
+            Self::ContainerName => "container name",
+            Self::NetworkName => "network name",
+            Self::HostName => "host name",
+            Self::Id => "id",
+        })
+    }
+}
+
+/// What is wrong with the text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The text is empty.
+    Empty,
+    /// The text has more bytes than the value may have.
+    TooLong {
+        /// The most bytes that are allowed.
+        max_bytes: usize,
+    },
+    /// A character that the value may not contain; the position is in bytes.
+    BadCharacter {
+        /// The character.
+        character: char,
+        /// Where it stands, in bytes from the start.
+        position: usize,
+    },
+    /// The text is not UTF-8.
+    NotUtf8,
+    /// The text is reserved (`.` and `..`, say).
+    Reserved,
+    /// The text does not have the form of the value.
+    Malformed {
+        /// The form that was expected.
+        expected: &'static str,
+    },
+    /// An address with host bits set, where the network's address belongs.
+    NotCanonical {
+        /// What it should be.
+        canonical: String,
+    },
+    /// A number outside of what is allowed.
+    OutOfRange {
+        /// The least allowed.
+        min: u64,
+        /// The most allowed.
+        max: u64,
+    },
+    /// An address that no interface can have (multicast, all zero).
+    NotUnicast,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("it is empty"),
+            Self::TooLong { max_bytes } => write!(f, "it is longer than {max_bytes} bytes"),
+            Self::BadCharacter {
+                character,
+                position,
+            } => {
+                write!(f, "{character:?} at byte {position} is not allowed")
+            }
+            Self::NotUtf8 => f.write_str("it is not utf-8"),
+            Self::Reserved => f.write_str("it is reserved"),
+            Self::Malformed { expected } => write!(f, "expected {expected}"),
+            Self::NotCanonical { canonical } => write!(f, "it should be {canonical}"),
+            Self::OutOfRange { min, max } => write!(f, "it must be from {min} to {max}"),
+            Self::NotUnicast => f.write_str("no interface can have it"),
+        }
+    }
+}
+
+/// A text that is not the value it was taken for.
+///
+/// ```
+/// use bridgework::Subnet;
+///
+/// let error = "10.0.0.1/24".parse::<Subnet>().unwrap_err();
+/// assert_eq!(error.to_string(), "invalid subnet \"10.0.0.1/24\": it should be 10.0.0.0/24");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ParseError {
+    kind: ValueKind,
+    text: String,
+    reason: Reason,
+}
+
+/// An error quotes at most this many characters of a text, whoever wrote it.
+const MAX_QUOTED_CHARS: usize = 64;
+
+impl ParseError {
+    pub(crate) fn new(kind: ValueKind, text: &str, reason: Reason) -> Self {
+        let text = text.chars().take(MAX_QUOTED_CHARS).collect();
+        Self { kind, text, reason }
+    }
+
+    /// What the text was parsed as.
+    #[must_use]
+    pub fn kind(&self) -> ValueKind {
+        self.kind
+    }
+
+    /// The text, cut after 64 characters.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid {} {:?}: {}", self.kind, self.text, self.reason)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// `TryFrom<&[u8]>`, and with the feature `serde` the text form, for a value that has `FromStr`
+/// and `Display`.
+macro_rules! text_value {
+    ($type:ident, $kind:expr) => {
+        impl TryFrom<&[u8]> for $type {
+            type Error = crate::addr::ParseError;
+
+            fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
+                match std::str::from_utf8(bytes) {
+                    Ok(text) => text.parse(),
+                    Err(_) => Err(crate::addr::ParseError::new(
+                        $kind,
+                        &String::from_utf8_lossy(bytes),
+                        crate::addr::Reason::NotUtf8,
+                    )),
+                }
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text =
+                    <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use text_value;

@@ -1,0 +1,390 @@
+//! All that can be wrong with a request or happen to it: one variant a cause, in the words that
+//! people search for.
+
+use std::net::IpAddr;
+
+use super::obstacle::Obstacle;
+use crate::addr::{
+    ContainerName, EndpointId, LinkName, Mtu, NetworkId, NetworkName, ParseError, Subnet,
+};
+use crate::errno::Errno;
+
+/// What a fault means to the caller, whatever its details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultClass {
+    /// The request can never be met as it is.
+    Invalid,
+    /// An object of that name, address or id is there already.
+    Exists,
+    /// An object that the request names is not there.
+    NotFound,
+    /// Nothing is left to give: addresses, subnets, ports.
+    Exhausted,
+    /// Others still use the object.
+    InUse,
+    /// The privilege is missing.
+    Permission,
+    /// This kernel can not do it.
+    Unsupported,
+    /// The deadline passed.
+    TimedOut,
+    /// The kernel or a file refused, for a reason of its own.
+    Refused,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A value does not have its form.
+    #[error(transparent)]
+    Value(#[from] ParseError),
+
+    /// A network has neither family.
+    #[error("IPv4 or IPv6 must be enabled")]
+    NoFamily,
+    /// A network has more than one subnet of a family.
+    #[error("{driver} driver doesn't support multiple subnets: {}", join(subnets))]
+    MultipleSubnets {
+        /// The driver that would have to make it.
+        driver: String,
+        /// The subnets of one family.
+        subnets: Vec<Subnet>,
+    },
+    /// A gateway lies in none of the network's subnets.
+    #[error("invalid gateway {gateway}: {}", no_parent(subnets, "this address"))]
+    GatewayOutside {
+        /// The gateway.
+        gateway: IpAddr,
+        /// The network's subnets.
+        subnets: Vec<Subnet>,
+    },
+    /// A range for automatic addresses lies in none of the network's subnets.
+    #[error("invalid ip-range {range}: {}", no_parent(subnets, "ip-range"))]
+    RangeOutside {
+        /// The range.
+        range: Subnet,
+        /// The network's subnets.
+        subnets: Vec<Subnet>,
+    },
+    /// An auxiliary address lies in none of the network's subnets.
+    #[error(
+        "invalid auxiliary address {name}={address}: {}",
+        no_parent(subnets, "this address")
+    )]
+    AuxiliaryOutside {
+        /// What the caller calls it.
+        name: String,
+        /// The address.
+        address: IpAddr,
+        /// The network's subnets.
+        subnets: Vec<Subnet>,
+    },
+    /// A static address lies in none of the network's subnets.
+    #[error(
+        "invalid address {address}: it does not belong to any of this network's subnets ({})",
+        join(subnets)
+    )]
+    AddressOutside {
+        /// The address.
+        address: IpAddr,
+        /// The network's subnets.
+        subnets: Vec<Subnet>,
+    },
+    /// An address that no container can have: the network's own, the broadcast address, the
+    /// gateway's.
+    #[error("invalid address {address}: it is {role}")]
+    AddressReserved {
+        /// The address.
+        address: IpAddr,
+        /// What it is there for.
+        role: &'static str,
+    },
+    /// A subnet has no room for a gateway or a container.
+    #[error("invalid subnet {subnet}: {why}")]
+    SubnetUnusable {
+        /// The subnet.
+        subnet: Subnet,
+        /// Why it can't be used.
+        why: &'static str,
+    },
+    /// An MTU too small for a network with IPv6.
+    #[error("invalid mtu {mtu}: ipv6 needs at least {} bytes", Mtu::IPV6_MIN)]
+    MtuBelowIpv6 {
+        /// The MTU.
+        mtu: Mtu,
+    },
+    /// Two parts of a request that can't both be met.
+    #[error("conflicting options: {0}")]
+    Conflicting(String),
+    /// A driver of the caller's refused a request.
+    #[error("{driver} driver: {why}")]
+    Driver {
+        /// The driver's name.
+        driver: String,
+        /// What it says.
+        why: String,
+    },
+
+    /// The address has an owner.
+    #[error("address {address} is already in use by {owner}")]
+    AddressInUse {
+        /// The address.
+        address: IpAddr,
+        /// Who has it.
+        owner: String,
+    },
+    /// The subnet overlaps with something that is there.
+    #[error(
+        "subnet {subnet}: pool overlaps with other one on this address space: {}",
+        join(obstacles)
+    )]
+    SubnetOverlaps {
+        /// The subnet that was asked for.
+        subnet: Subnet,
+        /// What is in the way.
+        obstacles: Vec<Obstacle>,
+    },
+    /// No automatic subnet is left.
+    #[error(
+        "all predefined address pools have been fully subnetted; in the way: {}",
+        first_few(obstacles)
+    )]
+    PoolsExhausted {
+        /// What is in the way.
+        obstacles: Vec<Obstacle>,
+    },
+    /// No automatic address is left.
+    #[error("no available addresses on subnet {subnet}")]
+    AddressesExhausted {
+        /// The subnet.
+        subnet: Subnet,
+    },
+    /// The bridge has as many ports as a bridge can have.
+    #[error("bridge {bridge} is full: the kernel allows {limit} ports on a bridge")]
+    BridgeFull {
+        /// The bridge.
+        bridge: LinkName,
+        /// The most ports that it can have.
+        limit: u32,
+    },
+
+    /// A network of that name is there.
+    #[error("network with name {name} already exists")]
+    NetworkExists {
+        /// The name.
+        name: NetworkName,
+    },
+    /// No network has that name or id.
+    #[error("network {name} not found")]
+    NetworkNotFound {
+        /// The name or id that was looked up.
+        name: String,
+    },
+    /// Containers are still connected to the network.
+    #[error("network {name} has active endpoints ({})", active(endpoints))]
+    ActiveEndpoints {
+        /// The network.
+        name: NetworkName,
+        /// Its id.
+        id: NetworkId,
+        /// The containers and their endpoints.
+        endpoints: Vec<(ContainerName, EndpointId)>,
+    },
+    /// The container is connected to the network.
+    #[error("endpoint with name {container} already exists in network {network}")]
+    EndpointExists {
+        /// The container.
+        container: ContainerName,
+        /// The network.
+        network: NetworkName,
+    },
+    /// A link of that name is there.
+    #[error("link {name} is already there{}", in_namespace(namespace))]
+    LinkExists {
+        /// The name.
+        name: LinkName,
+        /// Whose namespace it is in; `None` for the host's.
+        namespace: Option<String>,
+    },
+    /// No link has that name.
+    #[error("link {name} not found{}", in_namespace(namespace))]
+    LinkNotFound {
+        /// The name.
+        name: LinkName,
+        /// Whose namespace it was looked for in; `None` for the host's.
+        namespace: Option<String>,
+    },
+    /// The link is there, but it is of another kind.
+    #[error("existing interface {name} is not a {expected}")]
+    LinkKind {
+        /// The name.
+        name: LinkName,
+        /// The kind that it should be of.
+        expected: &'static str,
+    },
+
+    /// The namespace is gone, or never was.
+    #[error("network namespace {namespace} not found: {errno}")]
+    NamespaceNotFound {
+        /// How the caller named it.
+        namespace: String,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// A file that is not a network namespace.
+    #[error("{namespace} is not a network namespace")]
+    NotANamespace {
+        /// How the caller named it.
+        namespace: String,
+    },
+
+    /// A privilege is missing.
+    #[error("{capability} is missing: {why}")]
+    Privilege {
+        /// The capability, as in `capabilities(7)`.
+        capability: &'static str,
+        /// What it is needed for, and how to get it.
+        why: String,
+    },
+    /// A feature is not in this kernel.
+    #[error("{feature} is not in this kernel: {hint}")]
+    Unsupported {
+        /// The feature.
+        feature: &'static str,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// The kernel refused one step.
+    #[error("{doing}: {errno}{}", words.as_deref().map(|w| format!(": {w}")).unwrap_or_default())]
+    Kernel {
+        /// The step, as its line of text, or what else was attempted.
+        doing: String,
+        /// The error number.
+        errno: Errno,
+        /// The kernel's own words (`NLMSGERR_ATTR_MSG`), or a hint of ours.
+        words: Option<String>,
+    },
+    /// The kernel's answer can't be understood.
+    #[error("{doing}: the kernel's answer can not be understood: {what}")]
+    Garbled {
+        /// What was attempted.
+        doing: String,
+        /// What is odd about the answer.
+        what: &'static str,
+    },
+    /// Nothing came within the deadline.
+    #[error("{doing}: nothing came within {deadline_ms} ms")]
+    TimedOut {
+        /// What was awaited.
+        doing: String,
+        /// The deadline, in milliseconds.
+        deadline_ms: u64,
+    },
+    /// A closure of the caller's panicked on the thread where it ran.
+    #[error("the closure panicked: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
+}
+
+impl Fault {
+    /// What it means to the caller.
+    #[must_use]
+    pub fn class(&self) -> FaultClass {
+        match self {
+            Self::Value(_)
+            | Self::NoFamily
+            | Self::MultipleSubnets { .. }
+            | Self::GatewayOutside { .. }
+            | Self::RangeOutside { .. }
+            | Self::AuxiliaryOutside { .. }
+            | Self::AddressOutside { .. }
+            | Self::AddressReserved { .. }
+            | Self::SubnetUnusable { .. }
+            | Self::MtuBelowIpv6 { .. }
+            | Self::Conflicting(_)
+            | Self::Driver { .. }
+            | Self::LinkKind { .. }
+            | Self::NotANamespace { .. } => FaultClass::Invalid,
+            Self::AddressInUse { .. }
+            | Self::SubnetOverlaps { .. }
+            | Self::NetworkExists { .. }
+            | Self::EndpointExists { .. }
+            | Self::LinkExists { .. } => FaultClass::Exists,
+            Self::NetworkNotFound { .. }
+            | Self::LinkNotFound { .. }
+            | Self::NamespaceNotFound { .. } => FaultClass::NotFound,
+            Self::PoolsExhausted { .. }
+            | Self::AddressesExhausted { .. }
+            | Self::BridgeFull { .. } => FaultClass::Exhausted,
+            Self::ActiveEndpoints { .. } => FaultClass::InUse,
+            Self::Privilege { .. } => FaultClass::Permission,
+            Self::Unsupported { .. } => FaultClass::Unsupported,
+            Self::TimedOut { .. } => FaultClass::TimedOut,
+            Self::Kernel { errno, .. } => class_of(*errno),
+            Self::Garbled { .. } | Self::Panicked { .. } => FaultClass::Refused,
+        }
+    }
+
+    /// The kernel's error number, where it gave one.
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Kernel { errno, .. } | Self::NamespaceNotFound { errno, .. } => Some(*errno),
+            _ => None,
+        }
+    }
+}
+
+fn class_of(errno: Errno) -> FaultClass {
+    match errno {
+        Errno::EPERM | Errno::EACCES => FaultClass::Permission,
+        Errno::EEXIST => FaultClass::Exists,
+        Errno::ENODEV | Errno::ENOENT | Errno::ESRCH => FaultClass::NotFound,
+        Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT => FaultClass::Unsupported,
+        Errno::EXFULL | Errno::ENOSPC | Errno::EMFILE => FaultClass::Exhausted,
+        Errno::EBUSY => FaultClass::InUse,
+        Errno::ETIMEDOUT => FaultClass::TimedOut,
+        _ => FaultClass::Refused,
+    }
+}
+
+fn join<T: ToString>(items: &[T]) -> String {
+    items
+        .iter()
+        .map(T::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn first_few(obstacles: &[Obstacle]) -> String {
+    const SHOWN: usize = 8;
+    let shown = join(&obstacles[..obstacles.len().min(SHOWN)]);
+    match obstacles.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn no_parent(subnets: &[Subnet], what: &str) -> String {
+    match subnets {
+        [] => format!("no subnet is given to contain {what}"),
+        subnets => format!("parent subnet {} doesn't contain {what}", join(subnets)),
+    }
+}
+
+fn in_namespace(namespace: &Option<String>) -> String {
+    namespace
+        .as_deref()
+        .map(|name| format!(" in the namespace of {name}"))
+        .unwrap_or_default()
+}
+
+fn active(endpoints: &[(ContainerName, EndpointId)]) -> String {
+    let each =
+        |(name, id): &(ContainerName, EndpointId)| format!("name:\"{name}\" id:\"{}\"", id.short());
+    endpoints.iter().map(each).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,175 @@
+//! The one error type: what was attempted, all that is wrong with it, and what is left behind.
+//!
+//! # Design
+//!
+//! One opaque type with predicates, since what callers decide on is few (is it there already? is it
+//! gone? is nothing left? may I?), while causes are many and grow. [`Error::faults`] has them all
+//! for those who show or count them.
+
+mod fault;
+mod obstacle;
+
+use std::fmt;
+
+pub use fault::{Fault, FaultClass};
+pub use obstacle::{Obstacle, Occupant};
+
+use crate::addr::ParseError;
+use crate::errno::Errno;
+use crate::plan::Plan;
+
+/// Why a verb did not do what it was asked to.
+///
+/// All faults of a request are in one error. Unless [`left_behind`](Self::left_behind) says
+/// otherwise, nothing was changed.
+///
+/// ```
+/// use bridgework::{Error, Fault};
+///
+/// let error = Error::of("create network web", vec![Fault::NoFamily]);
+/// assert!(error.is_invalid());
+/// assert_eq!(error.to_string(), "create network web: IPv4 or IPv6 must be enabled");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error(Box<Detail>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Detail {
+    attempt: String,
+    faults: Vec<Fault>,
+    left_behind: Plan,
+}
+
+/// What every verb returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The error of an attempt with all that is wrong with it. For drivers written elsewhere.
+    #[must_use]
+    pub fn of(attempt: impl Into<String>, faults: Vec<Fault>) -> Self {
+        Self(Box::new(Detail {
+            attempt: attempt.into(),
+            faults,
+            left_behind: Plan::new(),
+        }))
+    }
+
+    /// The same error, of the larger attempt that it was part of.
+    #[must_use]
+    pub(crate) fn during(mut self, attempt: impl Into<String>) -> Self {
+        self.0.attempt = attempt.into();
+        self
+    }
+
+    /// The same error, with what could not be taken back.
+    #[must_use]
+    pub(crate) fn leaving(mut self, left_behind: Plan) -> Self {
+        self.0.left_behind = left_behind;
+        self
+    }
+
+    /// What was attempted: verb and objects.
+    #[must_use]
+    pub fn attempt(&self) -> &str {
+        &self.0.attempt
+    }
+
+    /// All that is wrong, in the order in which it was found. Never empty.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.0.faults
+    }
+
+    /// The steps that would take back what is still there, empty where nothing is. They print as
+    /// the lines to type.
+    #[must_use]
+    pub fn left_behind(&self) -> &Plan {
+        &self.0.left_behind
+    }
+
+    /// The kernel's error number, where it gave one.
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        self.0.faults.iter().find_map(Fault::errno)
+    }
+
+    fn is(&self, class: FaultClass) -> bool {
+        self.0.faults.iter().any(|fault| fault.class() == class)
+    }
+
+    /// Whether the request can never be met as it is.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.is(FaultClass::Invalid)
+    }
+
+    /// Whether an object, name or address is there already.
+    #[must_use]
+    pub fn is_exists(&self) -> bool {
+        self.is(FaultClass::Exists)
+    }
+
+    /// Whether an object that the request names is not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.is(FaultClass::NotFound)
+    }
+
+    /// Whether addresses, subnets or ports have run out.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.is(FaultClass::Exhausted)
+    }
+
+    /// Whether others still use the object.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.is(FaultClass::InUse)
+    }
+
+    /// Whether a privilege is missing.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        self.is(FaultClass::Permission)
+    }
+
+    /// Whether this kernel can not do it.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.is(FaultClass::Unsupported)
+    }
+
+    /// Whether a deadline passed.
+    #[must_use]
+    pub fn is_timed_out(&self) -> bool {
+        self.is(FaultClass::TimedOut)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.0.attempt)?;
+        for (index, fault) in self.0.faults.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{fault}")?;
+        }
+        if !self.0.left_behind.is_empty() {
+            let lines = self.0.left_behind.to_string();
+            write!(
+                f,
+                "; left behind, to be taken away by: {}",
+                lines.trim_end().replace('\n', "; ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<ParseError> for Error {
+    fn from(error: ParseError) -> Self {
+        let attempt = format!("parse {}", error.kind());
+        Self::of(attempt, vec![Fault::Value(error)])
+    }
+}

@@ -1,0 +1,134 @@
+//! What will be done, as a value: steps in their order, which can be read, printed, tested and
+//! taken back before anything is done.
+//!
+//! A plan knows nothing of sockets or files. Taking it back needs no second description:
+//! [`Plan::undo`] derives it from the steps.
+
+mod link;
+mod step;
+mod sysctl;
+mod text;
+
+pub(crate) use link::centiseconds;
+pub use link::{BridgeOptions, Link, PortOptions, Side, Switch};
+pub use step::{Fate, HostsEdit, HostsFile, Route, Step, VethStep};
+pub use sysctl::{ConfScope, Ipv4Conf, Ipv6Conf, Sysctl};
+
+use crate::addr::ContainerName;
+
+/// The number by which the kernel's routing tables show that a route is ours (`rtm_protocol`;
+/// `/etc/iproute2/rt_protos` gives it to nobody).
+pub const ROUTE_PROTOCOL: u8 = 98;
+
+/// Steps in the order in which they are performed. It prints as the lines that an operator would
+/// type.
+///
+/// ```
+/// use bridgework::plan::{Link, Plan, Side, Step};
+/// use bridgework::LinkIndex;
+///
+/// let link = Link::new(Side::Host, "br0".parse()?, LinkIndex::new(7)?);
+/// let plan = Plan::from_iter([
+///     Step::SetUp { link: link.clone() },
+///     Step::AddAddress { link, address: "10.0.0.1/24".parse().unwrap() },
+/// ]);
+/// assert_eq!(
+///     plan.to_string(),
+///     "ip link set dev br0 up\nip addr add 10.0.0.1/24 brd + dev br0\n",
+/// );
+/// assert_eq!(
+///     plan.undo(2).to_string(),
+///     "ip addr del 10.0.0.1/24 dev br0\nip link set dev br0 down\n",
+/// );
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    container: Option<ContainerName>,
+    steps: Vec<Step>,
+}
+
+impl Plan {
+    /// A plan for the host's side alone, empty.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A plan for the host's side and `container`, empty.
+    #[must_use]
+    pub fn with_container(container: ContainerName) -> Self {
+        Self {
+            container: Some(container),
+            steps: Vec::new(),
+        }
+    }
+
+    /// One more step, after all others.
+    pub fn push(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    /// The steps, in order.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The name of the container's side, if there is one.
+    #[must_use]
+    pub fn container(&self) -> Option<&ContainerName> {
+        self.container.as_ref()
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The plan that takes back the first `done` steps of this one, last first.
+    ///
+    /// A step that falls with its link is left out where the link itself is taken back; a step that
+    /// stays is left out always. All of it accepts absence, so it may be performed again.
+    #[must_use]
+    pub fn undo(&self, done: usize) -> Plan {
+        let done: Vec<usize> = (0..done.min(self.steps.len())).collect();
+        self.undo_only(&done)
+    }
+
+    /// As [`undo`](Self::undo), for a batch in which some steps failed while later ones were done:
+    /// `done` names those that were, in ascending order.
+    #[must_use]
+    pub(crate) fn undo_only(&self, done: &[usize]) -> Plan {
+        let done: Vec<&Step> = done
+            .iter()
+            .filter_map(|&index| self.steps.get(index))
+            .collect();
+        let falls = |step: &Step| done.iter().any(|other| other.bears(step));
+        let inverse = |step: &&Step| match step.fate() {
+            Fate::Undone => step.inverse(),
+            Fate::FallsWithLink if !falls(step) => step.inverse(),
+            Fate::FallsWithLink | Fate::Stays => None,
+        };
+        Plan {
+            container: self.container.clone(),
+            steps: done.iter().rev().filter_map(inverse).collect(),
+        }
+    }
+}
+
+impl Extend<Step> for Plan {
+    fn extend<I: IntoIterator<Item = Step>>(&mut self, steps: I) {
+        self.steps.extend(steps);
+    }
+}
+
+impl FromIterator<Step> for Plan {
+    fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
+        Self {
+            container: None,
+            steps: steps.into_iter().collect(),
+        }
+    }
+}

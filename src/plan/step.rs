@@ -1,0 +1,295 @@
+//! One change to the kernel or to a file: the closed set of all that a plan can do, with the fate
+//! and the inverse of each.
+//!
+//! A step is plain data. It does nothing; `kernel` performs it and `text` prints it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use super::link::{BridgeOptions, Link, PortOptions, Side};
+use super::sysctl::{ConfScope, Sysctl};
+use crate::addr::{MacAddr, Mtu};
+
+/// What becomes of a step when its plan is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// It is undone by its inverse.
+    Undone,
+    /// The kernel drops it together with its link; only if the link stays is it undone.
+    FallsWithLink,
+    /// It stays: a fact that the host must have, never switched off behind someone's back.
+    Stays,
+}
+
+/// A veth pair, both ends of which are born in one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VethStep {
+    /// The near end.
+    pub link: Link,
+    /// The near end's hardware address.
+    pub mac: MacAddr,
+    /// The bridge that the near end is born on, if any.
+    pub master: Option<Link>,
+    /// The far end.
+    pub peer: Link,
+    /// The far end's hardware address.
+    pub peer_mac: MacAddr,
+    /// The MTU of both ends.
+    pub mtu: Mtu,
+}
+
+/// A route to `destination`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Where it leads: `0.0.0.0/0` or `::/0` for the default route.
+    pub destination: IpNet,
+    /// The next hop; `None` where the destination is on the link itself.
+    pub gateway: Option<IpAddr>,
+    /// The link that it leaves by.
+    pub link: Link,
+    /// The lower, the better. 0 leaves it to the kernel: 0 for IPv4, 1024 for IPv6.
+    pub metric: u32,
+}
+
+/// Lines of one hosts file: which go and which come, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostsEdit {
+    /// The file.
+    pub file: HostsFile,
+    /// Whole lines that go, without their line ends.
+    pub remove: Vec<String>,
+    /// Whole lines that are added at the end, without line ends.
+    pub add: Vec<String>,
+}
+
+/// Where a container's hosts file is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum HostsFile {
+    /// A path of the host's, written in place since a container may have it bind-mounted. No
+    /// symbolic link is followed at its last component.
+    At(PathBuf),
+    /// `etc/hosts` below a container's root directory. No symbolic link is followed anywhere below
+    /// it, and nothing outside is reached.
+    InRoot(PathBuf),
+}
+
+/// One change. See the [module](crate::plan) for how steps make a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// A new bridge, down.
+    AddBridge {
+        /// The bridge.
+        link: Link,
+        /// Its hardware address. It is set, so that it does not follow those of its ports.
+        mac: MacAddr,
+        /// Its MTU.
+        mtu: Mtu,
+        /// Its options.
+        options: BridgeOptions,
+    },
+    /// A new veth pair, both ends down.
+    AddVeth(VethStep),
+    /// The link goes, and all that falls with it. If it is gone already, that is done.
+    DeleteLink {
+        /// The link.
+        link: Link,
+    },
+    /// The text by which `ip link` shows whose link it is.
+    SetAlias {
+        /// The link.
+        link: Link,
+        /// At most 255 bytes (`IFALIASZ`).
+        alias: String,
+    },
+    /// No link-local IPv6 address of the kernel's own making.
+    SetNoAutoAddress {
+        /// The link.
+        link: Link,
+    },
+    /// The bridge that the link is a port of, or none.
+    SetMaster {
+        /// The link.
+        link: Link,
+        /// The bridge.
+        master: Option<Link>,
+    },
+    /// Options of the port that the link is.
+    SetPort {
+        /// The link.
+        link: Link,
+        /// The options.
+        options: PortOptions,
+    },
+    /// The link goes up.
+    SetUp {
+        /// The link.
+        link: Link,
+    },
+    /// The link goes down.
+    SetDown {
+        /// The link.
+        link: Link,
+    },
+    /// An address, usable at once (no duplicate address detection).
+    AddAddress {
+        /// The link.
+        link: Link,
+        /// The address and the length of its subnet's prefix.
+        address: IpNet,
+    },
+    /// The address goes. If it is gone already, that is done.
+    DeleteAddress {
+        /// The link.
+        link: Link,
+        /// The address and the length of its subnet's prefix.
+        address: IpNet,
+    },
+    /// A route. It must not be there yet.
+    AddRoute(Route),
+    /// The route goes. If it is gone already, that is done.
+    DeleteRoute(Route),
+    /// A kernel setting.
+    SetSysctl {
+        /// Whose setting it is.
+        side: Side,
+        /// Which one.
+        key: Sysctl,
+        /// Its new value.
+        value: u32,
+    },
+    /// Nothing is changed; the plan goes on once the bridge forwards what this port sends.
+    AwaitForwarding {
+        /// The port.
+        link: Link,
+    },
+    /// The link's addresses are announced to the neighbours: the hardware address is set to what
+    /// it is, which makes the kernel send a gratuitous ARP (`arp_notify`) and an unsolicited
+    /// neighbour advertisement (`ndisc_notify`) for each.
+    Announce {
+        /// The link.
+        link: Link,
+        /// Its hardware address.
+        mac: MacAddr,
+    },
+    /// Lines of a hosts file.
+    EditHosts(HostsEdit),
+}
+
+impl Step {
+    /// What becomes of it when the plan is taken back.
+    #[must_use]
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::AddBridge { .. } | Self::AddVeth(_) | Self::EditHosts(_) => Fate::Undone,
+            Self::SetAlias { .. }
+            | Self::SetNoAutoAddress { .. }
+            | Self::SetMaster { .. }
+            | Self::SetPort { .. }
+            | Self::SetUp { .. }
+            | Self::AddAddress { .. }
+            | Self::AddRoute(_)
+            | Self::AwaitForwarding { .. }
+            | Self::Announce { .. } => Fate::FallsWithLink,
+            Self::SetSysctl { key, .. } => match key.scope() {
+                ConfScope::Link(_) => Fate::FallsWithLink,
+                ConfScope::All | ConfScope::Default => Fate::Stays,
+            },
+            Self::DeleteLink { .. }
+            | Self::SetDown { .. }
+            | Self::DeleteAddress { .. }
+            | Self::DeleteRoute(_) => Fate::Stays,
+        }
+    }
+
+    /// The step that takes this one back, made of nothing but the step itself. `None` where the
+    /// former state is not known or nothing was changed.
+    #[must_use]
+    pub fn inverse(&self) -> Option<Step> {
+        match self {
+            Self::AddBridge { link, .. } => Some(Self::DeleteLink { link: link.clone() }),
+            Self::AddVeth(veth) => Some(Self::DeleteLink {
+                link: veth.link.clone(),
+            }),
+            Self::SetMaster {
+                link,
+                master: Some(_),
+            } => Some(Self::SetMaster {
+                link: link.clone(),
+                master: None,
+            }),
+            Self::SetUp { link } => Some(Self::SetDown { link: link.clone() }),
+            Self::AddAddress { link, address } => Some(Self::DeleteAddress {
+                link: link.clone(),
+                address: *address,
+            }),
+            Self::AddRoute(route) => Some(Self::DeleteRoute(route.clone())),
+            Self::EditHosts(edit) => Some(Self::EditHosts(HostsEdit {
+                file: edit.file.clone(),
+                remove: edit.add.clone(),
+                add: edit.remove.clone(),
+            })),
+            Self::DeleteLink { .. }
+            | Self::SetAlias { .. }
+            | Self::SetNoAutoAddress { .. }
+            | Self::SetMaster { master: None, .. }
+            | Self::SetPort { .. }
+            | Self::SetDown { .. }
+            | Self::DeleteAddress { .. }
+            | Self::DeleteRoute(_)
+            | Self::SetSysctl { .. }
+            | Self::AwaitForwarding { .. }
+            | Self::Announce { .. } => None,
+        }
+    }
+
+    /// The side whose kernel state it changes; `None` for a step on a file.
+    #[must_use]
+    pub fn side(&self) -> Option<Side> {
+        match self {
+            Self::SetSysctl { side, .. } => Some(*side),
+            Self::EditHosts(_) => None,
+            other => other.link().map(|link| link.side),
+        }
+    }
+
+    /// The link that it is about, if it is about one.
+    #[must_use]
+    pub fn link(&self) -> Option<&Link> {
+        match self {
+            Self::AddBridge { link, .. }
+            | Self::DeleteLink { link }
+            | Self::SetAlias { link, .. }
+            | Self::SetNoAutoAddress { link }
+            | Self::SetMaster { link, .. }
+            | Self::SetPort { link, .. }
+            | Self::SetUp { link }
+            | Self::SetDown { link }
+            | Self::AddAddress { link, .. }
+            | Self::DeleteAddress { link, .. }
+            | Self::AwaitForwarding { link }
+            | Self::Announce { link, .. } => Some(link),
+            Self::AddVeth(veth) => Some(&veth.link),
+            Self::AddRoute(route) | Self::DeleteRoute(route) => Some(&route.link),
+            Self::SetSysctl { .. } | Self::EditHosts(_) => None,
+        }
+    }
+
+    /// Whether this step makes the link that `other` needs.
+    pub(super) fn bears(&self, other: &Step) -> bool {
+        let born = match self {
+            Self::AddBridge { link, .. } => [Some(link), None],
+            Self::AddVeth(veth) => [Some(&veth.link), Some(&veth.peer)],
+            _ => return false,
+        };
+        born.into_iter().flatten().any(|link| match other {
+            Self::SetSysctl { side, key, .. } => {
+                *side == link.side && *key.scope() == ConfScope::Link(link.name.clone())
+            }
+            _ => other.link() == Some(link),
+        })
+    }
+}

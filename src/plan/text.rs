@@ -1,0 +1,260 @@
+//! Each step as the line that an operator would type, with iproute2, sysctl and the shell.
+//!
+//! These lines are the golden tests and the dry run. They are never executed by the crate.
+
+use std::fmt::{self, Display, Formatter};
+
+use ipnet::IpNet;
+
+use super::link::{BridgeOptions, Link, PortOptions, Side, centiseconds};
+use super::step::{HostsEdit, HostsFile, Route, Step, VethStep};
+use super::{Plan, Sysctl};
+use crate::addr::{ContainerName, MacAddr, Mtu};
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let line = |step| Line {
+            step,
+            container: self.container(),
+        };
+        self.steps()
+            .iter()
+            .try_for_each(|step| writeln!(f, "{}", line(step)))
+    }
+}
+
+impl Display for Step {
+    /// The line, with `container` for the container's namespace.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Line {
+            step: self,
+            container: None,
+        }
+        .fmt(f)
+    }
+}
+
+/// One step, told whose namespace the container's side is.
+struct Line<'a> {
+    step: &'a Step,
+    container: Option<&'a ContainerName>,
+}
+
+impl Line<'_> {
+    fn namespace(&self) -> &str {
+        self.container.map_or("container", ContainerName::as_str)
+    }
+
+    /// `ip`, `bridge`: as it is for the host's side, with `-n` for the container's.
+    fn command(&self, f: &mut Formatter<'_>, program: &str, side: Side) -> fmt::Result {
+        match side {
+            Side::Host => f.write_str(program),
+            Side::Container => write!(f, "{program} -n {}", self.namespace()),
+        }
+    }
+
+    fn ip(&self, f: &mut Formatter<'_>, side: Side) -> fmt::Result {
+        self.command(f, "ip", side)
+    }
+
+    fn add_bridge(
+        &self,
+        f: &mut Formatter<'_>,
+        (link, mac, mtu): (&Link, &MacAddr, &Mtu),
+        options: &BridgeOptions,
+    ) -> fmt::Result {
+        self.ip(f, link.side)?;
+        write!(f, " link add name {} index {}", link.name, link.index)?;
+        write!(f, " address {mac} mtu {mtu} type bridge")?;
+        let centis = |duration: Option<_>| duration.map(|d| centiseconds(d).to_string());
+        let bit = |switch: Option<super::Switch>| switch.map(|s| s.number().to_string());
+        let words = [
+            ("stp_state", bit(options.stp)),
+            ("ageing_time", centis(options.ageing)),
+            ("mcast_snooping", bit(options.multicast_snooping)),
+            ("forward_delay", centis(options.forward_delay)),
+        ];
+        words.into_iter().try_for_each(|(word, value)| match value {
+            Some(value) => write!(f, " {word} {value}"),
+            None => Ok(()),
+        })
+    }
+
+    fn add_veth(&self, f: &mut Formatter<'_>, veth: &VethStep) -> fmt::Result {
+        let VethStep {
+            link,
+            mac,
+            master,
+            peer,
+            peer_mac,
+            mtu,
+        } = veth;
+        self.ip(f, link.side)?;
+        write!(
+            f,
+            " link add name {} index {} address {mac}",
+            link.name, link.index
+        )?;
+        write!(f, " mtu {mtu} numtxqueues 1 numrxqueues 1")?;
+        if let Some(master) = master {
+            write!(f, " master {}", master.name)?;
+        }
+        write!(f, " type veth peer name {} index {}", peer.name, peer.index)?;
+        write!(
+            f,
+            " address {peer_mac} mtu {mtu} numtxqueues 1 numrxqueues 1"
+        )?;
+        if peer.side != link.side {
+            write!(f, " netns {}", self.namespace())?;
+        }
+        Ok(())
+    }
+
+    fn set(&self, f: &mut Formatter<'_>, link: &Link, what: &dyn Display) -> fmt::Result {
+        self.ip(f, link.side)?;
+        write!(f, " link set dev {} {what}", link.name)
+    }
+
+    fn port(&self, f: &mut Formatter<'_>, link: &Link, options: &PortOptions) -> fmt::Result {
+        self.command(f, "bridge", link.side)?;
+        write!(f, " link set dev {}", link.name)?;
+        let words = [
+            ("hairpin", options.hairpin),
+            ("isolated", options.isolated),
+            ("learning", options.learning),
+        ];
+        words
+            .into_iter()
+            .try_for_each(|(word, switch)| match switch {
+                Some(switch) => write!(f, " {word} {}", switch.word()),
+                None => Ok(()),
+            })
+    }
+
+    fn address(&self, f: &mut Formatter<'_>, verb: &str, link: &Link, net: &IpNet) -> fmt::Result {
+        self.ip(f, link.side)?;
+        write!(f, " addr {verb} {net}")?;
+        if verb == "add" {
+            f.write_str(match net {
+                IpNet::V4(net) if net.prefix_len() < 31 => " brd +",
+                IpNet::V4(_) => "",
+                IpNet::V6(_) => " nodad",
+            })?;
+        }
+        write!(f, " dev {}", link.name)
+    }
+
+    fn route(&self, f: &mut Formatter<'_>, verb: &str, route: &Route) -> fmt::Result {
+        let Route {
+            destination,
+            gateway,
+            link,
+            metric,
+        } = route;
+        self.ip(f, link.side)?;
+        if matches!(destination, IpNet::V6(_)) {
+            f.write_str(" -6")?;
+        }
+        write!(f, " route {verb} ")?;
+        match destination {
+            net if net.prefix_len() == 0 => f.write_str("default")?,
+            net => write!(f, "{net}")?,
+        }
+        if let Some(gateway) = gateway {
+            write!(f, " via {gateway}")?;
+        }
+        write!(f, " dev {} proto {}", link.name, super::ROUTE_PROTOCOL)?;
+        match metric {
+            0 => Ok(()),
+            metric => write!(f, " metric {metric}"),
+        }
+    }
+
+    fn sysctl(&self, f: &mut Formatter<'_>, side: Side, key: &Sysctl, value: u32) -> fmt::Result {
+        if side == Side::Container {
+            write!(f, "ip netns exec {} ", self.namespace())?;
+        }
+        write!(f, "sysctl -w {key}={value}")
+    }
+}
+
+impl Display for Line<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.step {
+            Step::AddBridge {
+                link,
+                mac,
+                mtu,
+                options,
+            } => self.add_bridge(f, (link, mac, mtu), options),
+            Step::AddVeth(veth) => self.add_veth(f, veth),
+            Step::DeleteLink { link } => {
+                self.ip(f, link.side)?;
+                write!(f, " link del dev {}", link.name)
+            }
+            Step::SetAlias { link, alias } => {
+                self.set(f, link, &format_args!("alias {}", quote(alias)))
+            }
+            Step::SetNoAutoAddress { link } => self.set(f, link, &"addrgenmode none"),
+            Step::SetMaster {
+                link,
+                master: Some(master),
+            } => self.set(f, link, &format_args!("master {}", master.name)),
+            Step::SetMaster { link, master: None } => self.set(f, link, &"nomaster"),
+            Step::SetPort { link, options } => self.port(f, link, options),
+            Step::SetUp { link } => self.set(f, link, &"up"),
+            Step::SetDown { link } => self.set(f, link, &"down"),
+            Step::AddAddress { link, address } => self.address(f, "add", link, address),
+            Step::DeleteAddress { link, address } => self.address(f, "del", link, address),
+            Step::AddRoute(route) => self.route(f, "add", route),
+            Step::DeleteRoute(route) => self.route(f, "del", route),
+            Step::SetSysctl { side, key, value } => self.sysctl(f, *side, key, *value),
+            Step::AwaitForwarding { link } => {
+                f.write_str("until ")?;
+                self.command(f, "bridge", link.side)?;
+                write!(
+                    f,
+                    " link show dev {} | grep -q forwarding; do :; done",
+                    link.name
+                )
+            }
+            Step::Announce { link, mac } => self.set(f, link, &format_args!("address {mac}")),
+            Step::EditHosts(edit) => hosts(f, edit),
+        }
+    }
+}
+
+fn hosts(f: &mut Formatter<'_>, edit: &HostsEdit) -> fmt::Result {
+    let path = match &edit.file {
+        HostsFile::At(path) => path.clone(),
+        HostsFile::InRoot(root) => root.join("etc/hosts"),
+    };
+    let path = quote(&path.to_string_lossy());
+    let mut separator = "";
+    for line in &edit.remove {
+        let pattern = line
+            .replace('\\', "\\\\")
+            .replace('.', "\\.")
+            .replace('/', "\\/");
+        write!(
+            f,
+            "{separator}sed -i {} {path}",
+            quote(&format!("/^{pattern}$/d"))
+        )?;
+        separator = "; ";
+    }
+    for line in &edit.add {
+        write!(f, "{separator}echo {} >> {path}", quote(line))?;
+        separator = "; ";
+    }
+    Ok(())
+}
+
+/// `text` as one word of the shell.
+fn quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
