@@ -10,7 +10,7 @@ const FORM: &str = "64 lower-case hex digits";
 
 fn parse_hex(text: &str) -> Option<[u8; 32]> {
     let lower_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
-    if text.len() != 64 || !text.as_bytes().iter().all(|b| lower_hex(b)) {
+    if text.len() != 64 || !text.as_bytes().iter().all(lower_hex) {
         return None;
     }
     let mut bytes = [0; 32];
