@@ -1,0 +1,13 @@
+//! The kernel's own language: messages built and read here, sent by `socket`.
+//!
+//! All but `socket` is pure. Building goes through netlink-packet-route, reading through a walk
+//! over attributes that takes what it knows and steps over the rest, so that a newer kernel's
+//! messages are never an error. No bytes that come in can make it panic.
+
+pub(crate) mod address;
+mod attribute;
+pub(crate) mod frame;
+pub(crate) mod link;
+pub(crate) mod read;
+pub(crate) mod route;
+pub(crate) mod socket;

@@ -1,0 +1,140 @@
+//! Objects as the kernel tells of them: from the bytes of a message to what a snapshot holds. Pure.
+//!
+//! Unknown attributes are stepped over; an object without what makes it one is `None`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use nix::libc;
+
+use super::attribute::find;
+use super::frame::u32_at;
+use crate::addr::MacAddr;
+use crate::snapshot::{AddressState, LinkState, RouteState};
+
+// uapi/linux/if_link.h
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BRPORT_STATE: u16 = 1;
+// uapi/linux/if_bridge.h
+const BR_STATE_FORWARDING: u8 = 3;
+// uapi/linux/if_addr.h
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+// uapi/linux/rtnetlink.h
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_TABLE: u16 = 15;
+const RTM_F_CLONED: u32 = 0x200;
+
+const LINK_HEADER_BYTES: usize = 16;
+const ADDRESS_HEADER_BYTES: usize = 8;
+const ROUTE_HEADER_BYTES: usize = 12;
+
+fn text(value: &[u8]) -> String {
+    let end = value
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(value.len());
+    String::from_utf8_lossy(&value[..end]).into_owned()
+}
+
+fn address(value: &[u8]) -> Option<IpAddr> {
+    match value.len() {
+        4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?).into()),
+        16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?).into()),
+        _ => None,
+    }
+}
+
+/// A link, from the body of `RTM_NEWLINK`.
+pub(crate) fn link(body: &[u8]) -> Option<LinkState> {
+    let flags = u32_at(body, 8)?;
+    let rest = body.get(LINK_HEADER_BYTES..)?;
+    let number = |kind| find(rest, kind).and_then(|value| u32_at(value, 0));
+    let mac = find(rest, IFLA_ADDRESS).and_then(|value| <[u8; 6]>::try_from(value).ok());
+    let kind = find(rest, IFLA_LINKINFO).and_then(|nested| find(nested, IFLA_INFO_KIND));
+    Some(LinkState {
+        index: u32_at(body, 4)?,
+        name: text(find(rest, IFLA_IFNAME)?),
+        kind: kind.map(text).unwrap_or_default(),
+        mac: mac.and_then(|bytes| MacAddr::new(bytes).ok()),
+        mtu_bytes: number(IFLA_MTU).unwrap_or_default(),
+        master: number(IFLA_MASTER),
+        up: flags & libc::IFF_UP as u32 != 0,
+        alias: find(rest, IFLA_IFALIAS).map(text).unwrap_or_default(),
+    })
+}
+
+/// Whether the port that the body of `RTM_NEWLINK` tells of forwards; `None` if it is no port.
+pub(crate) fn port_forwards(body: &[u8]) -> Option<bool> {
+    let nested = find(body.get(LINK_HEADER_BYTES..)?, IFLA_LINKINFO)?;
+    let state = find(find(nested, IFLA_INFO_SLAVE_DATA)?, IFLA_BRPORT_STATE)?;
+    Some(state.first() == Some(&BR_STATE_FORWARDING))
+}
+
+/// An address, from the body of `RTM_NEWADDR`.
+pub(crate) fn address_state(body: &[u8]) -> Option<AddressState> {
+    let prefix_len = *body.get(1)?;
+    let rest = body.get(ADDRESS_HEADER_BYTES..)?;
+    let value = find(rest, IFA_LOCAL).or_else(|| find(rest, IFA_ADDRESS))?;
+    let address = IpNet::new(address(value)?, prefix_len).ok()?;
+    Some(AddressState {
+        link: u32_at(body, 4)?,
+        address,
+    })
+}
+
+/// A route, from the body of `RTM_NEWROUTE`; `None` for other families and for cached ones.
+pub(crate) fn route(body: &[u8]) -> Option<RouteState> {
+    let family = i32::from(*body.first()?);
+    let prefix_len = *body.get(1)?;
+    let rest = body.get(ROUTE_HEADER_BYTES..)?;
+    if u32_at(body, 8)? & RTM_F_CLONED != 0 {
+        return None;
+    }
+    let unspecified = match family {
+        libc::AF_INET => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        libc::AF_INET6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => return None,
+    };
+    let number = |kind| find(rest, kind).and_then(|value| u32_at(value, 0));
+    let destination = find(rest, RTA_DST).and_then(address).unwrap_or(unspecified);
+    Some(RouteState {
+        destination: IpNet::new(destination, prefix_len).ok()?,
+        gateway: find(rest, RTA_GATEWAY).and_then(address),
+        link: number(RTA_OIF),
+        metric: number(RTA_PRIORITY).unwrap_or_default(),
+        table: number(RTA_TABLE).or_else(|| body.get(4).map(|&table| table.into()))?,
+        protocol: *body.get(5)?,
+    })
+}
+
+/// The type of the object that a message tells of (`RTM_NEW…`).
+pub(crate) mod kind {
+    use nix::libc;
+
+    pub(crate) const LINK: u16 = libc::RTM_NEWLINK;
+    pub(crate) const ADDRESS: u16 = libc::RTM_NEWADDR;
+    pub(crate) const ROUTE: u16 = libc::RTM_NEWROUTE;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_body_is_no_object() {
+        assert_eq!(link(&[]), None);
+        assert_eq!(address_state(&[]), None);
+        assert_eq!(route(&[]), None);
+    }
+}

@@ -1,0 +1,56 @@
+//! Requests about routes. Pure.
+//!
+//! uapi/linux/rtnetlink.h
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+
+use super::address::family;
+use super::frame::Request;
+use crate::plan::{ROUTE_PROTOCOL, Route};
+
+fn message(route: &Route) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header = RouteHeader {
+        address_family: family(route.destination.addr()),
+        destination_prefix_length: route.destination.prefix_len(),
+        table: RouteHeader::RT_TABLE_MAIN,
+        protocol: RouteProtocol::Other(ROUTE_PROTOCOL),
+        scope: match route.gateway {
+            Some(_) => RouteScope::Universe,
+            None if route.destination.addr().is_ipv6() => RouteScope::Universe,
+            None => RouteScope::Link,
+        },
+        kind: RouteType::Unicast,
+        ..RouteHeader::default()
+    };
+    let attributes = &mut message.attributes;
+    if route.destination.prefix_len() > 0 {
+        let address = RouteAddress::from(route.destination.network());
+        attributes.push(RouteAttribute::Destination(address));
+    }
+    attributes.extend(
+        route
+            .gateway
+            .map(|g| RouteAttribute::Gateway(RouteAddress::from(g))),
+    );
+    attributes.push(RouteAttribute::Oif(route.link.index.get()));
+    if route.metric > 0 {
+        attributes.push(RouteAttribute::Priority(route.metric));
+    }
+    message
+}
+
+pub(crate) fn add(route: &Route) -> Request {
+    Request::create(RouteNetlinkMessage::NewRoute(message(route)))
+}
+
+pub(crate) fn delete(route: &Route) -> Request {
+    Request::change(RouteNetlinkMessage::DelRoute(message(route)))
+}
+
+pub(crate) fn dump() -> Request {
+    Request::dump(RouteNetlinkMessage::GetRoute(RouteMessage::default()))
+}

@@ -1,0 +1,262 @@
+//! A blocking rtnetlink socket: sends a batch, matches the answers by sequence number, repeats a
+//! disturbed dump. It must not know what the messages mean.
+
+use std::io::IoSlice;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use netlink_sys::Socket;
+use netlink_sys::protocols::NETLINK_ROUTE;
+use nix::sys::socket::sockopt::{RcvBuf, ReceiveTimeout};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, recvfrom, sendmsg, setsockopt};
+use nix::sys::time::TimeVal;
+
+use super::frame::{Body, Refusal, Request, encode, replies};
+use crate::errno::Errno;
+
+/// The kernel answers within the send itself; whoever waits this long waits for nothing.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The kernel never puts more than this into one datagram of a dump (`NLMSG_GOODSIZE` and
+/// `netlink_dump`'s 32 KiB).
+const DATAGRAM_BYTES: usize = 64 * 1024;
+
+/// What became of one request of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The kernel did it.
+    Done,
+    /// The kernel refused it, and went on with the next.
+    Refused(Refusal),
+    /// The answer was lost: it may have been done or not.
+    Unknown(Errno),
+}
+
+#[derive(Debug)]
+pub(crate) struct RouteSocket {
+    socket: Socket,
+    next_sequence: u32,
+    buffer: Vec<u8>,
+}
+
+impl RouteSocket {
+    /// A socket into the namespace of the calling thread. It stays there, whoever uses it.
+    pub(crate) fn open() -> Result<Self, Errno> {
+        Self::try_open().map_err(|error| Errno::from(&error))
+    }
+
+    fn try_open() -> std::io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.set_cap_ack(true)?;
+        socket.set_ext_ack(true)?;
+        // kernels before 4.20 do not have it, and then filter nothing
+        let _unfiltered = socket.set_netlink_get_strict_chk(true);
+        let timeout = TimeVal::new(i64::try_from(DEADLINE.as_secs()).unwrap_or(i64::MAX), 0);
+        setsockopt(&socket, ReceiveTimeout, &timeout)?;
+        setsockopt(&socket, RcvBuf, &(1 << 20))?;
+        Ok(Self {
+            socket,
+            next_sequence: 1,
+            buffer: vec![0; DATAGRAM_BYTES],
+        })
+    }
+
+    /// Sends all requests at once and tells what became of each, in their order. A refused one
+    /// does not keep the kernel from the later ones.
+    pub(crate) fn transact(&mut self, requests: &[Request]) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Done; requests.len()];
+        if requests.is_empty() {
+            return outcomes;
+        }
+        let first = self.take_sequences(requests.len());
+        if let Err(errno) = self.send(&encode(requests, first)) {
+            // nothing of a datagram that could not be sent has been done
+            outcomes.fill(Outcome::Refused(errno.into()));
+            return outcomes;
+        }
+        if let Err(errno) = self.collect(first, &mut outcomes) {
+            for outcome in &mut outcomes {
+                if *outcome == Outcome::Done {
+                    *outcome = Outcome::Unknown(errno);
+                }
+            }
+        }
+        outcomes
+    }
+
+    /// Sends one request and returns when the kernel has answered it.
+    pub(crate) fn call(&mut self, request: Request) -> Result<(), Refusal> {
+        match self.transact(std::slice::from_ref(&request)).pop() {
+            Some(Outcome::Done) | None => Ok(()),
+            Some(Outcome::Refused(refusal)) => Err(refusal),
+            Some(Outcome::Unknown(errno)) => Err(errno.into()),
+        }
+    }
+
+    /// One object.
+    pub(crate) fn get<T>(
+        &mut self,
+        request: Request,
+        (kind, read): (u16, fn(&[u8]) -> Option<T>),
+    ) -> Result<Option<T>, Refusal> {
+        let first = self.take_sequences(1);
+        self.send(&encode(std::slice::from_ref(&request), first))?;
+        let mut found = None;
+        self.each_reply(first, |body| match body {
+            Body::Object(of_kind, bytes) => {
+                if *of_kind == kind {
+                    found = read(bytes);
+                }
+                Flow::Continue
+            }
+            Body::Acknowledged | Body::Done => Flow::Stop,
+            Body::Refused(refusal) => Flow::Refuse(refusal.clone()),
+            Body::Overrun => Flow::Refuse(Errno::ENOBUFS.into()),
+        })?;
+        Ok(found)
+    }
+
+    /// All objects, as they were at one moment: a dump that a change disturbed, or of which
+    /// messages were lost, is repeated.
+    pub(crate) fn dump<T>(
+        &mut self,
+        request: Request,
+        (kind, read): (u16, fn(&[u8]) -> Option<T>),
+    ) -> Result<Vec<T>, Refusal> {
+        let deadline = Instant::now() + DEADLINE;
+        let request = [request];
+        loop {
+            match self.try_dump(&request, (kind, read)) {
+                Ok(Some(objects)) => return Ok(objects),
+                Ok(None) => {}
+                Err(refusal) if refusal.errno == Errno::ENOBUFS => {}
+                Err(refusal) => return Err(refusal),
+            }
+            if Instant::now() > deadline {
+                return Err(Errno::ETIMEDOUT.into());
+            }
+        }
+    }
+
+    /// `None` where the dump was disturbed.
+    fn try_dump<T>(
+        &mut self,
+        request: &[Request],
+        (kind, read): (u16, fn(&[u8]) -> Option<T>),
+    ) -> Result<Option<Vec<T>>, Refusal> {
+        let first = self.take_sequences(1);
+        self.send(&encode(request, first))?;
+        let mut objects = Vec::new();
+        let interrupted = self.each_reply(first, |body| match body {
+            Body::Object(of_kind, bytes) => {
+                if *of_kind == kind {
+                    objects.extend(read(bytes));
+                }
+                Flow::Continue
+            }
+            Body::Done | Body::Acknowledged => Flow::Stop,
+            Body::Refused(refusal) => Flow::Refuse(refusal.clone()),
+            Body::Overrun => Flow::Refuse(Errno::ENOBUFS.into()),
+        })?;
+        Ok((!interrupted).then_some(objects))
+    }
+
+    fn take_sequences(&mut self, count: usize) -> u32 {
+        let first = self.next_sequence;
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.next_sequence = first.wrapping_add(count).max(1);
+        first
+    }
+
+    fn send(&self, bytes: &[u8]) -> Result<(), Errno> {
+        loop {
+            let kernel = NetlinkAddr::new(0, 0);
+            let parts = [IoSlice::new(bytes)];
+            match sendmsg(
+                self.socket.as_raw_fd(),
+                &parts,
+                &[],
+                MsgFlags::empty(),
+                Some(&kernel),
+            ) {
+                Ok(_) => return Ok(()),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Reads until the last request of the batch is answered.
+    fn collect(&mut self, first: u32, outcomes: &mut [Outcome]) -> Result<(), Errno> {
+        let mut waiting = true;
+        while waiting {
+            let length = self.receive()?;
+            for reply in replies(&self.buffer[..length]) {
+                let reply = reply.map_err(|_| Errno::EIO)?;
+                let Ok(index) = usize::try_from(reply.sequence.wrapping_sub(first)) else {
+                    continue;
+                };
+                let last = index + 1 == outcomes.len();
+                // an answer to an earlier batch, given up when its deadline passed
+                let Some(outcome) = outcomes.get_mut(index) else {
+                    continue;
+                };
+                match reply.body {
+                    Body::Acknowledged => waiting &= !last,
+                    Body::Refused(refusal) => {
+                        *outcome = Outcome::Refused(refusal);
+                        waiting &= !last;
+                    }
+                    Body::Overrun => return Err(Errno::ENOBUFS),
+                    Body::Done | Body::Object(..) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands each reply to one request to `react` until it stops; tells whether any of them said
+    /// that the dump was disturbed.
+    fn each_reply(
+        &mut self,
+        sequence: u32,
+        mut react: impl FnMut(&Body<'_>) -> Flow,
+    ) -> Result<bool, Refusal> {
+        let mut interrupted = false;
+        loop {
+            let length = self.receive()?;
+            for reply in replies(&self.buffer[..length]) {
+                let reply = reply.map_err(|_| Errno::EIO)?;
+                if reply.sequence != sequence {
+                    continue;
+                }
+                interrupted |= reply.interrupted;
+                match react(&reply.body) {
+                    Flow::Continue => {}
+                    Flow::Stop => return Ok(interrupted),
+                    Flow::Refuse(refusal) => return Err(refusal),
+                }
+            }
+        }
+    }
+
+    /// One datagram of the kernel's; what anybody else sends is passed over.
+    fn receive(&mut self) -> Result<usize, Errno> {
+        loop {
+            match recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut self.buffer) {
+                Ok((length, Some(sender))) if sender.pid() == 0 => return Ok(length),
+                Ok(_) => {}
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(nix::errno::Errno::EAGAIN) => return Err(Errno::ETIMEDOUT),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}
+
+enum Flow {
+    Continue,
+    Stop,
+    Refuse(Refusal),
+}

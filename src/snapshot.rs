@@ -1,0 +1,100 @@
+//! What a namespace has at one moment: links, addresses, routes. Plain data, read by drivers and
+//! compared by tests; reading it from the kernel is the business of `kernel`.
+
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+use crate::addr::{MacAddr, Mtu};
+
+/// A link as it is. The name is what the kernel says, which may be more than a
+/// [`LinkName`](crate::LinkName) allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkState {
+    /// Its number in its namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// `bridge`, `veth`, …; empty for hardware and `lo`.
+    pub kind: String,
+    /// Its hardware address, if it has one of six bytes.
+    pub mac: Option<MacAddr>,
+    /// The MTU in bytes.
+    pub mtu_bytes: u32,
+    /// The bridge that it is a port of.
+    pub master: Option<u32>,
+    /// Whether it is set up.
+    pub up: bool,
+    /// The text that says whose it is, empty if there is none.
+    pub alias: String,
+}
+
+/// An address of a link.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct AddressState {
+    /// The link's index.
+    pub link: u32,
+    /// The address, with the length of its subnet's prefix.
+    pub address: IpNet,
+}
+
+/// A route of any table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct RouteState {
+    /// Where it leads.
+    pub destination: IpNet,
+    /// The next hop, if there is one.
+    pub gateway: Option<IpAddr>,
+    /// The index of the link that it leaves by, if it names one alone.
+    pub link: Option<u32>,
+    /// The lower, the better.
+    pub metric: u32,
+    /// The table's number; 254 is `main`, 255 `local`.
+    pub table: u32,
+    /// Who made it (`rtm_protocol`).
+    pub protocol: u8,
+}
+
+/// All links, addresses and routes of one namespace, each sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The links, by index.
+    pub links: Vec<LinkState>,
+    /// The addresses, by link.
+    pub addresses: Vec<AddressState>,
+    /// The routes of all tables, IPv4 before IPv6.
+    pub routes: Vec<RouteState>,
+}
+
+impl Snapshot {
+    /// The link of that name.
+    #[must_use]
+    pub fn link_named(&self, name: &str) -> Option<&LinkState> {
+        self.links.iter().find(|link| link.name == name)
+    }
+
+    /// The link of that index.
+    #[must_use]
+    pub fn link_at(&self, index: u32) -> Option<&LinkState> {
+        self.links.iter().find(|link| link.index == index)
+    }
+
+    /// The MTU of the link that the default route leaves by, IPv4 first; the lowest metric counts.
+    #[must_use]
+    pub fn default_route_mtu(&self) -> Option<Mtu> {
+        let default = |route: &&RouteState| {
+            route.destination.prefix_len() == 0 && route.link.is_some() && route.gateway.is_some()
+        };
+        let ipv6 = |route: &RouteState| matches!(route.destination, IpNet::V6(_));
+        let best = self
+            .routes
+            .iter()
+            .filter(default)
+            .min_by_key(|r| (ipv6(r), r.metric))?;
+        let link = self.link_at(best.link?)?;
+        Mtu::new(link.mtu_bytes).ok()
+    }
+}
