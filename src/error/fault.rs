@@ -282,6 +282,9 @@ pub enum Fault {
         /// The deadline, in milliseconds.
         deadline_ms: u64,
     },
+    /// The process was forked; its sockets are its parent's.
+    #[error("the process was forked: open the host anew")]
+    Forked,
     /// A closure of the caller's panicked on the thread where it ran.
     #[error("the closure panicked: {message}")]
     Panicked {
@@ -307,6 +310,7 @@ impl Fault {
             | Self::MtuBelowIpv6 { .. }
             | Self::Conflicting(_)
             | Self::Driver { .. }
+            | Self::Forked
             | Self::LinkKind { .. }
             | Self::NotANamespace { .. } => FaultClass::Invalid,
             Self::AddressInUse { .. }

@@ -23,6 +23,20 @@ impl Display for Plan {
     }
 }
 
+impl Plan {
+    /// The line of one step; empty past the last.
+    pub(crate) fn line(&self, index: usize) -> String {
+        let line = |step| {
+            Line {
+                step,
+                container: self.container(),
+            }
+            .to_string()
+        };
+        self.steps().get(index).map(line).unwrap_or_default()
+    }
+}
+
 impl Display for Step {
     /// The line, with `container` for the container's namespace.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

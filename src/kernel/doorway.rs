@@ -1,0 +1,94 @@
+//! What one needs to change a namespace from outside of it: a netlink socket and two directories
+//! of settings, opened by a thread that was inside.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::Mode;
+
+use super::explain;
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::netlink::frame::Refusal;
+use crate::netlink::socket::RouteSocket;
+use crate::netlink::{address, link, read, route};
+use crate::plan::{Ipv6Conf, Sysctl};
+use crate::snapshot::Snapshot;
+
+#[derive(Debug)]
+pub(super) struct Doorway {
+    pub(super) route: RouteSocket,
+    /// `net/ipv4/conf`. A directory below `conf` belongs to its namespace, so that its files can
+    /// be opened from anywhere; one above is looked up anew in the caller's.
+    ipv4: std::result::Result<OwnedFd, Errno>,
+    ipv6: std::result::Result<OwnedFd, Errno>,
+}
+
+impl Doorway {
+    /// Into the namespace of the calling thread.
+    pub(super) fn open() -> std::result::Result<Self, Errno> {
+        Ok(Self {
+            route: RouteSocket::open()?,
+            ipv4: open_directory("/proc/sys/net/ipv4/conf"),
+            ipv6: open_directory("/proc/sys/net/ipv6/conf"),
+        })
+    }
+
+    pub(super) fn check_privilege(&mut self) -> Result<()> {
+        match self.route.call(link::probe_privilege()) {
+            Err(refusal) if refusal.errno == Errno::EPERM => {
+                Err(explain::plain("change the network", refusal))
+            }
+            // it names no link, and is refused for that alone
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn snapshot(&mut self) -> std::result::Result<Snapshot, Refusal> {
+        let route = &mut self.route;
+        let mut snapshot = Snapshot {
+            links: route.dump(link::dump(), (read::kind::LINK, read::link))?,
+            addresses: route.dump(address::dump(), (read::kind::ADDRESS, read::address_state))?,
+            routes: route.dump(route::dump(), (read::kind::ROUTE, read::route))?,
+        };
+        snapshot.links.sort_by_key(|link| link.index);
+        snapshot.addresses.sort();
+        snapshot.routes.sort();
+        Ok(snapshot)
+    }
+
+    pub(super) fn set_sysctl(&self, key: &Sysctl, value: u32) -> std::result::Result<(), Refusal> {
+        let directory = if key.is_ipv6() {
+            &self.ipv6
+        } else {
+            &self.ipv4
+        };
+        let directory = match directory {
+            Ok(directory) => directory,
+            // what is not in the kernel is disabled
+            Err(Errno::ENOENT) if matches!(key, Sysctl::Ipv6(_, Ipv6Conf::DisableIpv6)) => {
+                return Ok(());
+            }
+            Err(errno) => {
+                let words = Some("is /proc mounted, and IPv6 in this kernel?".to_owned());
+                return Err(Refusal {
+                    errno: *errno,
+                    words,
+                });
+            }
+        };
+        let path = format!("{}/{}", key.scope().directory(), key.file());
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let file = openat(directory.as_fd(), path.as_str(), flags, Mode::empty());
+        let mut file = File::from(file.map_err(Errno::from)?);
+        file.write_all(value.to_string().as_bytes())
+            .map_err(|error| Errno::from(&error).into())
+    }
+}
+
+fn open_directory(path: &str) -> std::result::Result<OwnedFd, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    open(path, flags, Mode::empty()).map_err(Errno::from)
+}

@@ -1,0 +1,96 @@
+//! From a refusal to the words of an error: what was attempted, on which object, and what to do
+//! about it.
+
+use super::perform::Failure;
+use crate::errno::Errno;
+use crate::error::{Error, Fault};
+use crate::netlink::frame::Refusal;
+use crate::plan::{Link, Plan, Side, Step, VethStep};
+use crate::snapshot::LinkState;
+
+/// include/net/bridge: a port's number has 10 bits, and 0 is none.
+pub(crate) const BRIDGE_PORTS_MAX: u32 = 1023;
+
+pub(super) fn plain(doing: &str, refusal: Refusal) -> Error {
+    let Refusal { errno, words } = refusal;
+    let fault = match errno {
+        Errno::EPERM => missing_privilege(doing),
+        errno => Fault::Kernel {
+            doing: doing.to_owned(),
+            errno,
+            words,
+        },
+    };
+    Error::of(doing, vec![fault])
+}
+
+fn missing_privilege(doing: &str) -> Fault {
+    Fault::Privilege {
+        capability: "CAP_NET_ADMIN",
+        why: format!(
+            "{doing}: it is needed in the user namespace that owns the network namespace; run as \
+             root, or call sandbox::enter() first"
+        ),
+    }
+}
+
+/// The fault of one step. `look_up` asks the kernel for a link by its name.
+pub(super) fn step(
+    plan: &Plan,
+    failure: &Failure,
+    look_up: impl FnMut(&Link) -> Result<Option<LinkState>, Refusal>,
+) -> Fault {
+    let doing = plan.line(failure.step);
+    let errno = failure.refusal.errno;
+    let typed = plan
+        .steps()
+        .get(failure.step)
+        .and_then(|step| match (step, errno) {
+            (_, Errno::EPERM) => Some(missing_privilege(&doing)),
+            (Step::AddBridge { .. }, Errno::EOPNOTSUPP) => Some(unsupported("bridge")),
+            (Step::AddVeth(_), Errno::EOPNOTSUPP) => Some(unsupported("veth")),
+            (Step::AddVeth(veth), Errno::EXFULL) => full(veth),
+            (Step::AddVeth(veth), Errno::EEXIST) => taken(plan, &[&veth.peer, &veth.link], look_up),
+            (Step::AddBridge { link, .. }, Errno::EEXIST) => taken(plan, &[link], look_up),
+            _ => None,
+        });
+    typed.unwrap_or_else(|| Fault::Kernel {
+        doing,
+        errno,
+        words: failure.refusal.words.clone(),
+    })
+}
+
+fn unsupported(feature: &'static str) -> Fault {
+    Fault::Unsupported {
+        feature,
+        hint: "build it in, or load its module",
+    }
+}
+
+fn full(veth: &VethStep) -> Option<Fault> {
+    let bridge = veth.master.as_ref()?.name.clone();
+    Some(Fault::BridgeFull {
+        bridge,
+        limit: BRIDGE_PORTS_MAX,
+    })
+}
+
+/// Which of the names is taken; `None` where it is an index that is.
+fn taken(
+    plan: &Plan,
+    links: &[&Link],
+    mut look_up: impl FnMut(&Link) -> Result<Option<LinkState>, Refusal>,
+) -> Option<Fault> {
+    let there = links
+        .iter()
+        .find(|link| matches!(look_up(link), Ok(Some(_))))?;
+    let namespace = match there.side {
+        Side::Host => None,
+        Side::Container => plan.container().map(ToString::to_string),
+    };
+    Some(Fault::LinkExists {
+        name: there.name.clone(),
+        namespace,
+    })
+}

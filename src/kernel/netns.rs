@@ -1,0 +1,325 @@
+//! Network namespaces: made, found, entered. A namespace is entered only by threads of the crate's
+//! own, which end there; the caller's thread never leaves where it is.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::addr::ContainerName;
+use crate::errno::Errno;
+use crate::error::{Error, Fault, Result};
+use crate::kernel::Kernel;
+use crate::snapshot::Snapshot;
+
+/// Where iproute2 keeps names for namespaces.
+const NAMED: &str = "/run/netns";
+
+/// An open network namespace.
+///
+/// It holds a descriptor, which keeps the namespace alive; a clone shares it. When the last one is
+/// dropped, no process is in the namespace and no name is [pinned](Self::pin) to it, the kernel
+/// takes the namespace down with all links in it. To keep it on purpose, pin it.
+///
+/// ```no_run
+/// use bridgework::Netns;
+/// use std::net::UdpSocket;
+///
+/// let netns = Netns::create()?; // needs CAP_SYS_ADMIN
+/// // the socket stays in the namespace, whoever uses it
+/// let socket = netns.run(|| UdpSocket::bind("127.0.0.1:0"))?;
+/// # Ok::<(), bridgework::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Netns(Arc<Open>);
+
+struct Open {
+    descriptor: OwnedFd,
+    label: String,
+    identity: (u64, u64),
+}
+
+impl Netns {
+    /// A new namespace. In it is only `lo`, down.
+    ///
+    /// # Errors
+    /// `CAP_SYS_ADMIN` is missing ([`Error::is_permission`]), or namespaces have run out.
+    pub fn create() -> Result<Self> {
+        let label = "a new namespace";
+        let made = on_own_thread("create network namespace", || {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            File::open(OWN_NAMESPACE).map_err(|error| raw(&error))
+        })?;
+        let file =
+            made.map_err(|errno| refused("create network namespace", label, errno.into()))?;
+        Self::from_open(file.into(), label.to_owned())
+    }
+
+    /// The namespace of the calling thread.
+    ///
+    /// # Errors
+    /// `/proc` is not mounted.
+    pub fn current() -> Result<Self> {
+        // not /proc/self: that is the main thread's
+        Self::open(
+            Path::new(OWN_NAMESPACE),
+            "the caller's namespace".to_owned(),
+        )
+    }
+
+    /// The namespace of a process.
+    ///
+    /// # Errors
+    /// There is no such process ([`Error::is_not_found`]), or it may not be looked at
+    /// ([`Error::is_permission`]: `CAP_SYS_PTRACE`).
+    pub fn of_pid(pid: u32) -> Result<Self> {
+        Self::open(
+            Path::new(&format!("/proc/{pid}/ns/net")),
+            format!("process {pid}"),
+        )
+    }
+
+    /// The namespace that a file stands for.
+    ///
+    /// # Errors
+    /// There is no such file ([`Error::is_not_found`]), or it is something else
+    /// ([`Error::is_invalid`]).
+    pub fn at(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open(path.as_ref(), path.as_ref().display().to_string())
+    }
+
+    /// The namespace that `ip netns` knows by this name: a file of `/run/netns`.
+    ///
+    /// # Errors
+    /// There is none of that name ([`Error::is_not_found`]).
+    pub fn named(name: &ContainerName) -> Result<Self> {
+        Self::open(&Path::new(NAMED).join(name.as_str()), name.to_string())
+    }
+
+    /// The namespace that a descriptor stands for.
+    ///
+    /// # Errors
+    /// It stands for something else ([`Error::is_invalid`]).
+    pub fn from_fd(descriptor: OwnedFd) -> Result<Self> {
+        Self::from_open(descriptor, "a descriptor's namespace".to_owned())
+    }
+
+    fn open(path: &Path, label: String) -> Result<Self> {
+        let attempt = "open network namespace";
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_NONBLOCK)
+            .open(path);
+        let file = file.map_err(|error| refused(attempt, &label, Errno::from(&error)))?;
+        Self::from_open(file.into(), label)
+    }
+
+    fn from_open(descriptor: OwnedFd, label: String) -> Result<Self> {
+        let attempt = "open network namespace";
+        let file = File::from(descriptor);
+        let stat = file
+            .metadata()
+            .map_err(|e| refused(attempt, &label, Errno::from(&e)))?;
+        let identity = (stat.dev(), stat.ino());
+        let netns = Self(Arc::new(Open {
+            descriptor: file.into(),
+            label,
+            identity,
+        }));
+        netns.enter(|| ())?;
+        Ok(netns)
+    }
+
+    /// Runs `act` on a new thread that is inside the namespace, and returns what it returns.
+    /// Sockets that it opens stay in the namespace, whoever uses them later.
+    ///
+    /// # Errors
+    /// The namespace can't be entered ([`Error::is_permission`]), no thread is to be had, or `act`
+    /// panicked ([`Fault::Panicked`]).
+    pub fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        self.enter(act)
+    }
+
+    pub(crate) fn enter<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        let attempt = format!("enter the namespace of {}", self.label());
+        let entered = on_own_thread(&attempt, || {
+            setns(self.as_fd(), CloneFlags::CLONE_NEWNET).map(|()| act())
+        })?;
+        entered.map_err(|errno| refused(&attempt, self.label(), errno.into()))
+    }
+
+    /// As `enter`, without waiting for the end.
+    pub(super) fn start<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> std::result::Result<JoinHandle<std::result::Result<T, Errno>>, Errno> {
+        let inside = self.clone();
+        let body = move || {
+            setns(inside.as_fd(), CloneFlags::CLONE_NEWNET)?;
+            Ok(act())
+        };
+        small_thread()
+            .spawn(body)
+            .map_err(|error| Errno::from(&error))
+    }
+
+    /// What the namespace has: links, addresses, routes.
+    ///
+    /// # Errors
+    /// `CAP_NET_ADMIN` is missing there, or the kernel refused.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Kernel::new(self.clone())?.snapshot()
+    }
+
+    /// Gives the namespace a name in `/run/netns`, so that it outlives this process and
+    /// `ip -n NAME` reaches it. [`unpin`](Self::unpin) takes the name away.
+    ///
+    /// # Errors
+    /// The name is taken ([`Error::is_exists`]), or `CAP_SYS_ADMIN` is missing.
+    pub fn pin(&self, name: &ContainerName) -> Result<PathBuf> {
+        let path = Path::new(NAMED).join(name.as_str());
+        let failed =
+            |errno: Errno| refused("pin network namespace", &path.to_string_lossy(), errno);
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(NAMED);
+        made.map_err(|error| failed(Errno::from(&error)))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o444)
+            .open(&path);
+        file.map_err(|error| failed(Errno::from(&error)))?;
+        let source = format!(
+            "/proc/self/fd/{}",
+            std::os::fd::AsRawFd::as_raw_fd(&self.as_fd())
+        );
+        let no_words: Option<&OsStr> = None;
+        let bound = mount(
+            Some(source.as_str()),
+            &path,
+            no_words,
+            MsFlags::MS_BIND,
+            no_words,
+        );
+        if let Err(errno) = bound {
+            let _unbound_name = std::fs::remove_file(&path);
+            return Err(failed(errno.into()));
+        }
+        Ok(path)
+    }
+
+    /// Takes a name away again. If it is gone already, that is done.
+    ///
+    /// # Errors
+    /// `CAP_SYS_ADMIN` is missing.
+    pub fn unpin(name: &ContainerName) -> Result<()> {
+        let path = Path::new(NAMED).join(name.as_str());
+        let failed = |errno| refused("unpin network namespace", &path.to_string_lossy(), errno);
+        match umount2(&path, MntFlags::MNT_DETACH) {
+            Ok(()) | Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOENT) => {}
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(failed(Errno::from(&error)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How people would call it: a name, a path, a process.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// The number by which the kernel knows it, as in `net:[4026531840]`.
+    #[must_use]
+    pub fn inode(&self) -> u64 {
+        self.0.identity.1
+    }
+}
+
+const OWN_NAMESPACE: &str = "/proc/thread-self/ns/net";
+
+impl AsFd for Netns {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.descriptor.as_fd()
+    }
+}
+
+impl PartialEq for Netns {
+    /// Whether both are the same namespace.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.identity == other.0.identity
+    }
+}
+
+impl Eq for Netns {}
+
+impl fmt::Debug for Netns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Netns({}, net:[{}])", self.label(), self.inode())
+    }
+}
+
+fn small_thread() -> thread::Builder {
+    thread::Builder::new().name("bridgework".to_owned())
+}
+
+fn on_own_thread<T: Send>(attempt: &str, act: impl FnOnce() -> T + Send) -> Result<T> {
+    let joined = thread::scope(|scope| {
+        small_thread()
+            .spawn_scoped(scope, act)
+            .map(thread::ScopedJoinHandle::join)
+    });
+    match joined {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(panic)) => Err(Error::of(attempt, vec![panicked(panic.as_ref())])),
+        Err(error) => Err(Error::of(
+            attempt,
+            vec![Fault::Kernel {
+                doing: "start a thread".to_owned(),
+                errno: Errno::from(&error),
+                words: None,
+            }],
+        )),
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Fault::Panicked {
+        message: text.unwrap_or_else(|| "without a message".to_owned()),
+    }
+}
+
+fn raw(error: &std::io::Error) -> nix::errno::Errno {
+    nix::errno::Errno::from_raw(Errno::from(error).raw())
+}
+
+fn refused(attempt: &str, namespace: &str, errno: Errno) -> Error {
+    let namespace = namespace.to_owned();
+    let fault = match errno {
+        Errno::ENOENT | Errno::ESRCH => Fault::NamespaceNotFound { namespace, errno },
+        // setns(2): the descriptor does not stand for a namespace of that kind
+        Errno::EINVAL => Fault::NotANamespace { namespace },
+        Errno::EPERM | Errno::EACCES => Fault::Privilege {
+            capability: "CAP_SYS_ADMIN",
+            why: format!("{attempt}: run as root, or call sandbox::enter() first"),
+        },
+        errno => Fault::Kernel {
+            doing: namespace,
+            errno,
+            words: None,
+        },
+    };
+    Error::of(attempt, vec![fault])
+}

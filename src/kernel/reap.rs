@@ -1,0 +1,87 @@
+//! Links that go. The kernel makes whoever deletes a link wait 15 to 30 ms for readers that might
+//! still see it, though it is gone for everybody after one: the waiting is done by a thread of its
+//! own, and the caller goes on as soon as the link can no longer be found.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::netns::Netns;
+use crate::addr::LinkIndex;
+use crate::errno::Errno;
+use crate::netlink::frame::{Refusal, Request};
+use crate::netlink::socket::{DEADLINE, RouteSocket};
+use crate::netlink::{link, read};
+
+/// As many deletions wait at once; one more makes its caller wait with it.
+const MOST_AT_ONCE: usize = 64;
+
+/// How long to leave the kernel alone between two looks. A look costs 3 µs, and waits for the
+/// kernel's lock while a deletion holds it.
+const BETWEEN_LOOKS: Duration = Duration::from_micros(50);
+
+/// How many deletions are waiting in the kernel.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reaper(Arc<AtomicUsize>);
+
+impl Reaper {
+    /// Carries out a deletion in `namespace` and returns when none of `links` is there any more.
+    pub(super) fn delete(
+        &self,
+        (namespace, socket): (&Netns, &mut RouteSocket),
+        deletion: Request,
+        links: &[LinkIndex],
+    ) -> Result<(), Refusal> {
+        if self.0.fetch_add(1, Ordering::Relaxed) >= MOST_AT_ONCE {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+            return forgive_absence(socket.call(deletion));
+        }
+        let waiting = Waiting(self.clone());
+        let (report, reports) = sync_channel(1);
+        namespace.start(move || {
+            let _waiting = waiting;
+            let result = RouteSocket::open().map_err(Refusal::from);
+            // nobody listens any more once the link is gone
+            let _heard = report.send(result.and_then(|mut socket| socket.call(deletion)));
+        })?;
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match reports.recv_timeout(BETWEEN_LOOKS) {
+                Ok(result) => return forgive_absence(result),
+                Err(RecvTimeoutError::Disconnected) => return Err(Errno::EIO.into()),
+                Err(RecvTimeoutError::Timeout) if all_gone(socket, links)? => return Ok(()),
+                Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => {
+                    return Err(Errno::ETIMEDOUT.into());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+struct Waiting(Reaper);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn all_gone(socket: &mut RouteSocket, links: &[LinkIndex]) -> Result<bool, Refusal> {
+    for &index in links {
+        match socket.get(link::get(index), (read::kind::LINK, read::link)) {
+            Err(refusal) if refusal.errno.is_absence() => {}
+            Err(refusal) => return Err(refusal),
+            Ok(_) => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+pub(super) fn forgive_absence(result: Result<(), Refusal>) -> Result<(), Refusal> {
+    match result {
+        Err(refusal) if refusal.errno.is_absence() => Ok(()),
+        result => result,
+    }
+}
