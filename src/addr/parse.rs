@@ -178,6 +178,14 @@ macro_rules! text_value {
             }
         }
 
+        impl TryFrom<&str> for $type {
+            type Error = crate::addr::ParseError;
+
+            fn try_from(text: &str) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
         #[cfg(feature = "serde")]
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -293,6 +293,12 @@ pub enum Fault {
     },
 }
 
+impl From<std::convert::Infallible> for Fault {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl Fault {
     /// What it means to the caller.
     #[must_use]

@@ -273,6 +273,7 @@ impl<'k> Run<'k> {
                 link::set_master(link.index, master.as_ref().map(|m| m.index))
             }
             Step::SetPort { link, options } => link::set_port(link.index, options),
+            Step::RaiseLoopback { .. } => link::raise_loopback(),
             Step::SetUp { link } => link::set_up(link.index, Switch::On),
             Step::SetDown { link } => link::set_up(link.index, Switch::Off),
             Step::Announce { link, mac } => link::set_mac(link.index, *mac),

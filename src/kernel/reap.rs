@@ -39,15 +39,20 @@ impl Reaper {
         }
         let waiting = Waiting(self.clone());
         let (report, reports) = sync_channel(1);
+        let request = deletion.clone();
         namespace.start(move || {
             let _waiting = waiting;
             let result = RouteSocket::open().map_err(Refusal::from);
             // nobody listens any more once the link is gone
-            let _heard = report.send(result.and_then(|mut socket| socket.call(deletion)));
+            let _heard = report.send(result.and_then(|mut socket| socket.call(request)));
         })?;
         let deadline = Instant::now() + DEADLINE;
         loop {
             match reports.recv_timeout(BETWEEN_LOOKS) {
+                // what the thread could not open is open here
+                Ok(Err(refusal)) if refusal.errno == Errno::EMFILE => {
+                    return forgive_absence(socket.call(deletion));
+                }
                 Ok(result) => return forgive_absence(result),
                 Err(RecvTimeoutError::Disconnected) => return Err(Errno::EIO.into()),
                 Err(RecvTimeoutError::Timeout) if all_gone(socket, links)? => return Ok(()),

@@ -170,8 +170,18 @@ pub(crate) fn set_port(index: LinkIndex, options: &PortOptions) -> Request {
     )
 }
 
+pub(crate) fn raise_loopback() -> Request {
+    // include/net/net_namespace.h: LOOPBACK_IFINDEX
+    const LOOPBACK_INDEX: u32 = 1;
+    set_state(LOOPBACK_INDEX, Switch::On)
+}
+
 pub(crate) fn set_up(index: LinkIndex, state: Switch) -> Request {
-    let mut message = message(index.get(), Vec::new());
+    set_state(index.get(), state)
+}
+
+fn set_state(index: u32, state: Switch) -> Request {
+    let mut message = message(index, Vec::new());
     message.header.change_mask = LinkFlags::Up;
     if state.is_on() {
         message.header.flags = LinkFlags::Up;

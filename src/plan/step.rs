@@ -124,6 +124,11 @@ pub enum Step {
         /// The options.
         options: PortOptions,
     },
+    /// The loopback link goes up, which every namespace has with index 1.
+    RaiseLoopback {
+        /// Whose it is.
+        side: Side,
+    },
     /// The link goes up.
     SetUp {
         /// The link.
@@ -199,6 +204,7 @@ impl Step {
                 ConfScope::All | ConfScope::Default => Fate::Stays,
             },
             Self::DeleteLink { .. }
+            | Self::RaiseLoopback { .. }
             | Self::SetDown { .. }
             | Self::DeleteAddress { .. }
             | Self::DeleteRoute(_) => Fate::Stays,
@@ -237,6 +243,7 @@ impl Step {
             | Self::SetNoAutoAddress { .. }
             | Self::SetMaster { master: None, .. }
             | Self::SetPort { .. }
+            | Self::RaiseLoopback { .. }
             | Self::SetDown { .. }
             | Self::DeleteAddress { .. }
             | Self::DeleteRoute(_)
@@ -250,7 +257,7 @@ impl Step {
     #[must_use]
     pub fn side(&self) -> Option<Side> {
         match self {
-            Self::SetSysctl { side, .. } => Some(*side),
+            Self::SetSysctl { side, .. } | Self::RaiseLoopback { side } => Some(*side),
             Self::EditHosts(_) => None,
             other => other.link().map(|link| link.side),
         }
@@ -274,7 +281,7 @@ impl Step {
             | Self::Announce { link, .. } => Some(link),
             Self::AddVeth(veth) => Some(&veth.link),
             Self::AddRoute(route) | Self::DeleteRoute(route) => Some(&route.link),
-            Self::SetSysctl { .. } | Self::EditHosts(_) => None,
+            Self::SetSysctl { .. } | Self::RaiseLoopback { .. } | Self::EditHosts(_) => None,
         }
     }
 

@@ -216,6 +216,10 @@ impl Display for Line<'_> {
             } => self.set(f, link, &format_args!("master {}", master.name)),
             Step::SetMaster { link, master: None } => self.set(f, link, &"nomaster"),
             Step::SetPort { link, options } => self.port(f, link, options),
+            Step::RaiseLoopback { side } => {
+                self.ip(f, *side)?;
+                f.write_str(" link set dev lo up")
+            }
             Step::SetUp { link } => self.set(f, link, &"up"),
             Step::SetDown { link } => self.set(f, link, &"down"),
             Step::AddAddress { link, address } => self.address(f, "add", link, address),

@@ -1,0 +1,133 @@
+//! A container's place in a network as it is asked for.
+
+use std::net::IpAddr;
+
+use crate::addr::{HostName, LinkName, MacAddr};
+use crate::error::Fault;
+use crate::plan::PortOptions;
+
+use super::take;
+
+/// What to ask [`Network::connect_with`](crate::Network::connect_with) for.
+///
+/// Everything has a default: the next free addresses, a random hardware address, the next free
+/// `eth0`, `eth1`…
+///
+/// ```
+/// use bridgework::EndpointConfig;
+///
+/// let config = EndpointConfig::new().alias("db").ip([10, 89, 0, 7]);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default)
+)]
+#[non_exhaustive]
+pub struct EndpointConfig {
+    addresses: Vec<IpAddr>,
+    mac: Option<MacAddr>,
+    aliases: Vec<HostName>,
+    link_name: Option<LinkName>,
+    port: PortOptions,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    faults: Vec<Fault>,
+}
+
+impl EndpointConfig {
+    /// All defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A static address, one for each family.
+    #[must_use]
+    pub fn ip(mut self, address: impl Into<IpAddr>) -> Self {
+        self.addresses.push(address.into());
+        self
+    }
+
+    /// The hardware address of the container's end.
+    #[must_use]
+    pub fn mac<V>(mut self, mac: V) -> Self
+    where
+        V: TryInto<MacAddr>,
+        V::Error: Into<Fault>,
+    {
+        self.mac = take(mac, &mut self.faults).or(self.mac);
+        self
+    }
+
+    /// One more name that resolves to the container on this network.
+    #[must_use]
+    pub fn alias<V>(mut self, alias: V) -> Self
+    where
+        V: TryInto<HostName>,
+        V::Error: Into<Fault>,
+    {
+        self.aliases.extend(take(alias, &mut self.faults));
+        self
+    }
+
+    /// The name of the interface inside the container.
+    #[must_use]
+    pub fn link_name<V>(mut self, name: V) -> Self
+    where
+        V: TryInto<LinkName>,
+        V::Error: Into<Fault>,
+    {
+        self.link_name = take(name, &mut self.faults).or(self.link_name);
+        self
+    }
+
+    /// Options of the bridge's port.
+    #[must_use]
+    pub fn port_options(mut self, options: PortOptions) -> Self {
+        self.port = options;
+        self
+    }
+
+    /// The request, or all that is wrong with it.
+    pub(crate) fn check(&self) -> Result<EndpointRequest, Vec<Fault>> {
+        let mut faults = self.faults.clone();
+        let mut only = |is_ipv4: bool| {
+            let mut given = self
+                .addresses
+                .iter()
+                .copied()
+                .filter(|a| a.is_ipv4() == is_ipv4);
+            let first = given.next();
+            if let (Some(first), Some(second)) = (first, given.next()) {
+                faults.push(Fault::Conflicting(format!(
+                    "address {first} and address {second}"
+                )));
+            }
+            first
+        };
+        let (ipv4, ipv6) = (only(true), only(false));
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(EndpointRequest {
+            ipv4,
+            ipv6,
+            mac: self.mac,
+            aliases: self.aliases.clone(),
+            link_name: self.link_name.clone(),
+            port: self.port.clone(),
+        })
+    }
+}
+
+/// A place that passed the check.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EndpointRequest {
+    pub(crate) ipv4: Option<IpAddr>,
+    pub(crate) ipv6: Option<IpAddr>,
+    pub(crate) mac: Option<MacAddr>,
+    pub(crate) aliases: Vec<HostName>,
+    pub(crate) link_name: Option<LinkName>,
+    pub(crate) port: PortOptions,
+}

@@ -1,0 +1,26 @@
+//! What a caller asks for: builders that take values or their text, and are checked as a whole.
+//!
+//! A builder never fails on the way; whatever is wrong is collected and reported at once by the
+//! verb that takes the config, before anything is changed.
+
+mod endpoint;
+mod network;
+
+pub use endpoint::EndpointConfig;
+pub(crate) use endpoint::EndpointRequest;
+pub(crate) use network::{FamilyRequest, NetworkRequest, Wanted};
+pub use network::{HostsScope, MacPolicy, NetworkConfig};
+
+use crate::error::Fault;
+
+/// `value` as a `T`, or nothing and one more fault.
+fn take<T, V>(value: V, faults: &mut Vec<Fault>) -> Option<T>
+where
+    V: TryInto<T>,
+    V::Error: Into<Fault>,
+{
+    value
+        .try_into()
+        .map_err(|error| faults.push(error.into()))
+        .ok()
+}

@@ -1,0 +1,210 @@
+//! The bridge driver: a bridge for the network, a veth pair for each container, its far end born
+//! in the container's namespace under its final name.
+//!
+//! Decisions only; `kernel` performs them.
+
+use ipnet::IpNet;
+
+use super::Driver;
+use crate::error::Fault;
+use crate::plan::{
+    ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Route, Side, Step, Switch, Sysctl, VethStep,
+};
+use crate::snapshot::Snapshot;
+use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec};
+
+/// The driver named `bridge`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BridgeDriver;
+
+impl Driver for BridgeDriver {
+    fn name(&self) -> &str {
+        "bridge"
+    }
+
+    fn create(&self, network: &NetworkSpec, host: &Snapshot) -> Result<Plan, Fault> {
+        let bridge = &network.link;
+        if host.link_named(bridge.name.as_str()).is_some() {
+            return Err(Fault::LinkExists {
+                name: bridge.name.clone(),
+                namespace: None,
+            });
+        }
+        let mut plan = Plan::new();
+        plan.push(Step::AddBridge {
+            link: bridge.clone(),
+            mac: network.mac,
+            mtu: network.mtu,
+            options: network.bridge.clone(),
+        });
+        let alias = format!("bridgework network {} {}", network.name, network.id.short());
+        plan.push(Step::SetAlias {
+            link: bridge.clone(),
+            alias,
+        });
+        plan.push(Step::SetNoAutoAddress {
+            link: bridge.clone(),
+        });
+        plan.extend(guard(bridge, network.ipv6.is_some()));
+        let gateways = [&network.ipv4, &network.ipv6].into_iter().flatten();
+        let gateways = gateways.filter_map(NetworkRange::gateway_interface);
+        plan.extend(gateways.map(|address| add_address(bridge, address)));
+        if network.ipv6.is_some() {
+            plan.push(add_address(bridge, link_local(network.mac)));
+        }
+        plan.push(Step::SetUp {
+            link: bridge.clone(),
+        });
+        Ok(plan)
+    }
+
+    fn connect(&self, network: &NetworkSpec, endpoint: &EndpointSpec) -> Result<Plan, Fault> {
+        let mut plan = Plan::with_container(endpoint.container.clone());
+        plan.extend(host_side(network, endpoint));
+        plan.extend(container_side(endpoint));
+        // with spanning tree a port listens and learns for twice the delay: nobody waits for that
+        if network.bridge.stp != Some(Switch::On) {
+            plan.push(Step::AwaitForwarding {
+                link: endpoint.host_link.clone(),
+            });
+            plan.extend(announcement(endpoint));
+        }
+        Ok(plan)
+    }
+}
+
+fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
+    let near = &endpoint.host_link;
+    let veth = VethStep {
+        link: near.clone(),
+        mac: endpoint.host_mac,
+        master: Some(network.link.clone()),
+        peer: endpoint.link.clone(),
+        peer_mac: endpoint.mac,
+        mtu: network.mtu,
+    };
+    let EndpointSpec { container, id, .. } = endpoint;
+    let alias = format!(
+        "bridgework endpoint {container} on {} {}",
+        network.name,
+        id.short()
+    );
+    let mut steps = vec![
+        Step::AddVeth(veth),
+        Step::SetAlias {
+            link: near.clone(),
+            alias,
+        },
+        Step::SetNoAutoAddress { link: near.clone() },
+    ];
+    if !endpoint.port.is_default() {
+        steps.push(Step::SetPort {
+            link: near.clone(),
+            options: endpoint.port.clone(),
+        });
+    }
+    steps.push(Step::SetUp { link: near.clone() });
+    steps
+}
+
+fn container_side(endpoint: &EndpointSpec) -> Vec<Step> {
+    let far = &endpoint.link;
+    // a link that does not forward takes redirects if its own or `all`'s setting is 1
+    let mut steps = vec![sysctl(
+        far.side,
+        Sysctl::Ipv4(ConfScope::All, Ipv4Conf::AcceptRedirects),
+        0,
+    )];
+    steps.extend(guard(far, endpoint.ipv6.is_some()));
+    steps.push(Step::RaiseLoopback { side: far.side });
+    if endpoint.ipv6.is_some() {
+        steps.push(Step::SetNoAutoAddress { link: far.clone() });
+    }
+    steps.extend(endpoint.addresses().map(|a| add_address(far, a.address)));
+    if endpoint.ipv6.is_some() {
+        steps.push(add_address(far, link_local(endpoint.mac)));
+    }
+    steps.push(Step::SetUp { link: far.clone() });
+    steps.extend(
+        endpoint
+            .addresses()
+            .filter_map(|address| default_route(far, address)),
+    );
+    steps
+}
+
+/// Settings that must hold before the link is up: nobody on the wire changes addresses or routes,
+/// and a link of a network without IPv6 has none.
+fn guard(link: &Link, has_ipv6: bool) -> Vec<Step> {
+    let scope = || ConfScope::Link(link.name.clone());
+    let ipv6 = |conf, value| sysctl(link.side, Sysctl::Ipv6(scope(), conf), value);
+    let mut steps = vec![sysctl(
+        link.side,
+        Sysctl::Ipv4(scope(), Ipv4Conf::AcceptRedirects),
+        0,
+    )];
+    if has_ipv6 {
+        steps.push(ipv6(Ipv6Conf::DisableIpv6, 0));
+        steps.push(ipv6(Ipv6Conf::AcceptRa, 0));
+        steps.push(ipv6(Ipv6Conf::AcceptRedirects, 0));
+    } else {
+        steps.push(ipv6(Ipv6Conf::DisableIpv6, 1));
+    }
+    steps
+}
+
+/// Neighbours are told of an address that they may know by another hardware address. One that is
+/// fresh is known to nobody, and flooding a thousand ports for it would cost more than the rest.
+fn announcement(endpoint: &EndpointSpec) -> Vec<Step> {
+    let far = &endpoint.link;
+    let reused = |address: &Option<EndpointAddress>| {
+        address
+            .as_ref()
+            .is_some_and(|address| address.history == History::Reused)
+    };
+    let scope = || ConfScope::Link(far.name.clone());
+    let notify = |key| sysctl(far.side, key, 1);
+    let mut steps = Vec::new();
+    if reused(&endpoint.ipv4) {
+        steps.push(notify(Sysctl::Ipv4(scope(), Ipv4Conf::ArpNotify)));
+    }
+    if reused(&endpoint.ipv6) {
+        steps.push(notify(Sysctl::Ipv6(scope(), Ipv6Conf::NdiscNotify)));
+    }
+    if !steps.is_empty() {
+        steps.push(Step::Announce {
+            link: far.clone(),
+            mac: endpoint.mac,
+        });
+    }
+    steps
+}
+
+fn default_route(link: &Link, address: &EndpointAddress) -> Option<Step> {
+    let any = match address.address {
+        IpNet::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
+        IpNet::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+    };
+    Some(Step::AddRoute(Route {
+        destination: any,
+        gateway: Some(address.gateway?),
+        link: link.clone(),
+        metric: address.metric,
+    }))
+}
+
+fn add_address(link: &Link, address: IpNet) -> Step {
+    Step::AddAddress {
+        link: link.clone(),
+        address,
+    }
+}
+
+fn link_local(mac: crate::addr::MacAddr) -> IpNet {
+    const PREFIX_LEN: u8 = 64;
+    IpNet::V6(ipnet::Ipv6Net::new_assert(mac.link_local(), PREFIX_LEN))
+}
+
+fn sysctl(side: Side, key: Sysctl, value: u32) -> Step {
+    Step::SetSysctl { side, key, value }
+}

@@ -1,0 +1,132 @@
+//! What was asked for plus everything that was chosen: plain data, read by drivers, kept by those
+//! who let a network outlive the process.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::addr::{
+    ContainerId, ContainerName, EndpointId, HostName, MacAddr, Mtu, NetworkId, NetworkName, Subnet,
+};
+use crate::config::{HostsScope, MacPolicy};
+use crate::plan::{BridgeOptions, Link, PortOptions, Switch};
+
+/// A network with everything that was chosen for it.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct NetworkSpec {
+    /// Its id.
+    pub id: NetworkId,
+    /// Its name.
+    pub name: NetworkName,
+    /// The name of the driver that makes it.
+    pub driver: String,
+    /// Its IPv4 side.
+    pub ipv4: Option<NetworkRange>,
+    /// Its IPv6 side.
+    pub ipv6: Option<NetworkRange>,
+    /// Whether there is no way out and no way in.
+    pub internal: Switch,
+    /// The MTU of all its links.
+    pub mtu: Mtu,
+    /// The network's own link on the host's side: the bridge.
+    pub link: Link,
+    /// The hardware address of that link.
+    pub mac: MacAddr,
+    /// The options of the bridge.
+    pub bridge: BridgeOptions,
+    /// How containers get their hardware addresses.
+    pub mac_policy: MacPolicy,
+    /// Whose names stand in the containers' hosts files.
+    pub hosts: HostsScope,
+    /// The caller's labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// One family of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct NetworkRange {
+    /// The subnet.
+    pub subnet: Subnet,
+    /// The gateway: an address of the network's own link. `None` where the subnet has no room.
+    pub gateway: Option<IpAddr>,
+    /// The part of the subnet that automatic addresses come from, if not all of it.
+    pub range: Option<Subnet>,
+    /// Addresses in use by something else, by the caller's names for them.
+    pub auxiliary: BTreeMap<String, IpAddr>,
+}
+
+impl NetworkRange {
+    /// The gateway's address as the network's own link has it.
+    #[must_use]
+    pub fn gateway_interface(&self) -> Option<IpNet> {
+        self.subnet.interface(self.gateway?)
+    }
+}
+
+/// A container's place in a network with everything that was chosen for it.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct EndpointSpec {
+    /// Its id.
+    pub id: EndpointId,
+    /// The network's id.
+    pub network: NetworkId,
+    /// The container's id.
+    pub container_id: ContainerId,
+    /// The container's name.
+    pub container: ContainerName,
+    /// The container's host name.
+    pub hostname: HostName,
+    /// The end in the host.
+    pub host_link: Link,
+    /// The hardware address of the end in the host.
+    pub host_mac: MacAddr,
+    /// The end in the container.
+    pub link: Link,
+    /// The hardware address of the end in the container.
+    pub mac: MacAddr,
+    /// The IPv4 address.
+    pub ipv4: Option<EndpointAddress>,
+    /// The IPv6 address.
+    pub ipv6: Option<EndpointAddress>,
+    /// Further names on this network.
+    pub aliases: Vec<HostName>,
+    /// The options of the bridge's port.
+    pub port: PortOptions,
+}
+
+impl EndpointSpec {
+    /// Its addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = &EndpointAddress> {
+        self.ipv4.iter().chain(&self.ipv6)
+    }
+}
+
+/// One address of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct EndpointAddress {
+    /// The address, with the length of its subnet's prefix.
+    pub address: IpNet,
+    /// The next hop of the default route, if it leads by this endpoint.
+    pub gateway: Option<IpAddr>,
+    /// The metric of the default route; 0 leaves it to the kernel.
+    pub metric: u32,
+    /// Whether somebody had the address before.
+    pub history: History,
+}
+
+/// Whether somebody had an address before, so that neighbours may still know it by another
+/// hardware address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum History {
+    /// Nobody had it since the network was made.
+    Fresh,
+    /// Somebody may have had it.
+    Reused,
+}
