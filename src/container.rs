@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 
 use crate::addr::{ContainerId, ContainerName, HostName, LinkName};
 use crate::error::{Error, Fault, Result};
-use crate::kernel::Netns;
+use crate::kernel::{HostsOrigin, Netns, create_hosts, remove_hosts};
 use crate::plan::HostsFile;
+use crate::resolver::{ExtraHost, Loopback, base_text};
 
 /// A name and an open network namespace, to be connected to networks.
 ///
@@ -35,7 +36,7 @@ struct Inner {
     identity: Identity,
     netns: Netns,
     hosts: Option<Hosts>,
-    links: Mutex<BTreeSet<LinkName>>,
+    places: Mutex<Places>,
 }
 
 /// What a container is called.
@@ -47,10 +48,12 @@ pub(crate) struct Identity {
     pub(crate) domain: Option<HostName>,
 }
 
-/// The hosts file that connecting writes to.
+/// The hosts file that connecting writes to, with what it began with.
 #[derive(Debug)]
 struct Hosts {
     file: HostsFile,
+    base: String,
+    origin: HostsOrigin,
 }
 
 /// What to open a container with.
@@ -70,7 +73,7 @@ pub struct ContainerConfig {
     hostname: Option<HostName>,
     domain: Option<HostName>,
     hosts: Option<HostsFile>,
-    extra_hosts: Vec<(HostName, IpAddr)>,
+    extra_hosts: Vec<ExtraHost>,
     faults: Vec<Fault>,
 }
 
@@ -147,9 +150,184 @@ impl ContainerConfig {
         V::Error: Into<Fault>,
     {
         match name.try_into() {
-            Ok(name) => self.extra_hosts.push((name, address.into())),
+            Ok(name) => self.extra_hosts.push(ExtraHost { name, address: address.into() }),
             Err(error) => self.faults.push(error.into()),
         }
         self
     }
+}
+
+impl Container {
+    /// The container that `config` describes.
+    ///
+    /// # Errors
+    /// A name does not have its form, or the hosts file can't be made.
+    pub fn open(config: ContainerConfig) -> Result<Self> {
+        let attempt = format!("open container {}", config.name);
+        let mut faults = config.faults;
+        let name = config.name.parse::<ContainerName>().map_err(|error| faults.push(error.into()));
+        let (Ok(name), true) = (name, faults.is_empty()) else {
+            return Err(Error::of(attempt, faults));
+        };
+        let id = match config.id {
+            Some(id) => id,
+            None => ContainerId::from_bytes(random_bytes()?),
+        };
+        let hostname = match config.hostname {
+            Some(hostname) => hostname,
+            None => id.short().parse()?,
+        };
+        let hosts = config.hosts.map(|file| Hosts::make(file, &config.extra_hosts)).transpose()?;
+        Ok(Self(Arc::new(Inner {
+            identity: Identity { id, name, hostname, domain: config.domain },
+            netns: config.netns,
+            hosts,
+            places: Mutex::new(Places::default()),
+        })))
+    }
+
+    /// A container with a namespace of its own and no process.
+    ///
+    /// # Errors
+    /// The name does not have its form, or `CAP_SYS_ADMIN` is missing.
+    pub fn isolated(name: impl Into<String>) -> Result<Self> {
+        Self::open(ContainerConfig::new(name, Netns::create()?))
+    }
+
+    /// A container whose namespace is that of a process.
+    ///
+    /// # Errors
+    /// The name does not have its form, or there is no such process.
+    pub fn of_pid(name: impl Into<String>, pid: u32) -> Result<Self> {
+        Self::open(ContainerConfig::new(name, Netns::of_pid(pid)?))
+    }
+
+    /// Runs `act` on a new thread inside the container's namespace; see [`Netns::run`].
+    ///
+    /// # Errors
+    /// As for [`Netns::run`].
+    pub fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        self.0.netns.run(act)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &ContainerName {
+        &self.0.identity.name
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> ContainerId {
+        self.0.identity.id
+    }
+
+    /// Its host name.
+    #[must_use]
+    pub fn hostname(&self) -> &HostName {
+        &self.0.identity.hostname
+    }
+
+    /// Its namespace.
+    #[must_use]
+    pub fn netns(&self) -> &Netns {
+        &self.0.netns
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    pub(crate) fn hosts_file(&self) -> Option<&HostsFile> {
+        self.0.hosts.as_ref().map(|hosts| &hosts.file)
+    }
+
+    /// A place for one more interface: the name that was asked for or the lowest free `eth0`,
+    /// `eth1`…, and a metric for its default routes that no other has.
+    pub(crate) fn take_place(&self, wanted: Option<LinkName>) -> Result<Place> {
+        let mut places = self.0.places.lock();
+        let name = match wanted {
+            Some(name) if places.names.contains(&name) => {
+                let namespace = Some(self.name().to_string());
+                return Err(Error::of("name the interface", vec![Fault::LinkExists { name, namespace }]));
+            }
+            Some(name) => name,
+            None => places.lowest_free_name()?,
+        };
+        let rank = (0..).find(|rank| !places.ranks.contains(rank)).unwrap_or(u32::MAX);
+        places.names.insert(name.clone());
+        places.ranks.insert(rank);
+        Ok(Place { container: self.clone(), name, rank })
+    }
+}
+
+/// An interface name and a rank among the default routes, held until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    container: Container,
+    pub(crate) name: LinkName,
+    pub(crate) rank: u32,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = self.container.0.places.lock();
+        places.names.remove(&self.name);
+        places.ranks.remove(&self.rank);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    names: BTreeSet<LinkName>,
+    ranks: BTreeSet<u32>,
+}
+
+impl Places {
+    fn lowest_free_name(&self) -> Result<LinkName> {
+        let mut number = 0;
+        loop {
+            let name = LinkName::numbered("eth", number)?;
+            if !self.names.contains(&name) {
+                return Ok(name);
+            }
+            number += 1;
+        }
+    }
+}
+
+impl Hosts {
+    fn make(file: HostsFile, extra: &[ExtraHost]) -> Result<Self> {
+        let base = base_text(Loopback::Dual, extra);
+        let origin = create_hosts(&file, &base).map_err(|errno| {
+            let doing = "write the first lines of the hosts file".to_owned();
+            let fault = Fault::Kernel { doing, errno, words: None };
+            Error::of("make hosts file", vec![fault])
+        })?;
+        Ok(Self { file, base, origin })
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        // what its user has written into it since is not ours to take away
+        let _kept = remove_hosts(&self.file, &self.base, self.origin);
+    }
+}
+
+impl fmt::Debug for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Container({}, {:?})", self.name(), self.netns())
+    }
+}
+
+/// 32 bytes of the kernel's randomness.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        let errno = error.raw_os_error().map_or(crate::Errno::EIO, crate::Errno::from_raw);
+        let fault = Fault::Kernel { doing: "read random bytes".to_owned(), errno, words: None };
+        Error::of("make an id", vec![fault])
+    })?;
+    Ok(bytes)
 }

@@ -3,6 +3,7 @@
 //! Nothing here knows of requests, plans or the kernel; a value of these types can be handed to
 //! the kernel, a file or a DNS answer as it is.
 
+mod family;
 mod id;
 mod link;
 mod mac;
@@ -10,6 +11,7 @@ mod name;
 mod parse;
 mod subnet;
 
+pub use family::Family;
 pub use id::{ContainerId, EndpointId, NetworkId};
 pub use link::{LinkIndex, LinkName, Mtu};
 pub use mac::MacAddr;

@@ -8,7 +8,7 @@ mod network;
 
 pub use endpoint::EndpointConfig;
 pub(crate) use endpoint::EndpointRequest;
-pub(crate) use network::{FamilyRequest, NetworkRequest, Wanted};
+pub(crate) use network::{FamilyRequest, NetworkRequest};
 pub use network::{HostsScope, MacPolicy, NetworkConfig};
 
 use crate::error::Fault;

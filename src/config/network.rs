@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::addr::{LinkName, MacAddr, Mtu, NetworkName, Subnet};
+use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkName, Subnet};
 use crate::error::Fault;
 use crate::plan::{BridgeOptions, Switch};
 
@@ -247,8 +247,8 @@ impl NetworkConfig {
     pub(crate) fn check(&self) -> Result<NetworkRequest, Vec<Fault>> {
         let mut faults = self.faults.clone();
         let name = take::<NetworkName, _>(self.name.as_str(), &mut faults);
-        let ipv4 = self.family(Family::Ipv4, &mut faults);
-        let ipv6 = self.family(Family::Ipv6, &mut faults);
+        let ipv4 = self.family(Family::V4, &mut faults);
+        let ipv6 = self.family(Family::V6, &mut faults);
         if ipv4.is_none() && ipv6.is_none() {
             faults.push(Fault::NoFamily);
         }
@@ -290,12 +290,12 @@ impl NetworkConfig {
             .subnets
             .iter()
             .copied()
-            .filter(|s| s.is_ipv4() == family.is_ipv4())
+            .filter(|s| Family::of_subnet(*s) == family)
             .collect();
         let switch = match family {
-            Family::Ipv4 => self.ipv4.unwrap_or(Switch::On),
-            Family::Ipv6 if subnets.is_empty() => self.ipv6.unwrap_or(Switch::Off),
-            Family::Ipv6 => self.ipv6.unwrap_or(Switch::On),
+            Family::V4 => self.ipv4.unwrap_or(Switch::On),
+            Family::V6 if subnets.is_empty() => self.ipv6.unwrap_or(Switch::Off),
+            Family::V6 => self.ipv6.unwrap_or(Switch::On),
         };
         if !switch.is_on() {
             let unwanted = subnets.iter().map(Subnet::to_string);
@@ -312,7 +312,7 @@ impl NetworkConfig {
         let subnet = subnets.first().copied();
         faults.extend(subnet.and_then(unusable));
         Some(FamilyRequest {
-            wanted: wanted(subnet),
+            subnet,
             gateway: self.gateway_in(family, subnet, faults),
             range: self.range_in(family, subnet, faults),
             auxiliary: self.auxiliary_in(family, subnet, faults),
@@ -325,7 +325,11 @@ impl NetworkConfig {
         subnet: Option<Subnet>,
         faults: &mut Vec<Fault>,
     ) -> Option<IpAddr> {
-        let mut gateways = self.gateways.iter().copied().filter(|g| family.has(*g));
+        let mut gateways = self
+            .gateways
+            .iter()
+            .copied()
+            .filter(|g| Family::of(*g) == family);
         let gateway = gateways.next()?;
         if let Some(second) = gateways.next() {
             faults.push(Fault::Conflicting(format!(
@@ -354,7 +358,7 @@ impl NetworkConfig {
             .ranges
             .iter()
             .copied()
-            .filter(|r| r.is_ipv4() == family.is_ipv4());
+            .filter(|r| Family::of_subnet(*r) == family);
         let range = ranges.next()?;
         if let Some(second) = ranges.next() {
             faults.push(Fault::Conflicting(format!(
@@ -379,7 +383,7 @@ impl NetworkConfig {
         let of_family = self
             .auxiliary
             .iter()
-            .filter(|(_, address)| family.has(**address));
+            .filter(|(_, address)| Family::of(**address) == family);
         let chosen: BTreeMap<String, IpAddr> = of_family
             .map(|(name, address)| (name.clone(), *address))
             .collect();
@@ -394,22 +398,6 @@ impl NetworkConfig {
             }
         }
         chosen
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Ipv4,
-    Ipv6,
-}
-
-impl Family {
-    fn is_ipv4(self) -> bool {
-        self == Self::Ipv4
-    }
-
-    fn has(self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.is_ipv4()
     }
 }
 
@@ -440,29 +428,11 @@ fn reserved(subnet: Subnet, address: IpAddr) -> Option<Fault> {
     Some(Fault::AddressReserved { address, role })
 }
 
-fn wanted(subnet: Option<Subnet>) -> Wanted {
-    match subnet {
-        None => Wanted::Any,
-        Some(subnet) if subnet.first().is_unspecified() => Wanted::OfSize(subnet.prefix_len()),
-        Some(subnet) => Wanted::Exactly(subnet),
-    }
-}
-
-/// Which subnet is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// The next free one of the pools.
-    Any,
-    /// A free one of that prefix length.
-    OfSize(u8),
-    /// This one.
-    Exactly(Subnet),
-}
-
 /// One family of a network that passed the check.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FamilyRequest {
-    pub(crate) wanted: Wanted,
+    /// The subnet that was asked for; `0.0.0.0/24` asks for any of that size.
+    pub(crate) subnet: Option<Subnet>,
     pub(crate) gateway: Option<IpAddr>,
     pub(crate) range: Option<Subnet>,
     pub(crate) auxiliary: BTreeMap<String, IpAddr>,

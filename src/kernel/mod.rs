@@ -18,9 +18,8 @@ use parking_lot::Mutex;
 pub use inject::FaultInjector;
 pub use netns::Netns;
 
-use crate::addr::LinkIndex;
 use crate::error::{Error, Fault, Result};
-use crate::netlink::{self, read};
+use crate::netlink;
 use crate::plan::{Link, Plan};
 use crate::snapshot::Snapshot;
 use doorway::Doorway;
@@ -150,23 +149,6 @@ impl Kernel {
     /// The kernel refused, or did not come to rest for ten seconds.
     pub fn snapshot(&self) -> Result<Snapshot> {
         self.with_doorway("read links, addresses and routes", Doorway::snapshot)
-    }
-
-    /// How many ports a bridge has.
-    ///
-    /// # Errors
-    /// As for [`snapshot`](Self::snapshot).
-    pub(crate) fn count_ports(&self, bridge: LinkIndex) -> Result<usize> {
-        self.with_doorway("read the ports of a bridge", |doorway| {
-            let request = netlink::link::dump_ports(bridge);
-            let links = doorway
-                .route
-                .dump(request, (read::kind::LINK, read::link))?;
-            Ok(links
-                .iter()
-                .filter(|link| link.master == Some(bridge.get()))
-                .count())
-        })
     }
 
     fn with_doorway<T>(

@@ -221,12 +221,3 @@ pub(crate) fn dump() -> Request {
         vec![without_statistics()],
     )))
 }
-
-/// All ports of one bridge.
-pub(crate) fn dump_ports(bridge: LinkIndex) -> Request {
-    let attributes = vec![
-        LinkAttribute::Controller(bridge.get()),
-        without_statistics(),
-    ];
-    Request::dump(RouteNetlinkMessage::GetLink(message(0, attributes)))
-}

@@ -1,0 +1,104 @@
+//! What to open a host with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::addr::Subnet;
+use crate::driver::{BridgeDriver, Driver};
+use crate::error::Fault;
+use crate::ipam::AddressPools;
+use crate::kernel::{FaultInjector, Netns};
+
+/// What to open a [`Host`](crate::Host) with. Everything has a default: the caller's namespace,
+/// Docker's address pools, the bridge driver, name servers from `/etc/resolv.conf`.
+///
+/// ```
+/// use bridgework::HostConfig;
+///
+/// let config = HostConfig::new().deny("10.0.0.0/8");
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HostConfig {
+    pub(super) netns: Option<Netns>,
+    pub(super) pools: Option<AddressPools>,
+    pub(super) denied: Vec<Subnet>,
+    pub(super) drivers: Vec<Arc<dyn Driver>>,
+    pub(super) resolv_conf: PathBuf,
+    pub(super) injector: FaultInjector,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            netns: None,
+            pools: None,
+            denied: Vec::new(),
+            drivers: vec![Arc::new(BridgeDriver)],
+            resolv_conf: PathBuf::from("/etc/resolv.conf"),
+            injector: FaultInjector::new(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl HostConfig {
+    /// All defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The namespace that has the bridges. Default: that of the thread that opens the host.
+    #[must_use]
+    pub fn netns(mut self, netns: Netns) -> Self {
+        self.netns = Some(netns);
+        self
+    }
+
+    /// Where automatic subnets come from. Default: Docker's local pools, then 8,192 networks of
+    /// `10.224.0.0/11`, and for IPv6 a random prefix of rfc4193 for each host that is opened.
+    #[must_use]
+    pub fn address_pools(mut self, pools: AddressPools) -> Self {
+        self.pools = Some(pools);
+        self
+    }
+
+    /// A range that no network may overlap.
+    #[must_use]
+    pub fn deny<V>(mut self, subnet: V) -> Self
+    where
+        V: TryInto<Subnet>,
+        V::Error: Into<Fault>,
+    {
+        match subnet.try_into() {
+            Ok(subnet) => self.denied.push(subnet),
+            Err(error) => self.faults.push(error.into()),
+        }
+        self
+    }
+
+    /// One more driver. It takes the place of one with the same name.
+    #[must_use]
+    pub fn driver(mut self, driver: impl Driver + 'static) -> Self {
+        self.drivers.retain(|other| other.name() != driver.name());
+        self.drivers.push(Arc::new(driver));
+        self
+    }
+
+    /// The file whose name servers no automatic subnet may cover. Default: `/etc/resolv.conf`. A
+    /// file that is not there has none.
+    #[must_use]
+    pub fn resolv_conf(mut self, path: impl Into<PathBuf>) -> Self {
+        self.resolv_conf = path.into();
+        self
+    }
+
+    /// Makes kernel calls fail when a test wants them to.
+    #[must_use]
+    pub fn fault_injector(mut self, injector: FaultInjector) -> Self {
+        self.injector = injector;
+        self
+    }
+}

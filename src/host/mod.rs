@@ -1,0 +1,138 @@
+//! The host: the side that has the bridges, and the entry point.
+
+mod config;
+mod create;
+mod registry;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use config::HostConfig;
+pub(crate) use registry::Registered;
+
+use crate::container::random_bytes;
+use crate::driver::Driver;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::ipam::AddressPools;
+use crate::kernel::{Kernel, Netns};
+use crate::network::{self, Network};
+use crate::snapshot::Snapshot;
+use registry::Registry;
+
+/// The side that has the bridges: the machine itself, or a private namespace in its place.
+///
+/// A clone is another handle to the same. Dropping the last one closes its netlink sockets and
+/// changes nothing in the kernel by itself; networks and endpoints hold it.
+///
+/// ```no_run
+/// # fn main() -> Result<(), bridgework::Error> {
+/// use bridgework::{Host, NetworkConfig};
+///
+/// let host = Host::open()?; // needs CAP_NET_ADMIN, and says so
+/// let network = host.create_network(NetworkConfig::bridge("web"))?;
+/// println!("{}", network.plan()); // the ip and sysctl lines that made it
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Host(Arc<Shared>);
+
+struct Shared {
+    kernel: Kernel,
+    registry: Arc<Registry>,
+    pools: AddressPools,
+    config: HostConfig,
+}
+
+impl Host {
+    /// The machine's own side: the namespace of the calling thread.
+    ///
+    /// # Errors
+    /// `CAP_NET_ADMIN` is missing ([`Error::is_permission`]).
+    pub fn open() -> Result<Self> {
+        Self::open_with(HostConfig::new())
+    }
+
+    /// A private namespace as host: nothing of the machine's own network is seen or touched.
+    ///
+    /// # Errors
+    /// `CAP_SYS_ADMIN` is missing ([`Error::is_permission`]); an ordinary user calls
+    /// [`sandbox::enter`](crate::sandbox::enter) first.
+    pub fn isolated() -> Result<Self> {
+        Self::open_with(HostConfig::new().netns(Netns::create()?))
+    }
+
+    /// The host that `config` describes.
+    ///
+    /// # Errors
+    /// A value does not have its form, or a privilege is missing.
+    pub fn open_with(config: HostConfig) -> Result<Self> {
+        if !config.faults.is_empty() {
+            return Err(Error::of("open host", config.faults));
+        }
+        let netns = match &config.netns {
+            Some(netns) => netns.clone(),
+            None => Netns::current()?,
+        };
+        let kernel = Kernel::with_injector(netns, config.injector.clone())
+            .map_err(|error| error.during("open host"))?;
+        let pools = match &config.pools {
+            Some(pools) => pools.clone(),
+            None => AddressPools::default().with_ula(random_bytes()?),
+        };
+        let registry = Arc::new(Registry::default());
+        Ok(Self(Arc::new(Shared { kernel, registry, pools, config })))
+    }
+
+    /// Its namespace.
+    #[must_use]
+    pub fn netns(&self) -> &Netns {
+        self.0.kernel.namespace()
+    }
+
+    /// All its links, addresses and routes.
+    ///
+    /// # Errors
+    /// The kernel refused, or did not come to rest for ten seconds.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        self.0.kernel.snapshot()
+    }
+
+    /// The networks that this host has handles to, by name.
+    #[must_use]
+    pub fn networks(&self) -> Vec<Network> {
+        self.0.registry.networks()
+    }
+
+    /// The network of that name, if this host has a handle to one.
+    #[must_use]
+    pub fn network(&self, name: &str) -> Option<Network> {
+        self.networks().into_iter().find(|network| network.name().as_str() == name)
+    }
+
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.0.kernel
+    }
+
+    pub(crate) fn keep(&self, network: &Network) {
+        self.0.registry.keep(network.clone());
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn detach_together(&self, endpoints: &[Endpoint]) -> Result<()> {
+        network::detach_together(endpoints)
+    }
+
+    fn driver(&self, name: &str) -> Option<&Arc<dyn Driver>> {
+        self.0.config.drivers.iter().find(|driver| driver.name() == name)
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Host({:?})", self.netns())
+    }
+}

@@ -1,0 +1,102 @@
+//! Which networks a host has: names and subnets that are taken from the moment they are chosen.
+//! Its lock is held for memory only, never while the kernel is asked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::addr::{NetworkName, Subnet};
+use crate::error::{Fault, Obstacle, Occupant};
+use crate::network::{Inner, Network};
+
+#[derive(Default)]
+pub(super) struct Registry {
+    entries: Mutex<BTreeMap<NetworkName, Entry>>,
+    /// Networks that stay when all their other handles are gone.
+    kept: Mutex<Vec<Network>>,
+}
+
+struct Entry {
+    subnets: Vec<Subnet>,
+    network: Weak<Inner>,
+}
+
+/// A name and subnets that are taken until it is cancelled.
+pub(crate) struct Registered {
+    registry: Weak<Registry>,
+    name: NetworkName,
+}
+
+impl Registry {
+    /// Takes `name`, and the subnets that `choose` picks while no other can take any.
+    pub(super) fn register(
+        self: &Arc<Self>,
+        name: &NetworkName,
+        choose: impl FnOnce(&[Obstacle]) -> Result<Vec<Subnet>, Vec<Fault>>,
+    ) -> Result<(Registered, Vec<Subnet>), Vec<Fault>> {
+        let mut entries = self.entries.lock();
+        let mut faults = Vec::new();
+        if entries.contains_key(name) {
+            faults.push(Fault::NetworkExists { name: name.clone() });
+        }
+        let taken: Vec<Obstacle> = entries.iter().flat_map(obstacles).collect();
+        let chosen = choose(&taken).map_err(|found| faults.extend(found));
+        let (Ok(subnets), true) = (chosen, faults.is_empty()) else {
+            return Err(faults);
+        };
+        let entry = Entry { subnets: subnets.clone(), network: Weak::new() };
+        entries.insert(name.clone(), entry);
+        let registered = Registered { registry: Arc::downgrade(self), name: name.clone() };
+        Ok((registered, subnets))
+    }
+
+    /// The network that was registered is there.
+    pub(super) fn announce(&self, network: &Network) {
+        if let Some(entry) = self.entries.lock().get_mut(network.name()) {
+            entry.network = Arc::downgrade(network.inner());
+        }
+    }
+
+    pub(super) fn networks(&self) -> Vec<Network> {
+        let entries = self.entries.lock();
+        let inners: Vec<_> = entries.values().filter_map(|e| e.network.upgrade()).collect();
+        // the last handle of a network may be dropped here, which takes the lock again
+        drop(entries);
+        inners.into_iter().map(Network::of_inner).collect()
+    }
+
+    pub(super) fn keep(&self, network: Network) {
+        self.kept.lock().push(network);
+    }
+
+    fn forget(&self, name: &NetworkName) {
+        self.entries.lock().remove(name);
+        let mut kept = self.kept.lock();
+        let (gone, staying) = kept.drain(..).partition(|network| network.name() == name);
+        *kept = staying;
+        drop(kept);
+        let _dropped_unlocked: Vec<Network> = gone;
+    }
+}
+
+impl Registered {
+    /// The name and the subnets are free again.
+    pub(crate) fn cancel(&self) {
+        if let Some(registry) = self.registry.upgrade() {
+            registry.forget(&self.name);
+        }
+    }
+}
+
+fn obstacles((name, entry): (&NetworkName, &Entry)) -> Vec<Obstacle> {
+    let obstacle = |&subnet| Obstacle { subnet, occupant: Occupant::Network(name.clone()) };
+    entry.subnets.iter().map(obstacle).collect()
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registered({})", self.name)
+    }
+}

@@ -1,0 +1,171 @@
+//! Who is on a network and who has which address. Memory only: it is changed before the kernel is
+//! asked (an address is held) and after the kernel agreed (a member is there), never during.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::addr::{ContainerName, EndpointId, Family, NetworkName};
+use crate::config::EndpointRequest;
+use crate::error::Fault;
+use crate::ipam::{Lease, Owner, Pool};
+use crate::plan::HostsFile;
+use crate::spec::{EndpointSpec, NetworkSpec};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Members {
+    pools: BTreeMap<Family, Pool>,
+    network: NetworkName,
+    /// Those that are there, in the order in which they came.
+    there: Vec<Member>,
+    /// Those that are on their way.
+    coming: BTreeSet<ContainerName>,
+}
+
+/// A container that is connected.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) spec: EndpointSpec,
+    pub(crate) hosts: Option<HostsFile>,
+}
+
+/// Addresses that are held for a container on its way.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) ipv4: Option<Lease>,
+    pub(crate) ipv6: Option<Lease>,
+}
+
+impl Members {
+    pub(crate) fn new(network: &NetworkName, pools: BTreeMap<Family, Pool>) -> Self {
+        Self {
+            pools,
+            network: network.clone(),
+            there: Vec::new(),
+            coming: BTreeSet::new(),
+        }
+    }
+
+    /// Holds a place and addresses for `container`, or tells all that is in the way.
+    pub(crate) fn admit(
+        &mut self,
+        container: &ContainerName,
+        request: &EndpointRequest,
+        ports_max: Option<usize>,
+        network: &NetworkSpec,
+    ) -> Result<Admission, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let taken = self.there.iter().any(|member| member.spec.container == *container);
+        if taken || self.coming.contains(container) {
+            let (container, network) = (container.clone(), self.network.clone());
+            faults.push(Fault::EndpointExists { container, network });
+        }
+        let ports = self.there.len() + self.coming.len();
+        if let Some(limit) = ports_max.filter(|&limit| ports >= limit) {
+            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+            faults.push(Fault::BridgeFull { bridge: network.link.name.clone(), limit });
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let ipv4 = self.lease(Family::V4, container, request.ipv4, &mut faults);
+        let ipv6 = self.lease(Family::V6, container, request.ipv6, &mut faults);
+        let admission = Admission { ipv4, ipv6 };
+        if !faults.is_empty() {
+            self.give_back(&admission);
+            return Err(faults);
+        }
+        self.coming.insert(container.clone());
+        Ok(admission)
+    }
+
+    fn lease(
+        &mut self,
+        family: Family,
+        container: &ContainerName,
+        wanted: Option<IpAddr>,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Lease> {
+        let subnets = || self.pools.values().map(Pool::subnet).collect();
+        let lease = match (self.pools.get_mut(&family), wanted) {
+            (Some(pool), Some(address)) => {
+                pool.reserve(address, Owner::Container(container.clone()))
+            }
+            (Some(pool), None) => pool.allocate_for(container),
+            (None, Some(address)) => Err(Fault::AddressOutside { address, subnets: subnets() }),
+            (None, None) => return None,
+        };
+        lease.map_err(|fault| faults.push(fault)).ok()
+    }
+
+    /// The container did not get in.
+    pub(crate) fn turn_away(&mut self, container: &ContainerName, admission: &Admission) {
+        self.coming.remove(container);
+        self.give_back(admission);
+    }
+
+    fn give_back(&mut self, admission: &Admission) {
+        for lease in [&admission.ipv4, &admission.ipv6].into_iter().flatten() {
+            self.release(lease.address);
+        }
+    }
+
+    fn release(&mut self, address: IpAddr) {
+        if let Some(pool) = self.pools.get_mut(&Family::of(address)) {
+            let _released = pool.release(address);
+        }
+    }
+
+    /// The container is in.
+    pub(crate) fn welcome(&mut self, member: Member) {
+        self.coming.remove(&member.spec.container);
+        self.there.push(member);
+    }
+
+    /// The container has left, and its addresses are free.
+    pub(crate) fn dismiss(&mut self, endpoint: &EndpointId) {
+        let Some(at) = self.there.iter().position(|member| member.spec.id == *endpoint) else {
+            return;
+        };
+        let member = self.there.remove(at);
+        for address in member.spec.addresses() {
+            self.release(address.address.addr());
+        }
+    }
+
+    /// The container has left with something left behind: its addresses stay held.
+    pub(crate) fn strike_off(&mut self, endpoint: &EndpointId) {
+        self.there.retain(|member| member.spec.id != *endpoint);
+    }
+
+    /// All that are there.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.there.iter()
+    }
+
+    pub(crate) fn specs(&self) -> Vec<EndpointSpec> {
+        self.there.iter().map(|member| member.spec.clone()).collect()
+    }
+
+    /// Whose endpoints keep the network from being removed.
+    pub(crate) fn active(&self) -> Vec<(ContainerName, EndpointId)> {
+        let there = self.there.iter().map(|m| (m.spec.container.clone(), m.spec.id));
+        let unborn = EndpointId::from_bytes([0; 32]);
+        there.chain(self.coming.iter().map(|name| (name.clone(), unborn))).collect()
+    }
+
+    pub(crate) fn reserve(&mut self, name: &ContainerName, address: IpAddr) -> Result<(), Fault> {
+        match self.pools.get_mut(&Family::of(address)) {
+            Some(pool) => pool.reserve_for(name, address),
+            None => {
+                let subnets = self.pools.values().map(Pool::subnet).collect();
+                Err(Fault::AddressOutside { address, subnets })
+            }
+        }
+    }
+
+    pub(crate) fn unreserve(&mut self, name: &ContainerName) {
+        for pool in self.pools.values_mut() {
+            let _kept = pool.unreserve(name);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A network: a group of containers that can talk, as a handle.
+
+mod connect;
+mod detach;
+mod members;
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::addr::{ContainerName, NetworkId, NetworkName};
+use crate::driver::Driver;
+use crate::error::{Error, Fault, Result};
+use crate::host::{Host, Registered};
+use crate::plan::Plan;
+use crate::resolver::Records;
+use crate::spec::{EndpointSpec, NetworkSpec};
+use members::Members;
+
+/// A group of containers that can talk.
+///
+/// **Dropping the last handle removes the network**; what goes wrong then is lost. Every
+/// [`Endpoint`](crate::Endpoint) holds a handle, so a network never goes under its containers. To remove it on
+/// purpose and hear of it, call [`remove`](Self::remove); to let it outlive the process,
+/// [`persist`](Self::persist). A clone is another handle to the same.
+///
+/// Threads that connect to different networks do not wait for each other, and threads that connect
+/// to the same one only while an address is chosen.
+///
+/// ```no_run
+/// # fn main() -> Result<(), bridgework::Error> {
+/// use bridgework::{Container, EndpointConfig, Host, NetworkConfig};
+///
+/// let host = Host::isolated()?;
+/// let network = host.create_network(NetworkConfig::bridge("hmall").subnet("10.89.0.0/24"))?;
+/// let mysql = Container::isolated("mysql")?;
+/// println!("{}", network.plan_connect(&mysql, &EndpointConfig::new())?); // changes nothing
+/// let at = network.connect_with(&mysql, EndpointConfig::new().alias("db"))?;
+/// assert_eq!(at.ip().to_string(), "10.89.0.2");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Network(Arc<Inner>);
+
+pub(crate) struct Inner {
+    spec: NetworkSpec,
+    driver: Arc<dyn Driver>,
+    /// What the kernel has done for the network itself.
+    plan: Plan,
+    host: Host,
+    members: Mutex<Members>,
+    records: Arc<Records>,
+    /// Held while lines of several containers' hosts files are brought in step.
+    introductions: Mutex<()>,
+    life: Mutex<Life>,
+    registered: Registered,
+}
+
+/// Whether the network is there, and what becomes of it with its last handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// It goes with the last handle.
+    Owned,
+    /// It stays.
+    Kept,
+    /// It is gone.
+    Removed,
+}
+
+impl Network {
+    pub(crate) fn new(
+        spec: NetworkSpec,
+        driver: Arc<dyn Driver>,
+        plan: Plan,
+        host: Host,
+        members: Members,
+        registered: Registered,
+    ) -> Self {
+        let records = Arc::new(Records::new(spec.name.clone()));
+        Self(Arc::new(Inner {
+            spec,
+            driver,
+            plan,
+            host,
+            members: Mutex::new(members),
+            records,
+            introductions: Mutex::new(()),
+            life: Mutex::new(Life::Owned),
+            registered,
+        }))
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
+    pub(crate) fn of_inner(inner: Arc<Inner>) -> Self {
+        Self(inner)
+    }
+
+    pub(crate) fn host(&self) -> Host {
+        self.0.host.clone()
+    }
+
+    /// Removes the network: its bridge and all that falls with it. A network that is removed
+    /// already stays so; its other handles can connect nothing any more.
+    ///
+    /// # Errors
+    /// Containers are still connected ([`Error::is_in_use`]), or the kernel refused; what could not
+    /// be taken back is in [`Error::left_behind`].
+    pub fn remove(&self) -> Result<()> {
+        let attempt = || format!("remove network {}", self.name());
+        let mut life = self.0.life.lock();
+        if *life == Life::Removed {
+            return Ok(());
+        }
+        let endpoints = self.0.members.lock().active();
+        if !endpoints.is_empty() {
+            let (name, id) = (self.name().clone(), self.id());
+            let fault = Fault::ActiveEndpoints { name, id, endpoints };
+            return Err(Error::of(attempt(), vec![fault]));
+        }
+        *life = Life::Removed;
+        drop(life);
+        self.0.take_back().map_err(|error| error.during(attempt()))
+    }
+
+    /// Leaves the network as it is when the process ends, and returns what was chosen. It then ends
+    /// by [`remove`](Self::remove) alone.
+    pub fn persist(&self) -> NetworkSpec {
+        let mut life = self.0.life.lock();
+        if *life == Life::Owned {
+            *life = Life::Kept;
+            self.0.host.keep(self);
+        }
+        self.0.spec.clone()
+    }
+
+    /// Everything that was chosen for it.
+    #[must_use]
+    pub fn spec(&self) -> &NetworkSpec {
+        &self.0.spec
+    }
+
+    /// The steps that made it, which print as the lines that an operator would type.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.0.plan
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &NetworkName {
+        &self.0.spec.name
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> NetworkId {
+        self.0.spec.id
+    }
+
+    /// The records of its containers' names. Lookups in it never wait.
+    #[must_use]
+    pub fn records(&self) -> &Arc<Records> {
+        &self.0.records
+    }
+
+    /// The containers that are connected, in the order in which they came.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<EndpointSpec> {
+        self.0.members.lock().specs()
+    }
+
+    /// Keeps an address for a container of that name: it gets it whenever it connects, and nobody
+    /// else does, whether it is connected or not.
+    ///
+    /// # Errors
+    /// The address is in use, reserved, or in none of the network's subnets.
+    pub fn reserve(
+        &self,
+        container: &ContainerName,
+        address: impl Into<std::net::IpAddr>,
+    ) -> Result<()> {
+        let address = address.into();
+        let reserved = self.0.members.lock().reserve(container, address);
+        let attempt = || format!("reserve {address} for {container} on {}", self.name());
+        reserved.map_err(|fault| Error::of(attempt(), vec![fault]))
+    }
+
+    /// Keeps no address for that name any more.
+    pub fn unreserve(&self, container: &ContainerName) {
+        self.0.members.lock().unreserve(container);
+    }
+}
+
+impl Inner {
+    fn take_back(&self) -> Result<()> {
+        let undo = self.plan.undo(self.plan.steps().len());
+        let result = self.host.kernel().take_back(&undo, None);
+        if result.is_ok() {
+            self.registered.cancel();
+        }
+        result
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if *self.life.get_mut() == Life::Owned {
+            let _lost = self.take_back();
+        }
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Network({}, {})", self.name(), self.id().short())
+    }
+}
