@@ -3,6 +3,7 @@
 pub mod addr;
 mod errno;
 mod error;
+pub mod ipam;
 pub mod plan;
 pub use addr::*;
 pub use errno::Errno;
