@@ -1,0 +1,70 @@
+//! What a pool hands out and takes back, in words: leases, owners, and whether an address is new.
+//! No state and no choice of addresses.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::addr::ContainerName;
+
+/// An address that the caller has until it releases it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use = "the address stays taken until it is released"]
+pub struct Lease {
+    /// The address. [`Subnet::interface`](crate::Subnet::interface) gives it its prefix length.
+    pub address: IpAddr,
+    /// Whether it was held before: neighbours may then still know its former MAC address, and the
+    /// new holder should announce itself.
+    pub history: History,
+}
+
+/// Whether an address was held before, as far as this pool can know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum History {
+    /// Nobody has held it since the pool was made.
+    Fresh,
+    /// It was held, or may have been: what a pool forgets, it errs on this side of.
+    Reused,
+}
+
+/// Who has an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Owner {
+    /// The network's own gateway.
+    Gateway,
+    /// Something of the caller's outside of the network's containers, by the caller's name for it.
+    Auxiliary(String),
+    /// A container.
+    Container(ContainerName),
+    /// A container that takes an address for which it is not known again.
+    Unnamed,
+}
+
+impl Owner {
+    pub(super) fn container(&self) -> Option<&ContainerName> {
+        match self {
+            Self::Container(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway => f.write_str("the gateway"),
+            Self::Auxiliary(name) => write!(f, "auxiliary address {name}"),
+            Self::Container(name) => write!(f, "container {name}"),
+            Self::Unnamed => f.write_str("a container without a name"),
+        }
+    }
+}
+
+/// What [`Pool::release`](super::Pool::release) found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Release {
+    /// The address was held, and is no more.
+    Released,
+    /// Nobody held the address; nothing was changed.
+    NotHeld,
+}
