@@ -4,6 +4,7 @@ pub mod addr;
 mod errno;
 mod error;
 pub mod plan;
+pub mod resolver;
 pub use addr::*;
 pub use errno::Errno;
 pub use error::{Error, Fault, FaultClass, Obstacle, Occupant, Result};
