@@ -3,6 +3,7 @@
 pub mod addr;
 mod errno;
 mod error;
+mod kernel;
 pub mod plan;
 pub mod resolver;
 pub use addr::*;

@@ -18,6 +18,8 @@ mod owner;
 mod records;
 mod reverse;
 mod shards;
+#[cfg(test)]
+mod tests;
 
 pub use edit::edit;
 pub(crate) use edit::{Change, change, is_line};

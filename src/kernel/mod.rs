@@ -1,0 +1,4 @@
+//! The only place with effects on links, addresses, routes, sysctls and files. What to do is
+//! decided elsewhere.
+
+pub(crate) mod files;
