@@ -1,6 +1,174 @@
-//! Placeholder until the resolver lands.
+//! Hosts files, changed in place: a container may have the very file bind-mounted, so it is never
+//! replaced by another. What the bytes shall be is `resolver`'s decision.
+//!
+//! A container can write to its own hosts file, lock it, or put anything else in its place. It
+//! must neither lead us to another file, nor hold us up for long, nor make us read without end.
+
+mod place;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use nix::errno::Errno as Code;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use self::place::{Opened, Place, Presence};
 use crate::errno::Errno;
-use crate::plan::HostsEdit;
-pub(super) fn edit_hosts(_edit: &HostsEdit) -> Result<(), Errno> {
-    Ok(())
+use crate::plan::{HostsEdit, HostsFile};
+use crate::resolver::{Change, change, edit, is_line};
+
+/// A hosts file that is larger is none.
+const MAX_BYTES: usize = 1 << 20;
+/// How long we wait for another editor. Ours are done within a millisecond; a container that keeps
+/// the lock on its own file gets no further than this.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What [`create_hosts`] found, and so what [`remove_hosts`] has to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostsOrigin {
+    /// There was no file.
+    Created,
+    /// The file was empty.
+    Filled,
+    /// The file had a text, which was left alone.
+    Found,
+}
+
+/// Performs `request`: the lines that go, then the lines that come, in one change.
+///
+/// A file that is not there is made for lines that come, with mode 0644, but no directory is; where
+/// lines only go, its absence is success. A file that was made stays, empty, when its lines go.
+///
+/// # Errors
+///
+/// `EINVAL` for what is not one line, or a file that is not regular; `EISDIR` for a directory;
+/// `ELOOP` for a symbolic link; `EFBIG` for more than 1 MiB; `EBUSY` if somebody else keeps the
+/// file locked, or keeps exchanging it; and what the kernel says. The file is then as it was, as
+/// far as the kernel lets it be.
+pub(crate) fn edit_hosts(request: &HostsEdit) -> Result<(), Errno> {
+    let HostsEdit { file, remove, add } = request;
+    if !remove.iter().chain(add).all(|line| is_line(line)) {
+        return Err(Errno::EINVAL);
+    }
+    let place = match Place::of(file) {
+        Err(Code::ENOENT) if add.is_empty() => return Ok(()),
+        place => place?,
+    };
+    let opened = if add.is_empty() {
+        place.open_locked(PATIENCE)?
+    } else {
+        Some(place.make_locked(PATIENCE)?)
+    };
+    let Some(opened) = opened else {
+        return Ok(());
+    };
+    let done = read(&opened.file).and_then(|old| {
+        let new = edit(&old, remove, add);
+        write(&opened.file, &old, &new)
+    });
+    keep(&place, &opened, done)
+}
+
+/// Writes `base` into a file that is not there or is empty.
+///
+/// # Errors
+///
+/// As for [`edit_hosts`].
+pub(crate) fn create_hosts(file: &HostsFile, base: &str) -> Result<HostsOrigin, Errno> {
+    let place = Place::of(file)?;
+    let opened = place.make_locked(PATIENCE)?;
+    let old = read(&opened.file)?;
+    if !old.is_empty() {
+        return Ok(HostsOrigin::Found);
+    }
+    let done = write(&opened.file, &old, base.as_bytes());
+    keep(&place, &opened, done)?;
+    Ok(match opened.presence {
+        Presence::Made => HostsOrigin::Created,
+        Presence::Found => HostsOrigin::Filled,
+    })
+}
+
+/// Takes back what [`create_hosts`] did, if the file still has exactly the text `base`. If it is
+/// gone, or has another text by now, that is done.
+///
+/// # Errors
+///
+/// As for [`edit_hosts`].
+pub(crate) fn remove_hosts(file: &HostsFile, base: &str, origin: HostsOrigin) -> Result<(), Errno> {
+    let place = match Place::of(file) {
+        Err(Code::ENOENT) => return Ok(()),
+        place => place?,
+    };
+    let Some(opened) = place.open_locked(PATIENCE)? else {
+        return Ok(());
+    };
+    if read(&opened.file)? != base.as_bytes() {
+        return Ok(());
+    }
+    match origin {
+        HostsOrigin::Created => Ok(place.unlink()?),
+        HostsOrigin::Filled => cut(&opened.file, 0).map_err(|error| Errno::from(&error)),
+        HostsOrigin::Found => Ok(()),
+    }
+}
+
+/// A file that was made in vain goes again.
+fn keep(place: &Place, opened: &Opened, done: Result<(), Errno>) -> Result<(), Errno> {
+    if done.is_err() && opened.presence == Presence::Made {
+        // the first error is the one to tell
+        let _ = place.unlink();
+    }
+    done
+}
+
+fn read(file: &File) -> Result<Vec<u8>, Errno> {
+    let mut text = Vec::new();
+    let limit = MAX_BYTES as u64 + 1;
+    file.take(limit)
+        .read_to_end(&mut text)
+        .map_err(|error| Errno::from(&error))?;
+    if text.len() > MAX_BYTES {
+        return Err(Code::EFBIG.into());
+    }
+    Ok(text)
+}
+
+/// Makes `old`, which the file has, into `new` so that no reader finds it empty or without the
+/// bytes before the first that changes.
+fn write(file: &File, old: &[u8], new: &[u8]) -> Result<(), Errno> {
+    if new.len() > MAX_BYTES {
+        return Err(Code::EFBIG.into());
+    }
+    let done = match change(old, new) {
+        Change::None => Ok(()),
+        Change::Append(bytes) => append(file, bytes).inspect_err(|_| {
+            let _ = cut(file, old.len());
+        }),
+        Change::Cut(size) => cut(file, size),
+        Change::Rewrite { at, bytes, size } => rewrite(file, at, &bytes, size).inspect_err(|_| {
+            let (_, tail) = old.split_at(at);
+            let _ = rewrite(file, at, tail, old.len());
+        }),
+    };
+    done.map_err(|error| Errno::from(&error))
+}
+
+/// One write at what is the end by then, whoever else has written in between.
+fn append(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    fcntl(file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    file.write_all(bytes)
+}
+
+fn rewrite(file: &File, at: usize, bytes: &[u8], size: usize) -> io::Result<()> {
+    file.write_all_at(bytes, at as u64)?;
+    cut(file, size)
+}
+
+fn cut(file: &File, size: usize) -> io::Result<()> {
+    file.set_len(size as u64)
 }

@@ -1,0 +1,29 @@
+//! Who is called what: the names of a network's endpoints, looked up in memory, and the lines by
+//! which the same names stand in hosts files.
+//!
+//! A name resolves in two places. In a container, first its hosts file is read: the loopback
+//! names, the caller's extra hosts, the container's own names and, where a network wants that, its
+//! peers' ([`base_text`], [`endpoint_lines`], [`peer_lines`]). What is not found there is asked of
+//! the DNS server of its networks, which answers from the [`Records`] of each: the container's
+//! name, its aliases, its short id and its host name, each also as `name.network`, and the way
+//! back from the address. A program in this process needs neither file nor server; it asks
+//! [`Records::lookup`].
+//!
+//! Nothing here opens a file or a socket. [`edit`] says what a hosts file shall be; `kernel` writes
+//! it.
+
+mod edit;
+mod hosts;
+mod owner;
+mod records;
+mod reverse;
+mod shards;
+#[cfg(test)]
+mod tests;
+
+pub use edit::edit;
+pub(crate) use edit::{Change, change, is_line};
+pub use hosts::{ExtraHost, Loopback, base_text, endpoint_lines, peer_lines};
+pub use owner::{Names, Owner};
+pub use records::{Answer, Family, Records};
+pub use reverse::{parse_reverse_name, reverse_name};
