@@ -13,7 +13,8 @@ use std::hint::black_box;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use bridgework::ipam::{AddressPools, Family, Owner, Pool, Wanted};
+use bridgework::Family;
+use bridgework::ipam::{AddressPools, Owner, Pool, Wanted};
 use bridgework::{ContainerName, Obstacle, Occupant, Subnet};
 
 const BLOCK: usize = 1000;

@@ -108,7 +108,9 @@ impl ContainerConfig {
         V: TryInto<HostName>,
         V::Error: Into<Fault>,
     {
-        let parsed = hostname.try_into().map_err(|error| self.faults.push(error.into()));
+        let parsed = hostname
+            .try_into()
+            .map_err(|error| self.faults.push(error.into()));
         self.hostname = parsed.ok().or(self.hostname);
         self
     }
@@ -120,7 +122,9 @@ impl ContainerConfig {
         V: TryInto<HostName>,
         V::Error: Into<Fault>,
     {
-        let parsed = domain.try_into().map_err(|error| self.faults.push(error.into()));
+        let parsed = domain
+            .try_into()
+            .map_err(|error| self.faults.push(error.into()));
         self.domain = parsed.ok().or(self.domain);
         self
     }
@@ -150,7 +154,10 @@ impl ContainerConfig {
         V::Error: Into<Fault>,
     {
         match name.try_into() {
-            Ok(name) => self.extra_hosts.push(ExtraHost { name, address: address.into() }),
+            Ok(name) => self.extra_hosts.push(ExtraHost {
+                name,
+                address: address.into(),
+            }),
             Err(error) => self.faults.push(error.into()),
         }
         self
@@ -165,7 +172,10 @@ impl Container {
     pub fn open(config: ContainerConfig) -> Result<Self> {
         let attempt = format!("open container {}", config.name);
         let mut faults = config.faults;
-        let name = config.name.parse::<ContainerName>().map_err(|error| faults.push(error.into()));
+        let name = config
+            .name
+            .parse::<ContainerName>()
+            .map_err(|error| faults.push(error.into()));
         let (Ok(name), true) = (name, faults.is_empty()) else {
             return Err(Error::of(attempt, faults));
         };
@@ -177,9 +187,17 @@ impl Container {
             Some(hostname) => hostname,
             None => id.short().parse()?,
         };
-        let hosts = config.hosts.map(|file| Hosts::make(file, &config.extra_hosts)).transpose()?;
+        let hosts = config
+            .hosts
+            .map(|file| Hosts::make(file, &config.extra_hosts))
+            .transpose()?;
         Ok(Self(Arc::new(Inner {
-            identity: Identity { id, name, hostname, domain: config.domain },
+            identity: Identity {
+                id,
+                name,
+                hostname,
+                domain: config.domain,
+            },
             netns: config.netns,
             hosts,
             places: Mutex::new(Places::default()),
@@ -249,15 +267,24 @@ impl Container {
         let name = match wanted {
             Some(name) if places.names.contains(&name) => {
                 let namespace = Some(self.name().to_string());
-                return Err(Error::of("name the interface", vec![Fault::LinkExists { name, namespace }]));
+                return Err(Error::of(
+                    "name the interface",
+                    vec![Fault::LinkExists { name, namespace }],
+                ));
             }
             Some(name) => name,
             None => places.lowest_free_name()?,
         };
-        let rank = (0..).find(|rank| !places.ranks.contains(rank)).unwrap_or(u32::MAX);
+        let rank = (0..)
+            .find(|rank| !places.ranks.contains(rank))
+            .unwrap_or(u32::MAX);
         places.names.insert(name.clone());
         places.ranks.insert(rank);
-        Ok(Place { container: self.clone(), name, rank })
+        Ok(Place {
+            container: self.clone(),
+            name,
+            rank,
+        })
     }
 }
 
@@ -301,7 +328,11 @@ impl Hosts {
         let base = base_text(Loopback::Dual, extra);
         let origin = create_hosts(&file, &base).map_err(|errno| {
             let doing = "write the first lines of the hosts file".to_owned();
-            let fault = Fault::Kernel { doing, errno, words: None };
+            let fault = Fault::Kernel {
+                doing,
+                errno,
+                words: None,
+            };
             Error::of("make hosts file", vec![fault])
         })?;
         Ok(Self { file, base, origin })
@@ -325,8 +356,14 @@ impl fmt::Debug for Container {
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
-        let errno = error.raw_os_error().map_or(crate::Errno::EIO, crate::Errno::from_raw);
-        let fault = Fault::Kernel { doing: "read random bytes".to_owned(), errno, words: None };
+        let errno = error
+            .raw_os_error()
+            .map_or(crate::Errno::EIO, crate::Errno::from_raw);
+        let fault = Fault::Kernel {
+            doing: "read random bytes".to_owned(),
+            errno,
+            words: None,
+        };
         Error::of("make an id", vec![fault])
     })?;
     Ok(bytes)

@@ -54,7 +54,14 @@ impl Endpoint {
         container: Container,
         place: Place,
     ) -> Self {
-        Self { spec, plan, network, container, _place: place, ending: Ending::Disconnect }
+        Self {
+            spec,
+            plan,
+            network,
+            container,
+            _place: place,
+            ending: Ending::Disconnect,
+        }
     }
 
     /// Disconnects the container. It returns when the address, the names and the traffic are gone;
@@ -94,8 +101,9 @@ impl Endpoint {
             endpoint.ending = Ending::Nothing;
         }
         while let Some(host) = left.first().map(|endpoint| endpoint.network.host()) {
-            let (of_host, others): (Vec<_>, Vec<_>) =
-                left.into_iter().partition(|endpoint| endpoint.network.host().is_same(&host));
+            let (of_host, others): (Vec<_>, Vec<_>) = left
+                .into_iter()
+                .partition(|endpoint| endpoint.network.host().is_same(&host));
             left = others;
             if let Err(error) = host.detach_together(&of_host) {
                 faults.extend_from_slice(error.faults());
@@ -186,6 +194,11 @@ impl Drop for Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let EndpointSpec { container, id, .. } = &self.spec;
-        write!(f, "Endpoint({container} on {}, {})", self.network.name(), id.short())
+        write!(
+            f,
+            "Endpoint({container} on {}, {})",
+            self.network.name(),
+            id.short()
+        )
     }
 }

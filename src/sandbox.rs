@@ -65,8 +65,14 @@ fn own_mounts() -> Result<()> {
     mount(nothing, "/", nothing, private, nothing)
         .map_err(|errno| failed("make mounts private", errno.into()))?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("tmpfs"), "/run", Some("tmpfs"), flags, Some("mode=755"))
-        .map_err(|errno| failed("mount a tmpfs on /run", errno.into()))
+    mount(
+        Some("tmpfs"),
+        "/run",
+        Some("tmpfs"),
+        flags,
+        Some("mode=755"),
+    )
+    .map_err(|errno| failed("mount a tmpfs on /run", errno.into()))
 }
 
 const ATTEMPT: &str = "enter the sandbox";
@@ -80,7 +86,11 @@ fn failed(doing: &str, errno: Errno) -> Error {
                  seccomp profile, kernel.apparmor_restrict_unprivileged_userns)"
             ),
         },
-        errno => Fault::Kernel { doing: doing.to_owned(), errno, words: None },
+        errno => Fault::Kernel {
+            doing: doing.to_owned(),
+            errno,
+            words: None,
+        },
     };
     Error::of(ATTEMPT, vec![fault])
 }

@@ -1,7 +1,8 @@
 //! The subnet that is chosen is the first that nothing is in the way of, and what is in the way of
 //! one that was asked for is said.
 
-use bridgework::ipam::{AddressPool, AddressPools, Family, Wanted, check_subnet};
+use bridgework::Family;
+use bridgework::ipam::{AddressPool, AddressPools, Wanted, check_subnet};
 use bridgework::{Fault, NetworkName, Obstacle, Occupant, Subnet};
 use proptest::prelude::*;
 

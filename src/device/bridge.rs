@@ -93,7 +93,9 @@ impl Bridge {
     /// The name is taken ([`Error::is_exists`]) or does not have its form.
     pub fn create(netns: &Netns, config: BridgeConfig) -> Result<Self> {
         let attempt = "create bridge";
-        let name = config.name.map_err(|fault| Error::of(attempt, vec![fault]))?;
+        let name = config
+            .name
+            .map_err(|fault| Error::of(attempt, vec![fault]))?;
         let kernel = Kernel::new(netns.clone())?;
         let link = new_link(Side::Host, name)?;
         let plan = Plan::from_iter([Step::AddBridge {
@@ -104,7 +106,10 @@ impl Bridge {
         }]);
         let made = kernel.apply(&plan, None);
         made.map_err(|error| error.during(format!("{attempt} {}", link.name)))?;
-        Ok(Self { device: Device::new(kernel, link), ending: Ending::Delete })
+        Ok(Self {
+            device: Device::new(kernel, link),
+            ending: Ending::Delete,
+        })
     }
 
     /// The bridge of that name, whoever made it.
@@ -118,15 +123,23 @@ impl Bridge {
         V::Error: Into<Fault>,
     {
         let attempt = "open bridge";
-        let name = name.try_into().map_err(|error| Error::of(attempt, vec![error.into()]))?;
+        let name = name
+            .try_into()
+            .map_err(|error| Error::of(attempt, vec![error.into()]))?;
         let kernel = Kernel::new(netns.clone())?;
         let state = find(&kernel.snapshot()?, &name, netns)?;
         if state.kind != "bridge" {
-            let fault = Fault::LinkKind { name, expected: "bridge" };
+            let fault = Fault::LinkKind {
+                name,
+                expected: "bridge",
+            };
             return Err(Error::of(attempt, vec![fault]));
         }
         let link = Link::new(Side::Host, name, LinkIndex::new(state.index)?);
-        Ok(Self { device: Device::new(kernel, link), ending: Ending::Nothing })
+        Ok(Self {
+            device: Device::new(kernel, link),
+            ending: Ending::Nothing,
+        })
     }
 
     /// Makes `port` a port of the bridge. It must be in the same namespace.
@@ -135,7 +148,11 @@ impl Bridge {
     /// It is a port of another bridge, or the bridge is full ([`Error::is_exhausted`]).
     pub fn attach(&self, port: &Device) -> Result<()> {
         if port.netns() != self.device.netns() {
-            let why = format!("{} and {} are in different namespaces", port.name(), self.name());
+            let why = format!(
+                "{} and {} are in different namespaces",
+                port.name(),
+                self.name()
+            );
             return Err(Error::of("attach to bridge", vec![Fault::Conflicting(why)]));
         }
         let (link, master) = (port.link.clone(), Some(self.device.link.clone()));

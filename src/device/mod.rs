@@ -50,11 +50,16 @@ impl Device {
         V::Error: Into<Fault>,
     {
         let attempt = "open link";
-        let name = name.try_into().map_err(|error| Error::of(attempt, vec![error.into()]))?;
+        let name = name
+            .try_into()
+            .map_err(|error| Error::of(attempt, vec![error.into()]))?;
         let kernel = Kernel::new(netns.clone())?;
         let state = find(&kernel.snapshot()?, &name, netns)?;
         let index = LinkIndex::new(state.index)?;
-        Ok(Self { kernel, link: Link::new(Side::Host, name, index) })
+        Ok(Self {
+            kernel,
+            link: Link::new(Side::Host, name, index),
+        })
     }
 
     fn new(kernel: Kernel, link: Link) -> Self {
@@ -85,7 +90,10 @@ impl Device {
     /// It is gone ([`Error::is_not_found`]).
     pub fn state(&self) -> Result<LinkState> {
         let snapshot = self.kernel.snapshot()?;
-        snapshot.link_at(self.link.index.get()).cloned().ok_or_else(|| self.gone())
+        snapshot
+            .link_at(self.link.index.get())
+            .cloned()
+            .ok_or_else(|| self.gone())
     }
 
     /// Its addresses now.
@@ -94,7 +102,10 @@ impl Device {
     /// The kernel refused.
     pub fn addresses(&self) -> Result<Vec<IpNet>> {
         let snapshot = self.kernel.snapshot()?;
-        let mine = snapshot.addresses.iter().filter(|state| state.link == self.link.index.get());
+        let mine = snapshot
+            .addresses
+            .iter()
+            .filter(|state| state.link == self.link.index.get());
         Ok(mine.map(|state| state.address).collect())
     }
 
@@ -103,7 +114,12 @@ impl Device {
     /// # Errors
     /// It is gone, or `CAP_NET_ADMIN` is missing.
     pub fn set_up(&self) -> Result<()> {
-        self.perform("set link up", Step::SetUp { link: self.link.clone() })
+        self.perform(
+            "set link up",
+            Step::SetUp {
+                link: self.link.clone(),
+            },
+        )
     }
 
     /// Sets it down. Its routes go with that, and its IPv6 addresses.
@@ -111,7 +127,12 @@ impl Device {
     /// # Errors
     /// It is gone, or `CAP_NET_ADMIN` is missing.
     pub fn set_down(&self) -> Result<()> {
-        self.perform("set link down", Step::SetDown { link: self.link.clone() })
+        self.perform(
+            "set link down",
+            Step::SetDown {
+                link: self.link.clone(),
+            },
+        )
     }
 
     /// Adds an address, usable at once.
@@ -119,7 +140,13 @@ impl Device {
     /// # Errors
     /// It has that address already ([`Error::is_exists`]).
     pub fn add_address(&self, address: IpNet) -> Result<()> {
-        self.perform("add address", Step::AddAddress { link: self.link.clone(), address })
+        self.perform(
+            "add address",
+            Step::AddAddress {
+                link: self.link.clone(),
+                address,
+            },
+        )
     }
 
     /// Takes an address away. If it is gone already, that is done.
@@ -127,7 +154,10 @@ impl Device {
     /// # Errors
     /// `CAP_NET_ADMIN` is missing.
     pub fn delete_address(&self, address: IpNet) -> Result<()> {
-        let step = Step::DeleteAddress { link: self.link.clone(), address };
+        let step = Step::DeleteAddress {
+            link: self.link.clone(),
+            address,
+        };
         self.kernel.take_back(&Plan::from_iter([step]), None)
     }
 
@@ -137,7 +167,12 @@ impl Device {
     /// There is such a route already ([`Error::is_exists`]), or the next hop can't be reached.
     pub fn add_route(&self, destination: Subnet, gateway: Option<IpAddr>) -> Result<()> {
         let link = self.link.clone();
-        let route = Route { destination: destination.into(), gateway, link, metric: 0 };
+        let route = Route {
+            destination: destination.into(),
+            gateway,
+            link,
+            metric: 0,
+        };
         self.perform("add route", Step::AddRoute(route))
     }
 
@@ -148,7 +183,10 @@ impl Device {
 
     fn gone(&self) -> Error {
         let namespace = Some(self.netns().label().to_owned());
-        let fault = Fault::LinkNotFound { name: self.link.name.clone(), namespace };
+        let fault = Fault::LinkNotFound {
+            name: self.link.name.clone(),
+            namespace,
+        };
         Error::of(format!("look at link {}", self.link.name), vec![fault])
     }
 }
@@ -169,7 +207,10 @@ enum Ending {
 fn find(snapshot: &Snapshot, name: &LinkName, netns: &Netns) -> Result<LinkState> {
     snapshot.link_named(name.as_str()).cloned().ok_or_else(|| {
         let namespace = Some(netns.label().to_owned());
-        let fault = Fault::LinkNotFound { name: name.clone(), namespace };
+        let fault = Fault::LinkNotFound {
+            name: name.clone(),
+            namespace,
+        };
         Error::of(format!("open link {name}"), vec![fault])
     })
 }
@@ -181,7 +222,10 @@ fn delete(kernel: &Kernel, link: &Link) -> Result<()> {
 }
 
 fn set_port(device: &Device, options: &PortOptions) -> Result<()> {
-    let step = Step::SetPort { link: device.link.clone(), options: options.clone() };
+    let step = Step::SetPort {
+        link: device.link.clone(),
+        options: options.clone(),
+    };
     device.perform("set port options of", step)
 }
 

@@ -27,7 +27,11 @@ pub struct VethConfig {
 
 impl Default for VethConfig {
     fn default() -> Self {
-        Self { near_mac: None, far_mac: None, mtu: Mtu::ETHERNET }
+        Self {
+            near_mac: None,
+            far_mac: None,
+            mtu: Mtu::ETHERNET,
+        }
     }
 }
 
@@ -111,7 +115,11 @@ impl VethPair {
                 return Err(Error::of(attempt, faults.into_iter().flatten().collect()));
             }
         };
-        let far_side = if near_netns == far_netns { Side::Host } else { Side::Container };
+        let far_side = if near_netns == far_netns {
+            Side::Host
+        } else {
+            Side::Container
+        };
         let veth = VethStep {
             link: new_link(Side::Host, near_name)?,
             mac: choose_mac(config.near_mac)?,
@@ -127,7 +135,11 @@ impl VethPair {
         let made = near.kernel.apply(&plan, Some(far_netns));
         let names = || format!("{attempt} {} and {}", near.name(), far.name());
         made.map_err(|error| error.during(names()))?;
-        Ok(Self { near, far, ending: Ending::Delete })
+        Ok(Self {
+            near,
+            far,
+            ending: Ending::Delete,
+        })
     }
 
     /// The end that was named first.

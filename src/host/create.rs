@@ -59,7 +59,10 @@ impl Host {
         let planned = self.prepare(config).and_then(|prepared| {
             prepared.registered.cancel();
             let spec = prepared.spec()?;
-            prepared.driver.create(&spec, &prepared.snapshot).map_err(alone)
+            prepared
+                .driver
+                .create(&spec, &prepared.snapshot)
+                .map_err(alone)
         });
         planned.map_err(|error| error.during(attempt))
     }
@@ -73,8 +76,14 @@ impl Host {
         let (spec, plan) = made?;
         let members = Members::new(&spec.name, prepared.pools);
         let host = self.clone();
-        let network =
-            Network::new(spec, prepared.driver, plan, host, members, prepared.registered);
+        let network = Network::new(
+            spec,
+            prepared.driver,
+            plan,
+            host,
+            members,
+            prepared.registered,
+        );
         self.0.registry.announce(&network);
         Ok(network)
     }
@@ -83,7 +92,10 @@ impl Host {
         let mut tries = 1;
         loop {
             let spec = prepared.spec()?;
-            let plan = prepared.driver.create(&spec, &prepared.snapshot).map_err(alone)?;
+            let plan = prepared
+                .driver
+                .create(&spec, &prepared.snapshot)
+                .map_err(alone)?;
             match self.kernel().apply(&plan, None) {
                 Ok(()) => return Ok((spec, plan)),
                 Err(error) if tries < ID_TRIES && prepared.may_try_again(&error) => tries += 1,
@@ -97,13 +109,19 @@ impl Host {
         let request = config.check().map_err(|faults| Error::of("", faults))?;
         let Some(driver) = self.driver(&request.driver).cloned() else {
             let why = "no driver of that name is registered with this host".to_owned();
-            return Err(alone(Fault::Driver { driver: request.driver, why }));
+            return Err(alone(Fault::Driver {
+                driver: request.driver,
+                why,
+            }));
         };
         let snapshot = self.snapshot()?;
         let mut obstacles = occupied(&snapshot);
         obstacles.extend(self.nameservers());
         let denied = self.0.config.denied.iter();
-        obstacles.extend(denied.map(|&subnet| Obstacle { subnet, occupant: Occupant::Denied }));
+        obstacles.extend(denied.map(|&subnet| Obstacle {
+            subnet,
+            occupant: Occupant::Denied,
+        }));
         let chosen = self.0.registry.register(&request.name, |networks| {
             let all: Vec<Obstacle> = obstacles.iter().chain(networks).cloned().collect();
             self.choose_subnets(&request, &all)
@@ -128,8 +146,15 @@ impl Host {
 
     fn nameservers(&self) -> Vec<Obstacle> {
         let servers = read_nameservers(&self.0.config.resolv_conf);
-        let obstacle = |address| Obstacle { subnet: address, occupant: Occupant::Nameserver };
-        servers.into_iter().map(Subnet::from).map(obstacle).collect()
+        let obstacle = |address| Obstacle {
+            subnet: address,
+            occupant: Occupant::Nameserver,
+        };
+        servers
+            .into_iter()
+            .map(Subnet::from)
+            .map(obstacle)
+            .collect()
     }
 
     fn choose_subnets(
@@ -147,7 +172,11 @@ impl Host {
                 Err(fault) => faults.push(fault),
             }
         }
-        if faults.is_empty() { Ok(subnets) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(subnets)
+        } else {
+            Err(faults)
+        }
     }
 
     fn choose_subnet(
@@ -191,12 +220,23 @@ impl Prepared {
             let reserved = pool.reserve(address, Owner::Auxiliary(name.clone()));
             faults.extend(reserved.err());
         }
-        let gateway = pool.reserve_gateway(asked.gateway).map_err(|fault| faults.push(fault)).ok();
+        let gateway = pool
+            .reserve_gateway(asked.gateway)
+            .map_err(|fault| faults.push(fault))
+            .ok();
         if !faults.is_empty() {
             return Err(faults);
         }
         let (range, auxiliary) = (asked.range, asked.auxiliary.clone());
-        self.ranges.insert(family, NetworkRange { subnet, gateway, range, auxiliary });
+        self.ranges.insert(
+            family,
+            NetworkRange {
+                subnet,
+                gateway,
+                range,
+                auxiliary,
+            },
+        );
         self.pools.insert(family, pool);
         Ok(())
     }
@@ -232,7 +272,11 @@ impl Prepared {
     fn default_mtu(&self) -> Mtu {
         let outside = self.snapshot.default_route_mtu().unwrap_or(Mtu::ETHERNET);
         let mtu = outside.min(Mtu::ETHERNET);
-        if self.ranges.contains_key(&Family::V6) { mtu.max(Mtu::IPV6_MIN) } else { mtu }
+        if self.ranges.contains_key(&Family::V6) {
+            mtu.max(Mtu::IPV6_MIN)
+        } else {
+            mtu
+        }
     }
 
     /// Whether it was a name or index derived from the id that is taken.
@@ -246,11 +290,16 @@ fn occupied(snapshot: &Snapshot) -> Vec<Obstacle> {
     let device = |index: u32| snapshot.link_at(index).map(|link| link.name.clone());
     let addresses = snapshot.addresses.iter().map(|state| Obstacle {
         subnet: Subnet::of(state.address),
-        occupant: Occupant::Address { device: device(state.link).unwrap_or_default() },
+        occupant: Occupant::Address {
+            device: device(state.link).unwrap_or_default(),
+        },
     });
     let routes = snapshot.routes.iter().map(|state| Obstacle {
         subnet: Subnet::of(state.destination),
-        occupant: Occupant::Route { device: state.link.and_then(device), table: state.table },
+        occupant: Occupant::Route {
+            device: state.link.and_then(device),
+            table: state.table,
+        },
     });
     addresses.chain(routes).collect()
 }

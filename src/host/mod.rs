@@ -81,7 +81,12 @@ impl Host {
             None => AddressPools::default().with_ula(random_bytes()?),
         };
         let registry = Arc::new(Registry::default());
-        Ok(Self(Arc::new(Shared { kernel, registry, pools, config })))
+        Ok(Self(Arc::new(Shared {
+            kernel,
+            registry,
+            pools,
+            config,
+        })))
     }
 
     /// Its namespace.
@@ -107,7 +112,9 @@ impl Host {
     /// The network of that name, if this host has a handle to one.
     #[must_use]
     pub fn network(&self, name: &str) -> Option<Network> {
-        self.networks().into_iter().find(|network| network.name().as_str() == name)
+        self.networks()
+            .into_iter()
+            .find(|network| network.name().as_str() == name)
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {
@@ -127,7 +134,11 @@ impl Host {
     }
 
     fn driver(&self, name: &str) -> Option<&Arc<dyn Driver>> {
-        self.0.config.drivers.iter().find(|driver| driver.name() == name)
+        self.0
+            .config
+            .drivers
+            .iter()
+            .find(|driver| driver.name() == name)
     }
 }
 

@@ -46,9 +46,15 @@ impl Registry {
         let (Ok(subnets), true) = (chosen, faults.is_empty()) else {
             return Err(faults);
         };
-        let entry = Entry { subnets: subnets.clone(), network: Weak::new() };
+        let entry = Entry {
+            subnets: subnets.clone(),
+            network: Weak::new(),
+        };
         entries.insert(name.clone(), entry);
-        let registered = Registered { registry: Arc::downgrade(self), name: name.clone() };
+        let registered = Registered {
+            registry: Arc::downgrade(self),
+            name: name.clone(),
+        };
         Ok((registered, subnets))
     }
 
@@ -61,7 +67,10 @@ impl Registry {
 
     pub(super) fn networks(&self) -> Vec<Network> {
         let entries = self.entries.lock();
-        let inners: Vec<_> = entries.values().filter_map(|e| e.network.upgrade()).collect();
+        let inners: Vec<_> = entries
+            .values()
+            .filter_map(|e| e.network.upgrade())
+            .collect();
         // the last handle of a network may be dropped here, which takes the lock again
         drop(entries);
         inners.into_iter().map(Network::of_inner).collect()
@@ -91,7 +100,10 @@ impl Registered {
 }
 
 fn obstacles((name, entry): (&NetworkName, &Entry)) -> Vec<Obstacle> {
-    let obstacle = |&subnet| Obstacle { subnet, occupant: Occupant::Network(name.clone()) };
+    let obstacle = |&subnet| Obstacle {
+        subnet,
+        occupant: Occupant::Network(name.clone()),
+    };
     entry.subnets.iter().map(obstacle).collect()
 }
 

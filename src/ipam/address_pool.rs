@@ -6,23 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::addr::Subnet;
 use crate::error::Fault;
 
-/// IPv4 or IPv6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// IPv4
-    V4,
-    /// IPv6
-    V6,
-}
-
-impl Family {
-    /// The family of a subnet.
-    #[must_use]
-    pub fn of(subnet: Subnet) -> Self {
-        if subnet.is_ipv4() { Self::V4 } else { Self::V6 }
-    }
-}
-
 /// A range, and the prefix length of the subnets that it is cut into: an entry of Docker's
 /// `default-address-pools`. With the feature `serde` it has their form.
 ///
@@ -155,7 +138,8 @@ impl AddressPools {
     /// to be the same whenever the host's networks are made.
     ///
     /// ```
-    /// use bridgework::ipam::{AddressPools, Family, Wanted};
+    /// use bridgework::Family;
+    /// use bridgework::ipam::{AddressPools, Wanted};
     ///
     /// let pools = AddressPools::default().with_ula([0x12, 0x34, 0x56, 0x78, 0x9a]);
     /// let subnet = pools.choose(Wanted::Any(Family::V6), &[])?;

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::address_pool::{AddressPools, Family};
-use crate::addr::Subnet;
+use super::address_pool::AddressPools;
+use crate::addr::{Family, Subnet};
 use crate::error::{Fault, Obstacle, Occupant};
 
 /// Which subnet is to be chosen.
@@ -38,7 +38,7 @@ impl Wanted {
     fn family(self) -> Family {
         match self {
             Self::Any(family) => family,
-            Self::SizeOf(subnet) => Family::of(subnet),
+            Self::SizeOf(subnet) => Family::of_subnet(subnet),
         }
     }
 }
@@ -104,7 +104,7 @@ impl AddressPools {
         let family = wanted.family();
         let ranges: Vec<_> = self
             .iter()
-            .filter(|pool| Family::of(pool.base()) == family)
+            .filter(|pool| Family::of_subnet(pool.base()) == family)
             .collect();
         let overlaps = |o: &&Obstacle| ranges.iter().any(|r| r.base().overlaps(o.subnet));
         let in_the_way: Vec<&Obstacle> = obstacles

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::addr::ContainerName;
+use crate::spec::History;
 
 /// An address that the caller has until it releases it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,15 +16,6 @@ pub struct Lease {
     /// Whether it was held before: neighbours may then still know its former MAC address, and the
     /// new holder should announce itself.
     pub history: History,
-}
-
-/// Whether an address was held before, as far as this pool can know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum History {
-    /// Nobody has held it since the pool was made.
-    Fresh,
-    /// It was held, or may have been: what a pool forgets, it errs on this side of.
-    Reused,
 }
 
 /// Who has an address.

@@ -8,7 +8,8 @@
 //! for it is not done here, nor is anything stored.
 //!
 //! ```
-//! use bridgework::ipam::{AddressPools, Family, History, Pool, Wanted};
+//! use bridgework::Family;
+//! use bridgework::ipam::{AddressPools, History, Pool, Wanted};
 //! use bridgework::{Obstacle, Occupant};
 //!
 //! let office = Obstacle {
@@ -35,7 +36,8 @@ mod quarantine;
 mod span;
 mod sparse_set;
 
-pub use address_pool::{AddressPool, AddressPools, Family};
+pub use crate::spec::History;
+pub use address_pool::{AddressPool, AddressPools};
 pub use choose::{Wanted, check_subnet};
-pub use lease::{History, Lease, Owner, Release};
+pub use lease::{Lease, Owner, Release};
 pub use pool::Pool;

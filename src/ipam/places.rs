@@ -8,10 +8,10 @@
 
 use std::collections::HashSet;
 
-use super::lease::History;
 use super::quarantine::Quarantine;
 use super::sparse_set::SparseSet;
 use crate::addr::ContainerName;
+use crate::spec::History;
 
 #[derive(Debug, Clone)]
 pub(super) struct Places {

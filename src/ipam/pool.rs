@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::lease::{History, Lease, Owner, Release};
+use super::lease::{Lease, Owner, Release};
 use super::places::Places;
 use super::span::Span;
 use crate::addr::{ContainerName, Subnet};
 use crate::error::Fault;
+use crate::spec::History;
 
 /// The addresses of one subnet.
 ///

@@ -10,13 +10,17 @@ mod inject;
 mod netns;
 mod perform;
 mod reap;
+mod resolv;
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub(crate) use explain::BRIDGE_PORTS_MAX;
+pub(crate) use files::{HostsOrigin, create_hosts, remove_hosts};
 pub use inject::FaultInjector;
 pub use netns::Netns;
+pub(crate) use resolv::read_nameservers;
 
 use crate::error::{Error, Fault, Result};
 use crate::netlink;

@@ -77,14 +77,19 @@ impl Network {
     /// As for [`connect_with`](Self::connect_with), as far as the kernel need not be asked.
     pub fn plan_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Plan> {
         let attempt = || format!("plan to {}", self.attempt(container.name()));
-        let request = config.check().map_err(|faults| Error::of(attempt(), faults))?;
+        let request = config
+            .check()
+            .map_err(|faults| Error::of(attempt(), faults))?;
         let mut trial = self.0.members.lock().clone();
         let admitted = trial.admit(container.name(), &request, self.ports_max(), &self.0.spec);
         let admission = admitted.map_err(|faults| Error::of(attempt(), faults))?;
         let place = container.take_place(request.link_name.clone())?;
         let spec = self.choose(container, &request, &admission, &place)?;
         let mut plan = self.plan_endpoint(container, &spec)?;
-        let newcomer = Member { spec, hosts: container.hosts_file().cloned() };
+        let newcomer = Member {
+            spec,
+            hosts: container.hosts_file().cloned(),
+        };
         plan.extend(self.introductions(&newcomer));
         Ok(plan)
     }
@@ -107,7 +112,10 @@ impl Network {
         match wired {
             Ok(endpoint) => self.introduce(endpoint),
             Err(error) => {
-                self.0.members.lock().turn_away(container.name(), &admission);
+                self.0
+                    .members
+                    .lock()
+                    .turn_away(container.name(), &admission);
                 Err(error)
             }
         }
@@ -172,7 +180,9 @@ impl Network {
             return Vec::new();
         }
         let members = self.0.members.lock();
-        let others = members.iter().filter(|other| other.spec.id != member.spec.id);
+        let others = members
+            .iter()
+            .filter(|other| other.spec.id != member.spec.id);
         let mut met = Vec::new();
         let mut steps = Vec::new();
         for other in others {
@@ -222,7 +232,11 @@ impl Network {
             hostname: container.hostname().clone(),
             host_link: Link::new(Side::Host, host_name, id.host_link_index()),
             host_mac: MacAddr::locally_administered(random_bytes()?),
-            link: Link::new(Side::Container, place.name.clone(), id.container_link_index()),
+            link: Link::new(
+                Side::Container,
+                place.name.clone(),
+                id.container_link_index(),
+            ),
             mac: self.choose_mac(request, admission)?,
             ipv4: address(&network.ipv4, &admission.ipv4),
             ipv6: address(&network.ipv6, &admission.ipv6),
@@ -277,7 +291,11 @@ fn is_taken(error: &Error, spec: &EndpointSpec) -> bool {
 }
 
 fn edit_hosts(file: crate::plan::HostsFile, add: Vec<String>) -> Step {
-    Step::EditHosts(HostsEdit { file, remove: Vec::new(), add })
+    Step::EditHosts(HostsEdit {
+        file,
+        remove: Vec::new(),
+        add,
+    })
 }
 
 pub(super) fn owner(spec: &EndpointSpec) -> Owner {
@@ -287,5 +305,9 @@ pub(super) fn owner(spec: &EndpointSpec) -> Owner {
         &spec.container_id,
         Some(&spec.hostname),
     );
-    Owner::new(spec.id, names, spec.addresses().map(|address| address.address.addr()))
+    Owner::new(
+        spec.id,
+        names,
+        spec.addresses().map(|address| address.address.addr()),
+    )
 }

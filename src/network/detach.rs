@@ -11,13 +11,30 @@ use super::members::Member;
 impl Network {
     /// Takes back all that connecting did.
     pub(crate) fn detach(&self, endpoint: &Endpoint) -> Result<()> {
-        crate::trace::operation!("disconnect", network = self.name(), container = endpoint.container());
+        crate::trace::operation!(
+            "disconnect",
+            network = self.name(),
+            container = endpoint.container()
+        );
         let mut undo = self.farewell(endpoint);
-        undo.extend(endpoint.plan.undo(endpoint.plan.steps().len()).steps().iter().cloned());
+        undo.extend(
+            endpoint
+                .plan
+                .undo(endpoint.plan.steps().len())
+                .steps()
+                .iter()
+                .cloned(),
+        );
         let kernel = self.0.host.kernel();
         let taken_back = kernel.take_back(&undo, Some(endpoint.container.netns()));
         self.dismiss(endpoint, &taken_back);
-        let attempt = || format!("disconnect {} from {}", endpoint.container.name(), self.name());
+        let attempt = || {
+            format!(
+                "disconnect {} from {}",
+                endpoint.container.name(),
+                self.name()
+            )
+        };
         taken_back.map_err(|error| error.during(attempt()))
     }
 
@@ -26,10 +43,19 @@ impl Network {
         self.0.records.remove(&endpoint.spec.id);
         let _in_step = self.0.introductions.lock();
         let hosts = endpoint.container.hosts_file().cloned();
-        let member = Member { spec: endpoint.spec.clone(), hosts };
+        let member = Member {
+            spec: endpoint.spec.clone(),
+            hosts,
+        };
         let introductions = Plan::from_iter(self.introductions(&member));
         let mut plan = Plan::with_container(endpoint.container.name().clone());
-        plan.extend(introductions.undo(introductions.steps().len()).steps().iter().cloned());
+        plan.extend(
+            introductions
+                .undo(introductions.steps().len())
+                .steps()
+                .iter()
+                .cloned(),
+        );
         plan
     }
 
@@ -61,8 +87,15 @@ pub(crate) fn detach_together(endpoints: &[Endpoint]) -> Result<()> {
         }
     }
     let kernel = host.kernel();
-    let results = [kernel.take_back(&rest, None), kernel.delete_together(&links)];
-    let merged = results.into_iter().filter_map(Result::err).reduce(join).map_or(Ok(()), Err);
+    let results = [
+        kernel.take_back(&rest, None),
+        kernel.delete_together(&links),
+    ];
+    let merged = results
+        .into_iter()
+        .filter_map(Result::err)
+        .reduce(join)
+        .map_or(Ok(()), Err);
     for endpoint in endpoints {
         endpoint.network.dismiss(endpoint, &merged);
     }
@@ -70,7 +103,12 @@ pub(crate) fn detach_together(endpoints: &[Endpoint]) -> Result<()> {
 }
 
 fn join(first: Error, second: Error) -> Error {
-    let faults = first.faults().iter().chain(second.faults()).cloned().collect();
+    let faults = first
+        .faults()
+        .iter()
+        .chain(second.faults())
+        .cloned()
+        .collect();
     let mut left = first.left_behind().clone();
     left.extend(second.left_behind().steps().iter().cloned());
     Error::of("disconnect together", faults).leaving(left)

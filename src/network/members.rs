@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::addr::{ContainerName, EndpointId, Family, NetworkName};
+use crate::addr::{ContainerName, EndpointId, Family, NetworkName, Subnet};
 use crate::config::EndpointRequest;
 use crate::error::Fault;
 use crate::ipam::{Lease, Owner, Pool};
@@ -54,7 +54,10 @@ impl Members {
         network: &NetworkSpec,
     ) -> Result<Admission, Vec<Fault>> {
         let mut faults = Vec::new();
-        let taken = self.there.iter().any(|member| member.spec.container == *container);
+        let taken = self
+            .there
+            .iter()
+            .any(|member| member.spec.container == *container);
         if taken || self.coming.contains(container) {
             let (container, network) = (container.clone(), self.network.clone());
             faults.push(Fault::EndpointExists { container, network });
@@ -62,7 +65,10 @@ impl Members {
         let ports = self.there.len() + self.coming.len();
         if let Some(limit) = ports_max.filter(|&limit| ports >= limit) {
             let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-            faults.push(Fault::BridgeFull { bridge: network.link.name.clone(), limit });
+            faults.push(Fault::BridgeFull {
+                bridge: network.link.name.clone(),
+                limit,
+            });
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -85,16 +91,20 @@ impl Members {
         wanted: Option<IpAddr>,
         faults: &mut Vec<Fault>,
     ) -> Option<Lease> {
-        let subnets = || self.pools.values().map(Pool::subnet).collect();
+        let subnets = self.subnets();
         let lease = match (self.pools.get_mut(&family), wanted) {
             (Some(pool), Some(address)) => {
                 pool.reserve(address, Owner::Container(container.clone()))
             }
             (Some(pool), None) => pool.allocate_for(container),
-            (None, Some(address)) => Err(Fault::AddressOutside { address, subnets: subnets() }),
+            (None, Some(address)) => Err(Fault::AddressOutside { address, subnets }),
             (None, None) => return None,
         };
         lease.map_err(|fault| faults.push(fault)).ok()
+    }
+
+    fn subnets(&self) -> Vec<Subnet> {
+        self.pools.values().map(Pool::subnet).collect()
     }
 
     /// The container did not get in.
@@ -123,7 +133,11 @@ impl Members {
 
     /// The container has left, and its addresses are free.
     pub(crate) fn dismiss(&mut self, endpoint: &EndpointId) {
-        let Some(at) = self.there.iter().position(|member| member.spec.id == *endpoint) else {
+        let Some(at) = self
+            .there
+            .iter()
+            .position(|member| member.spec.id == *endpoint)
+        else {
             return;
         };
         let member = self.there.remove(at);
@@ -143,23 +157,31 @@ impl Members {
     }
 
     pub(crate) fn specs(&self) -> Vec<EndpointSpec> {
-        self.there.iter().map(|member| member.spec.clone()).collect()
+        self.there
+            .iter()
+            .map(|member| member.spec.clone())
+            .collect()
     }
 
     /// Whose endpoints keep the network from being removed.
     pub(crate) fn active(&self) -> Vec<(ContainerName, EndpointId)> {
-        let there = self.there.iter().map(|m| (m.spec.container.clone(), m.spec.id));
+        let there = self
+            .there
+            .iter()
+            .map(|m| (m.spec.container.clone(), m.spec.id));
         let unborn = EndpointId::from_bytes([0; 32]);
-        there.chain(self.coming.iter().map(|name| (name.clone(), unborn))).collect()
+        there
+            .chain(self.coming.iter().map(|name| (name.clone(), unborn)))
+            .collect()
     }
 
     pub(crate) fn reserve(&mut self, name: &ContainerName, address: IpAddr) -> Result<(), Fault> {
         match self.pools.get_mut(&Family::of(address)) {
             Some(pool) => pool.reserve_for(name, address),
-            None => {
-                let subnets = self.pools.values().map(Pool::subnet).collect();
-                Err(Fault::AddressOutside { address, subnets })
-            }
+            None => Err(Fault::AddressOutside {
+                address,
+                subnets: self.subnets(),
+            }),
         }
     }
 

@@ -16,7 +16,8 @@ use crate::host::{Host, Registered};
 use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec};
-use members::Members;
+pub(crate) use detach::detach_together;
+pub(crate) use members::Members;
 
 /// A group of containers that can talk.
 ///
@@ -118,7 +119,11 @@ impl Network {
         let endpoints = self.0.members.lock().active();
         if !endpoints.is_empty() {
             let (name, id) = (self.name().clone(), self.id());
-            let fault = Fault::ActiveEndpoints { name, id, endpoints };
+            let fault = Fault::ActiveEndpoints {
+                name,
+                id,
+                endpoints,
+            };
             return Err(Error::of(attempt(), vec![fault]));
         }
         *life = Life::Removed;

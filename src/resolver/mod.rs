@@ -16,6 +16,7 @@ mod edit;
 mod hosts;
 mod owner;
 mod records;
+mod resolv;
 mod reverse;
 mod shards;
 #[cfg(test)]
@@ -25,5 +26,6 @@ pub use edit::edit;
 pub(crate) use edit::{Change, change, is_line};
 pub use hosts::{ExtraHost, Loopback, base_text, endpoint_lines, peer_lines};
 pub use owner::{Names, Owner};
-pub use records::{Answer, Family, Records};
+pub use records::{Answer, Records};
+pub use resolv::nameservers;
 pub use reverse::{parse_reverse_name, reverse_name};

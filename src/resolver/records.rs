@@ -13,28 +13,10 @@ use parking_lot::Mutex;
 use super::owner::Owner;
 use super::reverse::{parse_reverse_name, without_root, without_suffix};
 use super::shards::{Shards, Slot};
-use crate::addr::{ContainerName, EndpointId, HostName, NetworkName};
+use crate::addr::{ContainerName, EndpointId, Family, HostName, NetworkName};
 
 /// The longest name that can be held, which is the longest [`HostName`].
 const MAX_NAME_BYTES: usize = 253;
-
-/// Which of an endpoint's addresses are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// IPv4: a DNS question of type A.
-    V4,
-    /// IPv6: a DNS question of type AAAA.
-    V6,
-}
-
-impl Family {
-    fn has(self, address: &IpAddr) -> bool {
-        match self {
-            Self::V4 => address.is_ipv4(),
-            Self::V6 => address.is_ipv6(),
-        }
-    }
-}
 
 /// What the records know of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +41,8 @@ pub enum Answer {
 ///
 /// ```
 /// use bridgework::EndpointId;
-/// use bridgework::resolver::{Answer, Family, Names, Owner, Records};
+/// use bridgework::resolver::{Answer, Names, Owner, Records};
+/// use bridgework::Family;
 ///
 /// let records = Records::new("hmall".parse()?);
 /// let id = EndpointId::from_bytes([1; 32]);
@@ -189,7 +172,7 @@ impl Records {
             for slot in slots.iter().filter(|slot| is_called(slot, name)) {
                 found = Answer::NoData;
                 let all = slot.owner.addresses().iter();
-                addresses.extend(all.filter(|address| family.has(address)));
+                addresses.extend(all.filter(|address| Family::of(**address) == family));
             }
             if addresses.is_empty() {
                 return found;
