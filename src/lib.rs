@@ -28,4 +28,4 @@ pub use errno::Errno;
 pub use error::{Error, Fault, FaultClass, Obstacle, Occupant, Result};
 pub use host::{Host, HostConfig};
 pub use kernel::{FaultInjector, Netns};
-pub use network::Network;
+pub use network::{Draft, Network};

@@ -11,7 +11,7 @@ use crate::driver::Driver;
 use crate::error::{Error, Fault, Obstacle, Occupant, Result};
 use crate::ipam::{Owner, Pool, Wanted, check_subnet};
 use crate::kernel::read_nameservers;
-use crate::network::{Members, Network};
+use crate::network::{Draft, Members, Network};
 use crate::plan::{Link, Plan, Side};
 use crate::snapshot::Snapshot;
 use crate::spec::{NetworkRange, NetworkSpec};
@@ -48,23 +48,24 @@ impl Host {
         })
     }
 
-    /// What [`create_network`](Self::create_network) would do, as steps that print as the lines an
-    /// operator would type. Nothing is changed; ids are random, so that names derived from them
-    /// come out otherwise the next time.
+    /// The network on paper: the plans of [`create_network`](Self::create_network) and of
+    /// connecting, of which nothing is performed. The name and the subnets stay free.
     ///
     /// # Errors
     /// As for [`create_network`](Self::create_network), as far as the kernel need only be read.
-    pub fn plan_network(&self, config: &NetworkConfig) -> Result<Plan> {
-        let attempt = format!("plan network {}", config.name());
-        let planned = self.prepare(config).and_then(|prepared| {
+    pub fn draft_network(&self, config: &NetworkConfig) -> Result<Draft> {
+        let attempt = format!("draft network {}", config.name());
+        let drafted = self.prepare(config).and_then(|prepared| {
             prepared.registered.cancel();
             let spec = prepared.spec()?;
-            prepared
+            let plan = prepared
                 .driver
                 .create(&spec, &prepared.snapshot)
-                .map_err(alone)
+                .map_err(alone)?;
+            let members = Members::new(&spec.name, prepared.pools);
+            Ok(Draft::new(spec, prepared.driver, plan, members))
         });
-        planned.map_err(|error| error.during(attempt))
+        drafted.map_err(|error| error.during(attempt))
     }
 
     fn try_create(&self, config: &NetworkConfig) -> Result<Network> {

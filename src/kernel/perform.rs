@@ -124,8 +124,7 @@ impl<'k> Run<'k> {
     pub(super) fn explain(&mut self, plan: &Plan, failure: &Failure) -> Fault {
         explain::step(plan, failure, |named: &Link| {
             let side = self.side(named.side)?;
-            side.route
-                .get(link::get_named(&named.name), (read::kind::LINK, read::link))
+            side.route.get(link::get_named(&named.name), &read::LINK)
         })
     }
 
@@ -232,10 +231,9 @@ impl<'k> Run<'k> {
         let deadline = Instant::now() + DEADLINE;
         let doorway = self.side(port.side)?;
         loop {
-            let state = doorway.route.get(
-                link::get(port.index),
-                (read::kind::LINK, read::port_forwards),
-            )?;
+            let state = doorway
+                .route
+                .get(link::get(port.index), &read::PORT_FORWARDS)?;
             if state == Some(true) {
                 return Ok(());
             }

@@ -75,7 +75,7 @@ impl Drop for Waiting {
 
 fn all_gone(socket: &mut RouteSocket, links: &[LinkIndex]) -> Result<bool, Refusal> {
     for &index in links {
-        match socket.get(link::get(index), (read::kind::LINK, read::link)) {
+        match socket.get(link::get(index), &read::LINK) {
             Err(refusal) if refusal.errno.is_absence() => {}
             Err(refusal) => return Err(refusal),
             Ok(_) => return Ok(false),

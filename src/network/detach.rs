@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Link, Plan, Step};
 
 use super::Network;
+use super::draft::introductions;
 use super::members::Member;
 
 impl Network {
@@ -47,7 +48,8 @@ impl Network {
             spec: endpoint.spec.clone(),
             hosts,
         };
-        let introductions = Plan::from_iter(self.introductions(&member));
+        let steps = introductions(&self.0.spec, &self.0.members.lock(), &member);
+        let introductions = Plan::from_iter(steps);
         let mut plan = Plan::with_container(endpoint.container.name().clone());
         plan.extend(
             introductions

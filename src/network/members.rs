@@ -8,6 +8,7 @@ use crate::addr::{ContainerName, EndpointId, Family, NetworkName, Subnet};
 use crate::config::EndpointRequest;
 use crate::error::Fault;
 use crate::ipam::{Lease, Owner, Pool};
+use crate::kernel::BRIDGE_PORTS_MAX;
 use crate::plan::HostsFile;
 use crate::spec::{EndpointSpec, NetworkSpec};
 
@@ -50,7 +51,6 @@ impl Members {
         &mut self,
         container: &ContainerName,
         request: &EndpointRequest,
-        ports_max: Option<usize>,
         network: &NetworkSpec,
     ) -> Result<Admission, Vec<Fault>> {
         let mut faults = Vec::new();
@@ -63,11 +63,11 @@ impl Members {
             faults.push(Fault::EndpointExists { container, network });
         }
         let ports = self.there.len() + self.coming.len();
-        if let Some(limit) = ports_max.filter(|&limit| ports >= limit) {
-            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        if ports >= ports_max(network) {
+            let bridge = network.link.name.clone();
             faults.push(Fault::BridgeFull {
-                bridge: network.link.name.clone(),
-                limit,
+                bridge,
+                limit: BRIDGE_PORTS_MAX,
             });
         }
         if !faults.is_empty() {
@@ -189,5 +189,13 @@ impl Members {
         for pool in self.pools.values_mut() {
             let _kept = pool.unreserve(name);
         }
+    }
+}
+
+/// Only a bridge has a limit to its ports that is known beforehand.
+fn ports_max(network: &NetworkSpec) -> usize {
+    match network.driver.as_str() {
+        "bridge" => usize::try_from(BRIDGE_PORTS_MAX).unwrap_or(usize::MAX),
+        _ => usize::MAX,
     }
 }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod detach;
+mod draft;
 mod members;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec};
 pub(crate) use detach::detach_together;
+pub use draft::Draft;
 pub(crate) use members::Members;
 
 /// A group of containers that can talk.
