@@ -288,7 +288,8 @@ impl Container {
     }
 }
 
-/// An interface name and a rank among the default routes, held until it is dropped.
+/// An interface name and a rank among the default routes, held until it is dropped, or for as long
+/// as the container is there if it is [kept](Self::keep).
 #[derive(Debug)]
 pub(crate) struct Place {
     container: Container,
@@ -296,17 +297,31 @@ pub(crate) struct Place {
     pub(crate) rank: u32,
 }
 
+impl Place {
+    pub(crate) fn keep(&self) {
+        self.container
+            .0
+            .places
+            .lock()
+            .kept
+            .insert(self.name.clone());
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut places = self.container.0.places.lock();
-        places.names.remove(&self.name);
-        places.ranks.remove(&self.rank);
+        if !places.kept.contains(&self.name) {
+            places.names.remove(&self.name);
+            places.ranks.remove(&self.rank);
+        }
     }
 }
 
 #[derive(Debug, Default)]
 struct Places {
     names: BTreeSet<LinkName>,
+    kept: BTreeSet<LinkName>,
     ranks: BTreeSet<u32>,
 }
 

@@ -15,6 +15,7 @@ use crate::network::{Draft, Members, Network};
 use crate::plan::{Link, Plan, Side};
 use crate::snapshot::Snapshot;
 use crate::spec::{NetworkRange, NetworkSpec};
+use crate::trace::operation;
 
 use super::Host;
 
@@ -39,12 +40,9 @@ impl Host {
     /// # Ok(()) }
     /// ```
     pub fn create_network(&self, config: NetworkConfig) -> Result<Network> {
-        crate::trace::operation!("create network", network = config.name());
-        let created = self.try_create(&config);
-        created.map_err(|error| {
-            let error = error.during(format!("create network {}", config.name()));
-            crate::trace::refused(&error);
-            error
+        let operation = operation!("create network", config.name());
+        self.try_create(&config).map_err(|error| {
+            operation.refused(error.during(format!("create network {}", config.name())))
         })
     }
 

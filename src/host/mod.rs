@@ -12,11 +12,10 @@ pub(crate) use registry::Registered;
 
 use crate::container::random_bytes;
 use crate::driver::Driver;
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::ipam::AddressPools;
 use crate::kernel::{Kernel, Netns};
-use crate::network::{self, Network};
+use crate::network::Network;
 use crate::snapshot::Snapshot;
 use registry::Registry;
 
@@ -127,10 +126,6 @@ impl Host {
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    pub(crate) fn detach_together(&self, endpoints: &[Endpoint]) -> Result<()> {
-        network::detach_together(endpoints)
     }
 
     fn driver(&self, name: &str) -> Option<&Arc<dyn Driver>> {

@@ -7,6 +7,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
 use crate::spec::EndpointSpec;
+use crate::trace::operation;
 
 use super::draft::{Draft, choose, introductions, owner, plan_endpoint};
 use super::members::{Admission, Member};
@@ -37,11 +38,10 @@ impl Network {
     /// connected already, the address is in use, the link name is taken. [`Error::is_exhausted`]:
     /// no address is left, or the bridge is full (1023 ports).
     pub fn connect_with(&self, container: &Container, config: EndpointConfig) -> Result<Endpoint> {
-        crate::trace::operation!("connect", network = self.name(), container = container);
+        let operation = operation!("connect", self.name(), container);
         self.try_connect(container, &config).map_err(|error| {
-            let error = error.during(format!("connect {} to {}", container.name(), self.name()));
-            crate::trace::refused(&error);
-            error
+            let (container, network) = (container.name(), self.name());
+            operation.refused(error.during(format!("connect {container} to {network}")))
         })
     }
 
@@ -87,6 +87,10 @@ impl Network {
 
     fn try_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Endpoint> {
         let request = config.check().map_err(|faults| Error::of("", faults))?;
+        if container.netns() == self.0.host.netns() {
+            let why = format!("{} has the host's own namespace", container.name());
+            return Err(Error::of("", vec![Fault::Conflicting(why)]));
+        }
         let admission = self.admit(container, &request)?;
         let placed = container.take_place(request.link_name.clone());
         let wired = placed.and_then(|place| self.wire(container, &request, &admission, place));

@@ -18,6 +18,8 @@ pub(crate) struct Members {
     network: NetworkName,
     /// Those that are there, in the order in which they came.
     there: Vec<Member>,
+    /// Those whose names and lines are gone, and whose links are on their way out.
+    leaving: Vec<Member>,
     /// Those that are on their way.
     coming: BTreeSet<ContainerName>,
 }
@@ -42,6 +44,7 @@ impl Members {
             pools,
             network: network.clone(),
             there: Vec::new(),
+            leaving: Vec::new(),
             coming: BTreeSet::new(),
         }
     }
@@ -55,14 +58,13 @@ impl Members {
     ) -> Result<Admission, Vec<Fault>> {
         let mut faults = Vec::new();
         let taken = self
-            .there
-            .iter()
+            .present()
             .any(|member| member.spec.container == *container);
         if taken || self.coming.contains(container) {
             let (container, network) = (container.clone(), self.network.clone());
             faults.push(Fault::EndpointExists { container, network });
         }
-        let ports = self.there.len() + self.coming.len();
+        let ports = self.present().count() + self.coming.len();
         if ports >= ports_max(network) {
             let bridge = network.link.name.clone();
             faults.push(Fault::BridgeFull {
@@ -131,16 +133,24 @@ impl Members {
         self.there.push(member);
     }
 
-    /// The container has left, and its addresses are free.
-    pub(crate) fn dismiss(&mut self, endpoint: &EndpointId) {
-        let Some(at) = self
+    /// The container is leaving: the others know it no longer, but it still has its addresses.
+    pub(crate) fn withdraw(&mut self, endpoint: &EndpointId) {
+        let at = self
             .there
             .iter()
-            .position(|member| member.spec.id == *endpoint)
-        else {
+            .position(|member| member.spec.id == *endpoint);
+        self.leaving.extend(at.map(|at| self.there.remove(at)));
+    }
+
+    /// The container has left, and its addresses are free.
+    pub(crate) fn dismiss(&mut self, endpoint: &EndpointId) {
+        let at = self
+            .leaving
+            .iter()
+            .position(|member| member.spec.id == *endpoint);
+        let Some(member) = at.map(|at| self.leaving.remove(at)) else {
             return;
         };
-        let member = self.there.remove(at);
         for address in member.spec.addresses() {
             self.release(address.address.addr());
         }
@@ -148,7 +158,11 @@ impl Members {
 
     /// The container has left with something left behind: its addresses stay held.
     pub(crate) fn strike_off(&mut self, endpoint: &EndpointId) {
-        self.there.retain(|member| member.spec.id != *endpoint);
+        self.leaving.retain(|member| member.spec.id != *endpoint);
+    }
+
+    fn present(&self) -> impl Iterator<Item = &Member> {
+        self.there.iter().chain(&self.leaving)
     }
 
     /// All that are there.
@@ -166,8 +180,7 @@ impl Members {
     /// Whose endpoints keep the network from being removed.
     pub(crate) fn active(&self) -> Vec<(ContainerName, EndpointId)> {
         let there = self
-            .there
-            .iter()
+            .present()
             .map(|m| (m.spec.container.clone(), m.spec.id));
         let unborn = EndpointId::from_bytes([0; 32]);
         there

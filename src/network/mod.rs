@@ -17,7 +17,8 @@ use crate::host::{Host, Registered};
 use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec};
-pub(crate) use detach::detach_together;
+use crate::trace::operation;
+pub(crate) use detach::{detach_together, join};
 pub use draft::Draft;
 pub(crate) use members::Members;
 
@@ -113,7 +114,13 @@ impl Network {
     /// Containers are still connected ([`Error::is_in_use`]), or the kernel refused; what could not
     /// be taken back is in [`Error::left_behind`].
     pub fn remove(&self) -> Result<()> {
-        let attempt = || format!("remove network {}", self.name());
+        let operation = operation!("remove network", self.name());
+        self.try_remove().map_err(|error| {
+            operation.refused(error.during(format!("remove network {}", self.name())))
+        })
+    }
+
+    fn try_remove(&self) -> Result<()> {
         let mut life = self.0.life.lock();
         if *life == Life::Removed {
             return Ok(());
@@ -126,11 +133,11 @@ impl Network {
                 id,
                 endpoints,
             };
-            return Err(Error::of(attempt(), vec![fault]));
+            return Err(Error::of("", vec![fault]));
         }
         *life = Life::Removed;
         drop(life);
-        self.0.take_back().map_err(|error| error.during(attempt()))
+        self.0.take_back()
     }
 
     /// Leaves the network as it is when the process ends, and returns what was chosen. It then ends

@@ -248,24 +248,24 @@ fn hosts(f: &mut Formatter<'_>, edit: &HostsEdit) -> fmt::Result {
         HostsFile::InRoot(root) => root.join("etc/hosts"),
     };
     let path = quote(&path.to_string_lossy());
-    let mut separator = "";
-    for line in &edit.remove {
-        let pattern = line
-            .replace('\\', "\\\\")
-            .replace('.', "\\.")
-            .replace('/', "\\/");
-        write!(
-            f,
-            "{separator}sed -i {} {path}",
-            quote(&format!("/^{pattern}$/d"))
-        )?;
-        separator = "; ";
+    let mut commands = Vec::new();
+    if !edit.remove.is_empty() {
+        let lines = edit
+            .remove
+            .iter()
+            .map(|line| format!(" -e {}", quote(line)));
+        let lines: String = lines.collect();
+        // the same file, not a new one of its name: a container may have it bind-mounted
+        commands.push(format!(
+            "t=$(grep -vxF{lines} {path}); echo \"$t\" > {path}"
+        ));
     }
-    for line in &edit.add {
-        write!(f, "{separator}echo {} >> {path}", quote(line))?;
-        separator = "; ";
-    }
-    Ok(())
+    let added = edit
+        .add
+        .iter()
+        .map(|line| format!("echo {} >> {path}", quote(line)));
+    commands.extend(added);
+    f.write_str(&commands.join("; "))
 }
 
 /// `text` as one word of the shell.

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::endpoint;
-use crate::resolver::{Answer, Family, Names, Owner, Records};
+use crate::addr::Family;
+use crate::resolver::{Answer, Names, Owner, Records};
 
 const NETWORK: &str = "Net.x";
 const NAMES: [&str; 8] = [

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::{address, endpoint, owner};
+use crate::addr::Family;
 use crate::addr::{ContainerId, HostName};
-use crate::resolver::{Answer, Family, Names, Records, parse_reverse_name, reverse_name};
+use crate::resolver::{Answer, Names, Records, parse_reverse_name, reverse_name};
 
 fn records() -> Records {
     Records::new("hmall".parse().unwrap())
