@@ -53,6 +53,7 @@
 //! `tracing`: a span for each verb with network, container and namespace, and an event for each
 //! refusal with its errno.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod addr;

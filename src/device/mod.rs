@@ -16,7 +16,7 @@ use crate::addr::{LinkIndex, LinkName, MacAddr, Subnet};
 use crate::container::random_bytes;
 use crate::error::{Error, Fault, Result};
 use crate::kernel::{Kernel, Netns};
-use crate::plan::{Link, Plan, PortOptions, Route, Side, Step};
+use crate::plan::{ALIAS_MARK, Link, Plan, PortOptions, Route, Side, Step};
 use crate::snapshot::{LinkState, Snapshot};
 
 /// A link in a namespace, whoever made it: addresses, routes, up and down.
@@ -227,6 +227,13 @@ fn set_port(device: &Device, options: &PortOptions) -> Result<()> {
         options: options.clone(),
     };
     device.perform("set port options of", step)
+}
+
+fn mark(link: &Link) -> Step {
+    Step::SetAlias {
+        link: link.clone(),
+        alias: format!("{ALIAS_MARK} device"),
+    }
 }
 
 fn new_link(side: Side, name: LinkName) -> Result<Link> {

@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use super::Driver;
 use crate::error::Fault;
 use crate::plan::{
-    ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Route, Side, Step, Switch, Sysctl, VethStep,
+    ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Route, Side, Step, Switch, Sysctl,
+    VethStep,
 };
 use crate::snapshot::Snapshot;
 use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec};
@@ -37,7 +38,11 @@ impl Driver for BridgeDriver {
             mtu: network.mtu,
             options: network.bridge.clone(),
         });
-        let alias = format!("bridgework network {} {}", network.name, network.id.short());
+        let alias = format!(
+            "{ALIAS_MARK} network {} {}",
+            network.name,
+            network.id.short()
+        );
         plan.push(Step::SetAlias {
             link: bridge.clone(),
             alias,
@@ -85,7 +90,7 @@ fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
     };
     let EndpointSpec { container, id, .. } = endpoint;
     let alias = format!(
-        "bridgework endpoint {container} on {} {}",
+        "{ALIAS_MARK} endpoint {container} on {} {}",
         network.name,
         id.short()
     );

@@ -45,6 +45,7 @@ impl Reaper {
             let result = RouteSocket::open().map_err(Refusal::from);
             // nobody listens any more once the link is gone
             let _heard = report.send(result.and_then(|mut socket| socket.call(request)));
+            Ok(())
         })?;
         let deadline = Instant::now() + DEADLINE;
         loop {

@@ -20,6 +20,9 @@ use crate::addr::ContainerName;
 /// `/etc/iproute2/rt_protos` gives it to nobody).
 pub const ROUTE_PROTOCOL: u8 = 98;
 
+/// The word that the alias of each link of ours begins with.
+pub const ALIAS_MARK: &str = "bridgework";
+
 /// Steps in the order in which they are performed. It prints as the lines that an operator would
 /// type.
 ///
