@@ -100,3 +100,10 @@ pub mod _changelog {}
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The readers of what the kernel sends, for a fuzzer.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_netlink(bytes: &[u8]) {
+    netlink::fuzz(bytes);
+}

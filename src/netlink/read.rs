@@ -141,15 +141,3 @@ fn route(body: &[u8]) -> Option<RouteState> {
         protocol: *body.get(5)?,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_body_is_no_object() {
-        assert_eq!(link(&[]), None);
-        assert_eq!(address(&[]), None);
-        assert_eq!(route(&[]), None);
-    }
-}
