@@ -193,21 +193,31 @@ proptest! {
         chosen in vec(any::<bool>(), 8),
         add in vec("[ -~é]{0,6}", 0..4),
     ) {
-        let dir = Scratch::new();
-        let path = dir.0.join("it's the hosts");
-        let end = |line: &String| format!("{line}\n");
-        std::fs::write(&path, lines.iter().map(end).collect::<String>()).unwrap();
-        let remove: Vec<String> = lines
+        let remove = lines
             .iter()
             .zip(&chosen)
             .filter_map(|(line, chosen)| chosen.then(|| line.clone()))
             .collect();
-        let kept = lines.iter().filter(|line| !remove.contains(line));
-        let expected: String = kept.chain(&add).map(end).collect();
-        let edit = HostsEdit { file: HostsFile::At(path.clone()), remove: remove.clone(), add };
-        run(&Step::EditHosts(edit).to_string());
-        prop_assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        does_what_it_says(&lines, remove, add);
     }
+}
+
+#[test]
+fn a_dot_in_a_line_that_goes_stands_for_nothing_else() {
+    let lines = ["10.0.0.1 db", "10x0x0x1 db"].map(str::to_owned);
+    does_what_it_says(&lines, vec![lines[0].clone()], vec![]);
+}
+
+fn does_what_it_says(lines: &[String], remove: Vec<String>, add: Vec<String>) {
+    let dir = Scratch::new();
+    let path = dir.0.join("it's the hosts");
+    let end = |line: &String| format!("{line}\n");
+    std::fs::write(&path, lines.iter().map(end).collect::<String>()).unwrap();
+    let kept = lines.iter().filter(|line| !remove.contains(line));
+    let expected: String = kept.chain(&add).map(end).collect();
+    let file = HostsFile::At(path.clone());
+    run(&Step::EditHosts(HostsEdit { file, remove, add }).to_string());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
 }
 
 /// A directory that goes with the test.
