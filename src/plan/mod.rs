@@ -5,6 +5,7 @@
 //! [`Plan::undo`] derives it from the steps.
 
 mod link;
+mod shell;
 mod step;
 mod sysctl;
 mod text;
