@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::lease::{History, Lease, Owner, Release};
+use super::offset_hash::OffsetMap;
 use super::places::Places;
 use super::span::Span;
 use crate::addr::{ContainerName, Subnet};
@@ -37,7 +38,7 @@ pub struct Pool {
     span: Span,
     places: Places,
     /// Who has the address at an offset. A held place that is not in here has no named owner.
-    claims: HashMap<u128, Claim>,
+    claims: OffsetMap<u128, Claim>,
     /// The offsets of the claims that are `Kept`.
     kept: HashMap<ContainerName, u128>,
     /// Of offsets that are no places only this is remembered: was any of them ever released?
@@ -82,7 +83,7 @@ impl Pool {
         Ok(Self {
             span,
             places: Places::new(span.first(), span.end(), Self::QUARANTINE_MAX),
-            claims: HashMap::new(),
+            claims: OffsetMap::default(),
             kept: HashMap::new(),
             outside: History::Fresh,
         })
