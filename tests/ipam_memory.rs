@@ -47,11 +47,12 @@ fn heap_bytes<T>(make: impl FnOnce() -> T) -> (T, isize) {
 }
 
 fn pool(subnet: &str) -> Pool {
-    Pool::new(subnet.parse().unwrap(), None).unwrap()
+    let subnet = subnet.parse().expect("a subnet");
+    Pool::new(subnet, None).expect("a whole subnet is a range")
 }
 
 fn name(index: u32) -> ContainerName {
-    format!("container-{index}").parse().unwrap()
+    format!("container-{index}").parse().expect("a name")
 }
 
 const MIB: isize = 1 << 20;
