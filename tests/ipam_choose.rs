@@ -91,6 +91,13 @@ fn a_range_that_the_caller_denies_is_in_the_way_however_wide_it_is() {
 }
 
 #[test]
+fn what_one_family_uses_is_in_nobodys_way_in_the_other() {
+    let pools = AddressPools::from_iter([AddressPool::new(subnet("10.0.0.0/8"), 24).unwrap()]);
+    let low_ipv6 = network(subnet("::/64"));
+    assert_eq!(pools.choose(V4, [&low_ipv6]), Ok(subnet("10.0.0.0/24")));
+}
+
+#[test]
 fn without_a_free_subnet_the_obstacles_within_the_ranges_are_named() {
     let pools = AddressPools::from_iter([AddressPool::new(subnet("10.0.0.0/23"), 24).unwrap()]);
     let obstacles = ["10.0.0.128/25", "192.168.0.0/16", "10.0.1.7/32", "fd00::/8"].map(route);

@@ -84,7 +84,9 @@ fn an_empty_pool_of_any_size_takes_less_than_a_kibibyte() {
 fn addresses_held_without_a_name_take_nothing() {
     let (pool, bytes) = heap_bytes(|| {
         let mut pool = pool("10.0.0.0/8");
-        (0..1_000_000).for_each(|_| drop(pool.allocate().unwrap()));
+        for _ in 0..1_000_000 {
+            let _ = pool.allocate().unwrap();
+        }
         pool
     });
     assert!(bytes < 1024, "{pool:?}: {bytes}");
@@ -122,12 +124,12 @@ fn names_that_come_and_go_take_no_more_than_the_quarantine() {
 
 #[test]
 fn fixed_addresses_that_come_and_go_take_no_more_than_the_quarantine() {
-    let subnet: Subnet = "fd00::/56".parse().unwrap();
+    let subnet: Subnet = "fd00::/64".parse().unwrap();
     let (pool, bytes) = heap_bytes(|| {
         let mut pool = Pool::new(subnet, None).unwrap();
         for index in 1..300_000_u128 {
             let address = subnet
-                .nth(index.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (1 << 72))
+                .nth(index.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (1 << 64))
                 .unwrap();
             assert!(pool.reserve(address, Owner::Container(name(7))).is_ok());
             assert_eq!(pool.release(address), Release::Released);

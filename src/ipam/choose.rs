@@ -150,15 +150,14 @@ fn interval(subnet: Subnet) -> Interval {
     (bits(subnet.first()), bits(subnet.last()))
 }
 
-/// The intervals in order, of those that overlap only the outermost: of two prefixes one covers the
-/// other or they are apart.
+/// The intervals without those that lie in one before them, so that both ends ascend.
 fn merge(mut intervals: Vec<Interval>) -> Vec<Interval> {
-    intervals.sort_unstable_by_key(|&(first, last)| (first, u128::MAX - last));
+    intervals.sort_unstable();
     intervals.dedup_by(|next, kept| next.1 <= kept.1);
     intervals
 }
 
-/// The first subnet of `base` that overlaps none of `taken`, which is in order and apart.
+/// The first subnet of `base` that overlaps none of `taken`, whose ends ascend.
 fn first_free(base: Subnet, prefix_len: u8, taken: &[Interval]) -> Option<Subnet> {
     let free_bits = (base.prefix_len() + base.host_bits()).checked_sub(prefix_len)?;
     if prefix_len < base.prefix_len() {

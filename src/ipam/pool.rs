@@ -21,7 +21,7 @@ use crate::error::Fault;
 /// back that it released last, as long as nobody else was given it.
 ///
 /// For that, a pool remembers the last [`QUARANTINE_MAX`](Self::QUARANTINE_MAX) released addresses
-/// with their names, in 7 MiB and the names' own bytes at the most. Of older ones it only knows
+/// with their names, in 13 MiB and the names' own bytes at the most. Of older ones it only knows
 /// that they are free; they are given out before any that was never held, the lowest first, so that
 /// the memory of a pool is bound by the addresses in use and not by those that ever were.
 ///
