@@ -56,12 +56,14 @@ fn the_first_31_are_dockers() {
         let chosen = pools.choose(V4, &obstacles).unwrap();
         obstacles.push(network(chosen));
     }
-    let at = |index: usize| obstacles[index].subnet.to_string();
-    assert_eq!(at(0), "172.17.0.0/16");
-    assert_eq!(at(14), "172.31.0.0/16");
-    assert_eq!(at(15), "192.168.0.0/20");
-    assert_eq!(at(30), "192.168.240.0/20");
-    assert_eq!(at(31), "10.64.0.0/24");
+    let chosen: Vec<_> = obstacles.iter().map(|o| o.subnet.to_string()).collect();
+    let class_b = (17..32).map(|octet| format!("172.{octet}.0.0/16"));
+    let class_c = (0..256)
+        .step_by(16)
+        .map(|octet| format!("192.168.{octet}.0/20"));
+    let expected: Vec<_> = class_b.chain(class_c).collect();
+    assert_eq!(chosen[..31], expected);
+    assert_eq!(chosen[31], "10.64.0.0/24");
 }
 
 #[test]
