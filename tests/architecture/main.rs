@@ -78,5 +78,5 @@ fn every_file_says_first_what_it_is_for() {
 
 #[test]
 fn dependencies_are_few_pure_rust_and_as_old_as_the_minimum() {
-    nothing_to_say(dependencies::complaints());
+    nothing_to_say(dependencies::complaints(&dependencies::metadata()));
 }

@@ -1,7 +1,7 @@
 //! Sources that break each law, so that no check is one that can not fail.
 
 use crate::source::Source;
-use crate::{effects, layers, sizes, words};
+use crate::{dependencies, effects, layers, sizes, words};
 
 fn tree(files: &[(&str, &str)]) -> Vec<Source> {
     Source::tree(
@@ -243,4 +243,46 @@ fn marks_of_unfinished_work_are_found() {
     ];
     says(&words::leftovers(&sources), &expected);
     says(&words::without_heading(&sources), &["src/b.rs:1"]);
+}
+
+#[test]
+fn young_foreign_and_many_dependencies_are_found() {
+    let package = |id: &str, rust: &str, links: Option<&str>| serde_json::json!({ "id": id, "name": id, "rust_version": rust, "links": links });
+    let edge = |id: &str, kind: Option<&str>| serde_json::json!({ "name": id, "pkg": id, "dep_kinds": [{ "kind": kind }] });
+    let many: Vec<String> = (0..46).map(|number| format!("x{number}")).collect();
+    let mut packages = vec![
+        package("root", "1.85", None),
+        package("a", "1.85.1", None),
+        package("b", "1.9", Some("z")),
+        package("tests", "1.99", Some("z")),
+    ];
+    packages.extend(many[3..].iter().map(|id| package(id, "1.56", None)));
+    let mut linked = vec![edge("a", None), edge("tests", Some("dev"))];
+    linked.extend(many[3..].iter().map(|id| edge(id, None)));
+    let mut metadata = serde_json::json!({
+        "packages": packages,
+        "resolve": { "root": "root", "nodes": [
+            { "id": "root", "deps": linked },
+            { "id": "a", "deps": [edge("b", None)] },
+            { "id": "b", "deps": [edge("cc", Some("build"))] },
+        ] },
+    });
+    let foreign = [
+        "a needs Rust [1, 85, 1]",
+        "b links \"z\"",
+        "b is built with a C compiler",
+    ];
+    says(&dependencies::complaints(&metadata), &foreign);
+    let last = package("x0", "1.85.0", None);
+    metadata["packages"]
+        .as_array_mut()
+        .expect("it is a list")
+        .push(last);
+    let node = serde_json::json!({ "id": "x3", "deps": [edge("x0", None)] });
+    metadata["resolve"]["nodes"]
+        .as_array_mut()
+        .expect("it is a list")
+        .push(node);
+    let all = [&foreign[..], &["46 crates"]].concat();
+    says(&dependencies::complaints(&metadata), &all);
 }
