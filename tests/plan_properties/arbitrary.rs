@@ -27,7 +27,7 @@ fn link_name() -> impl Strategy<Value = LinkName> {
 }
 
 /// Few enough links that steps often meet on one.
-pub fn link() -> impl Strategy<Value = Link> {
+pub(crate) fn link() -> impl Strategy<Value = Link> {
     let index = (1..3u32).prop_map(|number| LinkIndex::new(number).expect("it is positive"));
     (side(), link_name(), index).prop_map(|(side, name, index)| Link::new(side, name, index))
 }
@@ -55,7 +55,7 @@ fn net() -> impl Strategy<Value = ipnet::IpNet> {
 }
 
 /// Text that means harm to a shell, a terminal or a log.
-pub fn nasty() -> impl Strategy<Value = String> {
+pub(crate) fn nasty() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[ -~]{0,12}",
@@ -79,7 +79,7 @@ fn path() -> impl Strategy<Value = PathBuf> {
     bytes.prop_map(|bytes| Path::new("/run").join(OsString::from_vec(bytes)))
 }
 
-pub fn hosts_edit() -> impl Strategy<Value = HostsEdit> {
+pub(crate) fn hosts_edit() -> impl Strategy<Value = HostsEdit> {
     let file = prop_oneof![
         path().prop_map(HostsFile::At),
         path().prop_map(HostsFile::InRoot)
@@ -161,7 +161,7 @@ fn route() -> impl Strategy<Value = Route> {
     })
 }
 
-pub fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let add_bridge =
         (link(), mac(), mtu(), bridge_options()).prop_map(|(link, mac, mtu, options)| {
             Step::AddBridge {
@@ -197,7 +197,7 @@ pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![2 => births, 6 => sets, 1 => ends, 1 => hosts_edit().prop_map(Step::EditHosts)]
 }
 
-pub fn plan() -> impl Strategy<Value = Plan> {
+pub(crate) fn plan() -> impl Strategy<Value = Plan> {
     let container = option::of("[a-z0-9][a-z0-9_.-]{0,3}[a-z]");
     (container, vec(step(), 0..12)).prop_map(|(container, steps)| {
         let name = container.and_then(|name| name.parse::<ContainerName>().ok());

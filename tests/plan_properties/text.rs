@@ -193,11 +193,8 @@ proptest! {
         chosen in vec(any::<bool>(), 8),
         add in vec("[ -~é]{0,6}", 0..4),
     ) {
-        let remove = lines
-            .iter()
-            .zip(&chosen)
-            .filter_map(|(line, chosen)| chosen.then(|| line.clone()))
-            .collect();
+        let chosen = lines.iter().zip(&chosen).filter(|(_, chosen)| **chosen);
+        let remove = chosen.map(|(line, _)| line.clone()).collect();
         does_what_it_says(&lines, remove, add);
     }
 }
@@ -212,12 +209,14 @@ fn does_what_it_says(lines: &[String], remove: Vec<String>, add: Vec<String>) {
     let dir = Scratch::new();
     let path = dir.0.join("it's the hosts");
     let end = |line: &String| format!("{line}\n");
-    std::fs::write(&path, lines.iter().map(end).collect::<String>()).unwrap();
+    std::fs::write(&path, lines.iter().map(end).collect::<String>())
+        .expect("the directory is ours");
     let kept = lines.iter().filter(|line| !remove.contains(line));
     let expected: String = kept.chain(&add).map(end).collect();
     let file = HostsFile::At(path.clone());
     run(&Step::EditHosts(HostsEdit { file, remove, add }).to_string());
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+    let written = std::fs::read_to_string(&path).expect("the file is still there");
+    assert_eq!(written, expected);
 }
 
 /// A directory that goes with the test.
