@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::addr::{ContainerId, ContainerName, HostName, LinkName};
 use crate::error::{Error, Fault, Result};
-use crate::kernel::{HostsOrigin, Netns, create_hosts, remove_hosts};
+use crate::kernel::{HostsOrigin, Netns, create_hosts, random_bytes, remove_hosts};
 use crate::plan::HostsFile;
 use crate::resolver::{ExtraHost, Loopback, base_text};
 
@@ -365,21 +365,4 @@ impl fmt::Debug for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Container({}, {:?})", self.name(), self.netns())
     }
-}
-
-/// 32 bytes of the kernel's randomness.
-pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        let errno = error
-            .raw_os_error()
-            .map_or(crate::Errno::EIO, crate::Errno::from_raw);
-        let fault = Fault::Kernel {
-            doing: "read random bytes".to_owned(),
-            errno,
-            words: None,
-        };
-        Error::of("make an id", vec![fault])
-    })?;
-    Ok(bytes)
 }

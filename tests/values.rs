@@ -5,9 +5,10 @@ use std::fmt::{Debug, Display};
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use bridgework::addr::{Reason, ValueKind};
 use bridgework::{
     ContainerId, ContainerName, EndpointId, HostName, LinkIndex, LinkName, MacAddr, Mtu, NetworkId,
-    NetworkName, ParseError, Reason, Subnet, ValueKind,
+    NetworkName, ParseError, Subnet,
 };
 use proptest::prelude::*;
 

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkId, Subnet};
 use crate::config::{FamilyRequest, NetworkConfig, NetworkRequest};
-use crate::container::random_bytes;
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Obstacle, Occupant, Result};
 use crate::ipam::{Owner, Pool, Wanted, check_subnet};
-use crate::kernel::read_nameservers;
-use crate::network::{Draft, Members, Network};
+use crate::kernel::{random_bytes, read_nameservers};
+use crate::network::{Draft, Members, Network, Registered};
 use crate::plan::{Link, Plan, Side};
 use crate::snapshot::Snapshot;
 use crate::spec::{NetworkRange, NetworkSpec};
@@ -74,12 +73,12 @@ impl Host {
         }
         let (spec, plan) = made?;
         let members = Members::new(&spec.name, prepared.pools);
-        let host = self.clone();
+        let kernel = self.kernel().clone();
         let network = Network::new(
             spec,
             prepared.driver,
             plan,
-            host,
+            kernel,
             members,
             prepared.registered,
         );
@@ -199,7 +198,7 @@ struct Prepared {
     request: NetworkRequest,
     driver: Arc<dyn Driver>,
     snapshot: Snapshot,
-    registered: super::Registered,
+    registered: Registered,
     pools: BTreeMap<Family, Pool>,
     ranges: BTreeMap<Family, NetworkRange>,
 }

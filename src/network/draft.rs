@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use crate::addr::{EndpointId, Family, LinkName, MacAddr};
 use crate::config::{EndpointConfig, EndpointRequest, HostsScope, MacPolicy};
-use crate::container::{Container, Place, random_bytes};
+use crate::container::{Container, Place};
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::ipam::Lease;
+use crate::kernel::random_bytes;
 use crate::plan::{HostsEdit, HostsFile, Link, Plan, Side, Step, Switch};
 use crate::resolver::{Names, Owner, endpoint_lines, peer_lines};
 use crate::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec};

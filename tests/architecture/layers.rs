@@ -35,7 +35,6 @@ const ORDER: &[(&str, Layer)] = &[
     ("resolver/server", Layer::Effects),
     ("device", Layer::Handles),
     ("container", Layer::Handles),
-    ("endpoint", Layer::Handles),
     ("network", Layer::Handles),
     ("host", Layer::Handles),
     ("lib", Layer::Handles),

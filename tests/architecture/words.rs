@@ -15,6 +15,13 @@ const FOREIGN: &[(&str, &str)] = &[
     ("netlink", "InfoPortKind"),
     ("netlink", "InfoPortData"),
     ("netlink", "InfoBridgePort"),
+    ("netlink", "Data"),
+    ("netlink", "PortData"),
+    ("netlink", "Controller"),
+    ("netlink", "IFLA_INFO_KIND"),
+    ("netlink", "IFLA_INFO_SLAVE_DATA"),
+    // rfc2308 §2.2
+    ("resolver", "NoData"),
     ("trace", "info"),
     ("trace", "info_span"),
 ];
