@@ -77,13 +77,15 @@ impl Network {
     /// As for [`connect_with`](Self::connect_with), as far as the kernel need not be asked.
     pub fn plan_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Plan> {
         let attempt = || format!("plan to {}", self.attempt(container.name()));
-        let request = config
-            .check()
-            .map_err(|faults| Error::of(attempt(), faults))?;
+        let mut faults = Vec::new();
+        let request = config.check(&mut faults);
+        let placed = take_place(container, &request, &mut faults);
         let mut trial = self.0.members.lock().clone();
-        let admitted = trial.admit(container.name(), &request, self.ports_max(), &self.0.spec);
-        let admission = admitted.map_err(|faults| Error::of(attempt(), faults))?;
-        let place = container.take_place(request.link_name.clone())?;
+        let network = (&self.0.spec, self.ports_max());
+        let admitted = trial.admit(container.name(), &request, network, &mut faults);
+        let (Some(place), Some(admission)) = (placed, admitted) else {
+            return Err(Error::of(attempt(), faults));
+        };
         let spec = self.choose(container, &request, &admission, &place)?;
         let mut plan = self.plan_endpoint(container, &spec)?;
         let newcomer = Member {
@@ -105,11 +107,14 @@ impl Network {
     }
 
     fn try_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Endpoint> {
-        let request = config.check().map_err(|faults| Error::of("", faults))?;
-        let admission = self.admit(container, &request)?;
-        let placed = container.take_place(request.link_name.clone());
-        let wired = placed.and_then(|place| self.wire(container, &request, &admission, place));
-        match wired {
+        let mut faults = Vec::new();
+        let request = config.check(&mut faults);
+        let placed = take_place(container, &request, &mut faults);
+        let admitted = self.admit(container, &request, &mut faults);
+        let (Some(place), Some(admission)) = (placed, admitted) else {
+            return Err(Error::of("", faults));
+        };
+        match self.wire(container, &request, &admission, place) {
             Ok(endpoint) => self.introduce(endpoint),
             Err(error) => {
                 self.0
@@ -121,15 +126,21 @@ impl Network {
         }
     }
 
-    fn admit(&self, container: &Container, request: &EndpointRequest) -> Result<Admission> {
+    fn admit(
+        &self,
+        container: &Container,
+        request: &EndpointRequest,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Admission> {
         let life = self.0.life.lock();
         if *life == Life::Removed {
             let name = self.name().to_string();
-            return Err(Error::of("", vec![Fault::NetworkNotFound { name }]));
+            faults.push(Fault::NetworkNotFound { name });
+            return None;
         }
         let mut members = self.0.members.lock();
-        let admitted = members.admit(container.name(), request, self.ports_max(), &self.0.spec);
-        admitted.map_err(|faults| Error::of("", faults))
+        let network = (&self.0.spec, self.ports_max());
+        members.admit(container.name(), request, network, faults)
     }
 
     /// The kernel's part. Links are named and numbered by the endpoint's id; if one of those is
@@ -275,6 +286,16 @@ impl Network {
             history: lease.history,
         })
     }
+}
+
+fn take_place(
+    container: &Container,
+    request: &EndpointRequest,
+    faults: &mut Vec<Fault>,
+) -> Option<Place> {
+    let placed = container.take_place(request.link_name.clone());
+    let placed = placed.map_err(|error| faults.extend_from_slice(error.faults()));
+    placed.ok()
 }
 
 /// Whether it is the host's name or one of the indexes, all derived from the id, that is taken.
