@@ -8,10 +8,14 @@ use crate::lab;
 fn two_containers_reach_each_other_by_udp_and_tcp_in_both_families() {
     let host = lab::host();
     let before = host.snapshot().unwrap();
-    let config = NetworkConfig::bridge("hmall").subnet("10.89.0.0/24").subnet("fd00:89::/64");
+    let config = NetworkConfig::bridge("hmall")
+        .subnet("10.89.0.0/24")
+        .subnet("fd00:89::/64");
     let network = host.create_network(config).unwrap();
     let (mysql, dd) = (lab::container("mysql"), lab::container("dd"));
-    let at_mysql = network.connect_with(&mysql, EndpointConfig::new().alias("db")).unwrap();
+    let at_mysql = network
+        .connect_with(&mysql, EndpointConfig::new().alias("db"))
+        .unwrap();
     let at_dd = network.connect(&dd).unwrap();
     println!("{}{}", network.plan(), at_dd.plan());
     for address in at_mysql.ips() {

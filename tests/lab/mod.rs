@@ -47,7 +47,12 @@ pub fn wait_until(what: &str, mut met: impl FnMut() -> bool) {
 /// under CI that is a failure.
 pub fn ip_json(netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Value>> {
     let output = netns
-        .run(|| Command::new("ip").arg("-j").args(arguments.split_whitespace()).output())
+        .run(|| {
+            Command::new("ip")
+                .arg("-j")
+                .args(arguments.split_whitespace())
+                .output()
+        })
         .expect("inside the namespace");
     let output = match output {
         Ok(output) => output,
@@ -71,7 +76,10 @@ pub fn ip_json(netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Value>>
 
 /// One datagram each way; panics if either does not come.
 pub fn udp_both_ways(client: &Container, server: &Container, at: IpAddr) {
-    let listening = server.run(|| UdpSocket::bind(SocketAddr::new(at, 0))).unwrap().unwrap();
+    let listening = server
+        .run(|| UdpSocket::bind(SocketAddr::new(at, 0)))
+        .unwrap()
+        .unwrap();
     let to = listening.local_addr().unwrap();
     let any = if at.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let sending = client.run(|| UdpSocket::bind(any)).unwrap().unwrap();
@@ -89,7 +97,10 @@ pub fn udp_both_ways(client: &Container, server: &Container, at: IpAddr) {
 
 /// Whether a datagram from `client` reaches `server` at `at` within `patience`.
 pub fn udp_arrives(client: &Netns, server: &Netns, at: IpAddr, patience: Duration) -> bool {
-    let Ok(listening) = server.run(|| UdpSocket::bind(SocketAddr::new(at, 0))).unwrap() else {
+    let Ok(listening) = server
+        .run(|| UdpSocket::bind(SocketAddr::new(at, 0)))
+        .unwrap()
+    else {
         return false;
     };
     let to = listening.local_addr().unwrap();
@@ -103,9 +114,14 @@ pub fn udp_arrives(client: &Netns, server: &Netns, at: IpAddr, patience: Duratio
 /// A connection from `client`, and a byte each way.
 pub fn tcp_both_ways(client: &Container, server: &Container, at: IpAddr) {
     use std::io::{Read, Write};
-    let listening = server.run(|| TcpListener::bind(SocketAddr::new(at, 0))).unwrap().unwrap();
+    let listening = server
+        .run(|| TcpListener::bind(SocketAddr::new(at, 0)))
+        .unwrap()
+        .unwrap();
     let to = listening.local_addr().unwrap();
-    let connected = client.run(|| TcpStream::connect_timeout(&to, DEADLINE)).unwrap();
+    let connected = client
+        .run(|| TcpStream::connect_timeout(&to, DEADLINE))
+        .unwrap();
     let mut near = connected.expect("connect");
     let (mut far, _) = listening.accept().expect("accept");
     near.write_all(b"?").unwrap();

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use bridgework::plan::Switch;
 use bridgework::{
-    Container, ContainerConfig, EndpointConfig, Fault, HostName, LinkName, MacAddr, NetworkConfig,
-    Netns, ParseError,
+    Container, ContainerConfig, EndpointConfig, Fault, HostName, LinkName, MacAddr, Netns,
+    NetworkConfig, ParseError,
 };
 
 use super::{assert_faults, containers, ip, net, network, refused_connect};
@@ -49,7 +49,10 @@ fn an_address_that_no_host_can_have_is_refused() {
     ] {
         let error = refused_connect(&host, &net, &web, at(reserved));
         assert!(error.is_invalid());
-        let fault = Fault::AddressReserved { address: reserved.parse().unwrap(), role };
+        let fault = Fault::AddressReserved {
+            address: reserved.parse().unwrap(),
+            role,
+        };
         let text = format!("{START}invalid address {reserved}: it is {role}");
         assert_faults(&error, &[fault], &text);
     }
@@ -59,9 +62,12 @@ fn an_address_that_no_host_can_have_is_refused() {
 #[test]
 fn an_address_in_use_is_refused_by_its_owners_name() {
     let host = lab::host();
-    let config = net().subnet("10.89.0.0/24").auxiliary("printer", [10, 89, 0, 9]);
+    let config = net()
+        .subnet("10.89.0.0/24")
+        .auxiliary("printer", [10, 89, 0, 9]);
     let net = host.create_network(config).unwrap();
-    net.reserve(&"cache".parse().unwrap(), [10, 89, 0, 8]).unwrap();
+    net.reserve(&"cache".parse().unwrap(), [10, 89, 0, 8])
+        .unwrap();
     let db = lab::container("db");
     let _db = net.connect_with(&db, at("10.89.0.7")).unwrap();
     let web = lab::container("web");
@@ -104,7 +110,11 @@ fn a_small_subnet_runs_out_in_either_family() {
     ] {
         let host = lab::host();
         let config = net().subnet(subnet);
-        let config = if subnet.contains(':') { config.ipv4(Switch::Off) } else { config };
+        let config = if subnet.contains(':') {
+            config.ipv4(Switch::Off)
+        } else {
+            config
+        };
         let net = host.create_network(config).unwrap();
         let spec = net.spec();
         let range = spec.ipv4.as_ref().or(spec.ipv6.as_ref()).unwrap();
@@ -117,7 +127,9 @@ fn a_small_subnet_runs_out_in_either_family() {
         let text = format!("{START}no available addresses on subnet {subnet}");
         assert_faults(
             &error,
-            &[Fault::AddressesExhausted { subnet: subnet.parse().unwrap() }],
+            &[Fault::AddressesExhausted {
+                subnet: subnet.parse().unwrap(),
+            }],
             &text,
         );
         if !endpoints.is_empty() {
@@ -149,7 +161,7 @@ fn an_interface_that_is_there_already_is_left_alone() {
     let host = lab::host();
     let net = network(&host, "10.89.0.0/24");
     let web = lab::container("web");
-    ip(web.netns(), "link add eth0 type dummy");
+    ip(web.netns(), "link add eth0 type bridge");
     for (config, name) in [
         (EndpointConfig::new(), "eth0"),
         (EndpointConfig::new().link_name("eth0"), "eth0"),
@@ -158,12 +170,18 @@ fn an_interface_that_is_there_already_is_left_alone() {
         let error = refused_connect(&host, &net, &web, config);
         assert!(error.is_exists());
         let namespace = Some("web".to_owned());
-        let fault = Fault::LinkExists { name: name.parse().unwrap(), namespace };
+        let fault = Fault::LinkExists {
+            name: name.parse().unwrap(),
+            namespace,
+        };
         let text = format!("{START}link {name} is already there in the namespace of web");
         assert_faults(&error, &[fault], &text);
     }
     let elsewhere = EndpointConfig::new().link_name("eth1");
-    assert_eq!(net.connect_with(&web, elsewhere).unwrap().ip().to_string(), "10.89.0.2");
+    assert_eq!(
+        net.connect_with(&web, elsewhere).unwrap().ip().to_string(),
+        "10.89.0.2"
+    );
 }
 
 #[test]
@@ -255,8 +273,14 @@ fn a_network_that_is_removed_takes_nobody() {
     net.remove().unwrap();
     let error = refused_connect(&host, &net, &lab::container("web"), EndpointConfig::new());
     assert!(error.is_not_found());
-    let fault = Fault::NetworkNotFound { name: "net".to_owned() };
-    assert_faults(&error, &[fault], "connect web to net: network net not found");
+    let fault = Fault::NetworkNotFound {
+        name: "net".to_owned(),
+    };
+    assert_faults(
+        &error,
+        &[fault],
+        "connect web to net: network net not found",
+    );
 }
 
 #[test]
@@ -266,9 +290,18 @@ fn an_address_that_can_not_be_kept_is_refused() {
     let (db, web) = ("db".parse().unwrap(), "web".parse().unwrap());
     net.reserve(&db, [10, 89, 0, 7]).unwrap();
     for (address, text) in [
-        ([10, 89, 0, 7], "address 10.89.0.7 is already in use by container db"),
-        ([10, 89, 0, 1], "address 10.89.0.1 is already in use by the gateway"),
-        ([10, 89, 0, 255], "invalid address 10.89.0.255: it is the broadcast address"),
+        (
+            [10, 89, 0, 7],
+            "address 10.89.0.7 is already in use by container db",
+        ),
+        (
+            [10, 89, 0, 1],
+            "address 10.89.0.1 is already in use by the gateway",
+        ),
+        (
+            [10, 89, 0, 255],
+            "invalid address 10.89.0.255: it is the broadcast address",
+        ),
         (
             [10, 90, 0, 1],
             "invalid address 10.90.0.1: it does not belong to any of this network's subnets \
@@ -277,9 +310,18 @@ fn an_address_that_can_not_be_kept_is_refused() {
     ] {
         let error = net.reserve(&web, address).unwrap_err();
         let address = IpAddr::from(address);
-        assert_eq!(error.to_string(), format!("reserve {address} for web on net: {text}"));
+        assert_eq!(
+            error.to_string(),
+            format!("reserve {address} for web on net: {text}")
+        );
     }
-    assert_eq!(net.connect(&lab::container("web")).unwrap().ip().to_string(), "10.89.0.2");
+    assert_eq!(
+        net.connect(&lab::container("web"))
+            .unwrap()
+            .ip()
+            .to_string(),
+        "10.89.0.2"
+    );
 }
 
 #[test]
@@ -289,7 +331,7 @@ fn a_refused_connection_leaves_the_hosts_file_as_it_was() {
     let host = lab::host();
     let net = network(&host, "10.89.0.0/24");
     let netns = Netns::create().unwrap();
-    ip(&netns, "link add eth0 type dummy");
+    ip(&netns, "link add eth0 type bridge");
     let web = Container::open(ContainerConfig::new("web", netns).hosts_file(&file)).unwrap();
     let before = std::fs::read(&file).unwrap();
     refused_connect(&host, &net, &web, EndpointConfig::new());

@@ -14,25 +14,41 @@ const PORTS_MAX: u32 = 1023;
 
 fn assert_full(error: &Error, bridge: &str) {
     assert!(error.is_exhausted(), "{error}");
-    let fault = Fault::BridgeFull { bridge: bridge.parse().unwrap(), limit: PORTS_MAX };
+    let fault = Fault::BridgeFull {
+        bridge: bridge.parse().unwrap(),
+        limit: PORTS_MAX,
+    };
     assert_eq!(error.faults(), [fault]);
-    let text = "connect web to net: bridge br-full is full: the kernel allows 1023 ports on a bridge";
+    let text =
+        "connect web to net: bridge br-full is full: the kernel allows 1023 ports on a bridge";
     assert_eq!(error.to_string(), text);
 }
 
 fn full_network(host: &Host) -> Network {
-    let config = net().subnet("10.89.0.0/16").bridge_name("br-full");
+    let config = net()
+        .subnet("10.89.0.0/16")
+        .internal()
+        .bridge_name("br-full");
     host.create_network(config).unwrap()
 }
 
 /// Ports that are not ours.
 fn add_foreign_ports(host: &Host, count: u32) {
-    let script: String =
-        (0..count).map(|n| format!("link add f{n} master br-full type dummy\n")).collect();
+    let script: String = (0..count)
+        .map(|n| format!("link add f{n} master br-full type veth peer name g{n}\n"))
+        .collect();
     let run = || {
-        let mut child =
-            Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let mut child = Command::new("ip")
+            .args(["-batch", "-"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(script.as_bytes())
+            .unwrap();
         child.wait().unwrap()
     };
     assert!(host.netns().run(run).unwrap().success());
@@ -46,7 +62,8 @@ fn the_1024th_port_of_a_bridge_is_refused_before_any_link_is_made() {
     let connect = |n: u32| {
         let name = format!("c{n}");
         let container = Container::open(ContainerConfig::new(&*name, crowd.clone())).unwrap();
-        net.connect_with(&container, EndpointConfig::new().link_name(&*name)).unwrap()
+        net.connect_with(&container, EndpointConfig::new().link_name(&*name))
+            .unwrap()
     };
     let mut endpoints: Vec<Endpoint> = (0..PORTS_MAX).map(connect).collect();
     let web = lab::container("web");

@@ -22,10 +22,20 @@ fn net() -> NetworkConfig {
 /// The config is refused, by the plan like by the deed; the host is as it was, and the name free.
 fn refused_network(host: &Host, config: &NetworkConfig) -> Error {
     let before = host.snapshot().unwrap();
-    let known: Vec<String> = host.networks().iter().map(|n| n.name().to_string()).collect();
-    let error = host.create_network(config.clone()).expect_err("it is bad input");
+    let known: Vec<String> = host
+        .networks()
+        .iter()
+        .map(|n| n.name().to_string())
+        .collect();
+    let error = host
+        .create_network(config.clone())
+        .expect_err("it is bad input");
     assert_eq!(host.snapshot().unwrap(), before, "{error}");
-    let left: Vec<String> = host.networks().iter().map(|n| n.name().to_string()).collect();
+    let left: Vec<String> = host
+        .networks()
+        .iter()
+        .map(|n| n.name().to_string())
+        .collect();
     assert_eq!(left, known, "{error}");
     assert!(error.left_behind().is_empty(), "{error}");
     if !known.iter().any(|name| name == "net") {
@@ -39,7 +49,9 @@ fn refused_network(host: &Host, config: &NetworkConfig) -> Error {
 /// As [`refused_network`], for what can be known without asking the kernel to do it.
 fn foreseen(host: &Host, config: &NetworkConfig) -> Error {
     let error = refused_network(host, config);
-    let planned = host.plan_network(config).expect_err("the plan is refused too");
+    let planned = host
+        .plan_network(config)
+        .expect_err("the plan is refused too");
     assert_eq!(planned.faults(), error.faults());
     error
 }
@@ -54,10 +66,17 @@ fn refused_connect(
 ) -> Error {
     let state = || {
         let inside = container.netns().snapshot().unwrap();
-        (host.snapshot().unwrap(), inside, network.endpoints(), network.records().owners())
+        (
+            host.snapshot().unwrap(),
+            inside,
+            network.endpoints(),
+            network.records().owners(),
+        )
     };
     let before = state();
-    let error = network.connect_with(container, config).expect_err("it is bad input");
+    let error = network
+        .connect_with(container, config)
+        .expect_err("it is bad input");
     assert_eq!(state(), before, "{error}");
     assert!(error.left_behind().is_empty(), "{error}");
     error
@@ -70,7 +89,11 @@ fn assert_faults(error: &Error, faults: &[Fault], text: &str) {
 }
 
 fn ip(netns: &bridgework::Netns, arguments: &str) {
-    let run = || Command::new("ip").args(arguments.split_whitespace()).output();
+    let run = || {
+        Command::new("ip")
+            .args(arguments.split_whitespace())
+            .output()
+    };
     let output = netns.run(run).unwrap().expect("iproute2 is installed");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {arguments}: {errors}");

@@ -15,7 +15,10 @@ fn address(text: &str) -> IpAddr {
 #[test]
 fn a_gateway_outside_of_the_subnet_is_refused() {
     let host = lab::host();
-    for (subnet, outside) in [("10.89.0.0/24", "10.90.0.1"), ("fd00:89::/64", "fd00:90::1")] {
+    for (subnet, outside) in [
+        ("10.89.0.0/24", "10.90.0.1"),
+        ("fd00:89::/64", "fd00:90::1"),
+    ] {
         let gateway = address(outside);
         let error = foreseen(&host, &net().subnet(subnet).gateway(gateway));
         assert!(error.is_invalid());
@@ -42,13 +45,20 @@ fn a_gateway_that_no_host_can_be_is_refused() {
     for (subnet, gateway, role) in [
         ("10.89.0.0/24", "10.89.0.0", "the network's own address"),
         ("10.89.0.0/24", "10.89.0.255", "the broadcast address"),
-        ("fd00:89::/64", "fd00:89::", "the subnet-router anycast address"),
+        (
+            "fd00:89::/64",
+            "fd00:89::",
+            "the subnet-router anycast address",
+        ),
     ] {
         let error = foreseen(&host, &net().subnet(subnet).gateway(address(gateway)));
         assert!(error.is_invalid());
         assert_faults(
             &error,
-            &[Fault::AddressReserved { address: address(gateway), role }],
+            &[Fault::AddressReserved {
+                address: address(gateway),
+                role,
+            }],
             &format!("create network net: invalid address {gateway}: it is {role}"),
         );
     }
@@ -62,7 +72,10 @@ fn a_range_or_an_auxiliary_address_outside_of_the_subnet_is_refused() {
     for range in ["10.90.0.0/28", "10.89.0.0/16", "10.89.0.0/23"] {
         let error = foreseen(&host, &base.clone().ip_range(range));
         assert!(error.is_invalid());
-        let fault = Fault::RangeOutside { range: range.parse().unwrap(), subnets: subnets.clone() };
+        let fault = Fault::RangeOutside {
+            range: range.parse().unwrap(),
+            subnets: subnets.clone(),
+        };
         let text = format!(
             "create network net: invalid ip-range {range}: parent subnet 10.89.0.0/24 doesn't \
              contain ip-range"
@@ -74,7 +87,11 @@ fn a_range_or_an_auxiliary_address_outside_of_the_subnet_is_refused() {
     assert!(error.is_invalid());
     assert_faults(
         &error,
-        &[Fault::AuxiliaryOutside { name, address, subnets }],
+        &[Fault::AuxiliaryOutside {
+            name,
+            address,
+            subnets,
+        }],
         "create network net: invalid auxiliary address printer=10.88.0.9: parent subnet \
          10.89.0.0/24 doesn't contain this address",
     );
@@ -92,12 +109,18 @@ fn an_auxiliary_address_that_is_the_gateway_or_nobodys_is_refused_in_both_famili
         .auxiliary("anycast", address("fd00:89::"));
     let error = foreseen(&host, &config);
     let owner = "auxiliary address four".to_owned();
-    let reserved = |text, role| Fault::AddressReserved { address: address(text), role };
+    let reserved = |text, role| Fault::AddressReserved {
+        address: address(text),
+        role,
+    };
     assert_eq!(
         error.faults(),
         [
             reserved("10.89.0.0", "the network's own address"),
-            Fault::AddressInUse { address: address("10.89.0.4"), owner },
+            Fault::AddressInUse {
+                address: address("10.89.0.4"),
+                owner
+            },
             reserved("fd00:89::", "the subnet-router anycast address"),
         ]
     );
@@ -130,18 +153,27 @@ fn ipv6_with_a_small_mtu_is_refused_and_ipv4_alone_is_not() {
 #[test]
 fn a_bridge_name_that_is_taken_is_refused() {
     let host = lab::host();
-    ip(host.netns(), "link add mine type dummy");
-    ip(host.netns(), "link property add dev mine altname other-name");
+    ip(host.netns(), "link add mine type bridge");
+    ip(
+        host.netns(),
+        "link property add dev mine altname other-name",
+    );
     for name in ["mine", "lo"] {
         let error = foreseen(&host, &net().bridge_name(name));
         assert!(error.is_exists());
-        let fault = Fault::LinkExists { name: name.parse().unwrap(), namespace: None };
+        let fault = Fault::LinkExists {
+            name: name.parse().unwrap(),
+            namespace: None,
+        };
         let text = format!("create network net: link {name} is already there");
         assert_faults(&error, &[fault], &text);
     }
     let error = refused_network(&host, &net().bridge_name("other-name"));
     assert!(error.is_exists());
-    assert_eq!(error.to_string(), "create network net: link other-name is already there");
+    assert_eq!(
+        error.to_string(),
+        "create network net: link other-name is already there"
+    );
 }
 
 #[test]
@@ -169,12 +201,17 @@ fn a_bridge_name_that_no_link_can_have_is_refused() {
 fn a_network_name_with_separators_or_control_bytes_is_refused() {
     let host = lab::host();
     let long = "x".repeat(129);
-    for name in ["", "a/b", "../a", ".a", "-a", "a b", "a\tb", "a\nb", "a\0b", "a:b", "ä", &long] {
+    for name in [
+        "", "a/b", "../a", ".a", "-a", "a b", "a\tb", "a\nb", "a\0b", "a:b", "ä", &long,
+    ] {
         let error = foreseen(&host, &NetworkConfig::bridge(name));
         assert!(error.is_invalid());
         let fault = Fault::Value(name.parse::<NetworkName>().unwrap_err());
         assert_eq!(error.faults(), [fault]);
-        assert!(error.to_string().contains(": invalid network name "), "{error}");
+        assert!(
+            error.to_string().contains(": invalid network name "),
+            "{error}"
+        );
         let raw = error.to_string().chars().any(char::is_control);
         assert!(!raw, "control bytes of a caller's text stand in {error:?}");
     }
@@ -186,8 +223,14 @@ fn a_second_network_of_a_name_is_refused() {
     let first = host.create_network(net().subnet("10.1.0.0/24")).unwrap();
     let error = foreseen(&host, &net().subnet("10.2.0.0/24"));
     assert!(error.is_exists());
-    let fault = Fault::NetworkExists { name: "net".parse().unwrap() };
-    assert_faults(&error, &[fault], "create network net: network with name net already exists");
+    let fault = Fault::NetworkExists {
+        name: "net".parse().unwrap(),
+    };
+    assert_faults(
+        &error,
+        &[fault],
+        "create network net: network with name net already exists",
+    );
     first.remove().unwrap();
     host.create_network(net().subnet("10.2.0.0/24")).unwrap();
 }
