@@ -22,7 +22,7 @@ use super::take;
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(default)
+    serde(default, deny_unknown_fields)
 )]
 #[non_exhaustive]
 pub struct EndpointConfig {
@@ -31,7 +31,14 @@ pub struct EndpointConfig {
     aliases: Vec<HostName>,
     link_name: Option<LinkName>,
     port: PortOptions,
-    #[cfg_attr(feature = "serde", serde(skip))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            skip_deserializing,
+            skip_serializing_if = "Vec::is_empty",
+            serialize_with = "super::refuse"
+        )
+    )]
     faults: Vec<Fault>,
 }
 

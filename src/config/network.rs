@@ -53,6 +53,7 @@ pub enum HostsScope {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct NetworkConfig {
     name: String,
@@ -85,7 +86,14 @@ pub struct NetworkConfig {
     hosts: HostsScope,
     #[cfg_attr(feature = "serde", serde(default))]
     labels: BTreeMap<String, String>,
-    #[cfg_attr(feature = "serde", serde(skip))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            skip_deserializing,
+            skip_serializing_if = "Vec::is_empty",
+            serialize_with = "super::refuse"
+        )
+    )]
     faults: Vec<Fault>,
 }
 

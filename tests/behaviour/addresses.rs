@@ -13,12 +13,18 @@ use bridgework::{
 use crate::{lab, scratch};
 
 fn create(host: &Host, name: &str, subnet: &str) -> Network {
-    host.create_network(NetworkConfig::bridge(name).subnet(subnet)).unwrap()
+    host.create_network(NetworkConfig::bridge(name).subnet(subnet))
+        .unwrap()
 }
 
 fn subnet_of(network: &Network) -> String {
     let spec = network.spec();
-    spec.ipv4.as_ref().or(spec.ipv6.as_ref()).unwrap().subnet.to_string()
+    spec.ipv4
+        .as_ref()
+        .or(spec.ipv6.as_ref())
+        .unwrap()
+        .subnet
+        .to_string()
 }
 
 fn automatic(host: &Host, name: &str) -> Network {
@@ -43,14 +49,26 @@ fn static_ip(address: &str) -> EndpointConfig {
 fn kernel_addresses(container: &Container) -> BTreeSet<String> {
     let snapshot = container.netns().snapshot().unwrap();
     let index = snapshot.link_named("eth0").unwrap().index;
-    let addresses = snapshot.addresses.iter().filter(|state| state.link == index);
+    let addresses = snapshot
+        .addresses
+        .iter()
+        .filter(|state| state.link == index);
     let addresses = addresses.map(|state| state.address.to_string());
-    addresses.filter(|address| !address.starts_with("fe80:")).collect()
+    addresses
+        .filter(|address| !address.starts_with("fe80:"))
+        .collect()
 }
 
 fn ip(netns: &Netns, arguments: &str) {
-    let run = || Command::new("ip").args(arguments.split_whitespace()).status();
-    assert!(netns.run(run).unwrap().expect("iproute2").success(), "ip {arguments}");
+    let run = || {
+        Command::new("ip")
+            .args(arguments.split_whitespace())
+            .status()
+    };
+    assert!(
+        netns.run(run).unwrap().expect("iproute2").success(),
+        "ip {arguments}"
+    );
 }
 
 #[test]
@@ -62,7 +80,10 @@ fn the_first_container_has_2_and_the_next_ones_what_follows() {
     for (number, (endpoint, container)) in (2..).zip(endpoints.iter().zip(&containers)) {
         let address = format!("10.89.0.{number}");
         assert_eq!(endpoint.ip().to_string(), address);
-        assert_eq!(kernel_addresses(container), BTreeSet::from([format!("{address}/24")]));
+        assert_eq!(
+            kernel_addresses(container),
+            BTreeSet::from([format!("{address}/24")])
+        );
     }
 }
 
@@ -76,7 +97,13 @@ fn a_released_address_is_reused_last() {
     a.disconnect().unwrap();
     let names = ["c", "d", "e", "f", "g"];
     let (_held, given): (Vec<_>, Vec<_>) = names.map(|name| ip_of(&net, name)).into_iter().unzip();
-    let last = ["10.89.0.4", "10.89.0.5", "10.89.0.6", "10.89.0.3", "10.89.0.2"];
+    let last = [
+        "10.89.0.4",
+        "10.89.0.5",
+        "10.89.0.6",
+        "10.89.0.3",
+        "10.89.0.2",
+    ];
     assert_eq!(given, last);
 }
 
@@ -87,13 +114,21 @@ fn a_name_that_comes_back_gets_its_former_address_unless_another_has_it() {
     let (web, former) = ip_of(&net, "web");
     web.disconnect().unwrap();
     let (_db, other) = ip_of(&net, "db");
-    assert_eq!((former.as_str(), other.as_str()), ("10.89.0.2", "10.89.0.3"));
+    assert_eq!(
+        (former.as_str(), other.as_str()),
+        ("10.89.0.2", "10.89.0.3")
+    );
     let (web, again) = ip_of(&net, "web");
     assert_eq!(again, former);
     web.disconnect().unwrap();
-    let taken = net.connect_with(&lab::container("thief"), static_ip("10.89.0.2")).unwrap();
+    let taken = net
+        .connect_with(&lab::container("thief"), static_ip("10.89.0.2"))
+        .unwrap();
     let (_web, elsewhere) = ip_of(&net, "web");
-    assert_eq!((ips(&taken), elsewhere.as_str()), (vec!["10.89.0.2".to_owned()], "10.89.0.4"));
+    assert_eq!(
+        (ips(&taken), elsewhere.as_str()),
+        (vec!["10.89.0.2".to_owned()], "10.89.0.4")
+    );
 }
 
 #[test]
@@ -103,7 +138,10 @@ fn a_static_address_is_left_out_of_the_automatic_ones() {
     let fixed = lab::container("fixed");
     let at = net.connect_with(&fixed, static_ip("10.89.0.3")).unwrap();
     assert_eq!(ips(&at), ["10.89.0.3"]);
-    assert_eq!(kernel_addresses(&fixed), BTreeSet::from(["10.89.0.3/24".to_owned()]));
+    assert_eq!(
+        kernel_addresses(&fixed),
+        BTreeSet::from(["10.89.0.3/24".to_owned()])
+    );
     let (_a, first) = ip_of(&net, "a");
     let (_b, second) = ip_of(&net, "b");
     assert_eq!([first, second], ["10.89.0.2", "10.89.0.4"]);
@@ -122,11 +160,21 @@ fn a_kept_address_outlives_disconnecting_and_nobody_else_gets_it() {
         assert_eq!(address, "10.89.0.2");
         at.disconnect().unwrap();
     }
-    let (_rest, given): (Vec<_>, Vec<_>) =
-        ["b", "c", "d"].map(|name| ip_of(&net, name)).into_iter().unzip();
+    let (_rest, given): (Vec<_>, Vec<_>) = ["b", "c", "d"]
+        .map(|name| ip_of(&net, name))
+        .into_iter()
+        .unzip();
     assert_eq!(given, ["10.89.0.4", "10.89.0.5", "10.89.0.6"]);
-    assert!(net.connect(&lab::container("e")).unwrap_err().is_exhausted());
-    assert!(net.connect_with(&lab::container("e"), static_ip("10.89.0.2")).unwrap_err().is_exists());
+    assert!(
+        net.connect(&lab::container("e"))
+            .unwrap_err()
+            .is_exhausted()
+    );
+    assert!(
+        net.connect_with(&lab::container("e"), static_ip("10.89.0.2"))
+            .unwrap_err()
+            .is_exists()
+    );
     net.unreserve(&db);
     assert_eq!(ip_of(&net, "e").1, "10.89.0.2");
 }
@@ -144,8 +192,14 @@ fn automatic_addresses_come_from_the_range_and_static_ones_from_anywhere() {
     let (_a, first) = ip_of(&net, "a");
     let (_b, second) = ip_of(&net, "b");
     assert_eq!([first, second], ["10.89.4.1", "10.89.4.3"]);
-    assert!(net.connect(&lab::container("c")).unwrap_err().is_exhausted());
-    let outside = net.connect_with(&lab::container("c"), static_ip("10.89.200.7")).unwrap();
+    assert!(
+        net.connect(&lab::container("c"))
+            .unwrap_err()
+            .is_exhausted()
+    );
+    let outside = net
+        .connect_with(&lab::container("c"), static_ip("10.89.200.7"))
+        .unwrap();
     assert_eq!(ips(&outside), ["10.89.200.7"]);
 }
 
@@ -155,21 +209,39 @@ fn the_gateway_is_the_first_address_that_is_not_auxiliary_or_the_one_asked_for()
     let base = NetworkConfig::bridge("net").subnet("10.89.0.0/24");
     for (config, gateway, first) in [
         (base.clone(), "10.89.0.1", "10.89.0.2"),
-        (base.clone().gateway([10, 89, 0, 2]), "10.89.0.2", "10.89.0.1"),
-        (base.clone().gateway([10, 89, 0, 254]), "10.89.0.254", "10.89.0.1"),
-        (base.clone().auxiliary("router", [10, 89, 0, 1]), "10.89.0.2", "10.89.0.3"),
+        (
+            base.clone().gateway([10, 89, 0, 2]),
+            "10.89.0.2",
+            "10.89.0.1",
+        ),
+        (
+            base.clone().gateway([10, 89, 0, 254]),
+            "10.89.0.254",
+            "10.89.0.1",
+        ),
+        (
+            base.clone().auxiliary("router", [10, 89, 0, 1]),
+            "10.89.0.2",
+            "10.89.0.3",
+        ),
     ] {
         let net = host.create_network(config).unwrap();
         let spec = net.spec().ipv4.clone().unwrap();
         assert_eq!(spec.gateway.unwrap().to_string(), gateway);
         let addresses = host.snapshot().unwrap().addresses;
         let bridge = format!("{gateway}/24");
-        assert!(addresses.iter().any(|a| a.address.to_string() == bridge), "{addresses:?}");
+        assert!(
+            addresses.iter().any(|a| a.address.to_string() == bridge),
+            "{addresses:?}"
+        );
         let web = lab::container("web");
         let at = net.connect(&web).unwrap();
         assert_eq!(at.ip().to_string(), first);
         let routes = web.netns().snapshot().unwrap().routes;
-        let default = routes.iter().find(|route| route.destination.prefix_len() == 0).unwrap();
+        let default = routes
+            .iter()
+            .find(|route| route.destination.prefix_len() == 0)
+            .unwrap();
         assert_eq!(default.gateway.unwrap().to_string(), gateway);
         at.disconnect().unwrap();
         net.remove().unwrap();
@@ -179,7 +251,9 @@ fn the_gateway_is_the_first_address_that_is_not_auxiliary_or_the_one_asked_for()
 #[test]
 fn both_families_are_given_and_returned_together() {
     let host = lab::host();
-    let config = NetworkConfig::bridge("net").subnet("10.89.0.0/24").subnet("fd00:89::/64");
+    let config = NetworkConfig::bridge("net")
+        .subnet("10.89.0.0/24")
+        .subnet("fd00:89::/64");
     let net = host.create_network(config).unwrap();
     let web = lab::container("web");
     let at = net.connect(&web).unwrap();
@@ -197,7 +271,9 @@ fn both_families_are_given_and_returned_together() {
 #[test]
 fn a_network_of_ipv6_alone_has_ipv6_alone_and_packets_flow() {
     let host = lab::host();
-    let config = NetworkConfig::bridge("net").ipv4(Switch::Off).ipv6(Switch::On);
+    let config = NetworkConfig::bridge("net")
+        .ipv4(Switch::Off)
+        .ipv6(Switch::On);
     let net = host.create_network(config).unwrap();
     assert_eq!(net.spec().ipv4, None);
     let subnet = net.spec().ipv6.as_ref().unwrap().subnet;
@@ -210,26 +286,39 @@ fn a_network_of_ipv6_alone_has_ipv6_alone_and_packets_flow() {
 
 #[test]
 fn two_addresses_are_enough_for_a_gateway_and_a_container() {
-    for (subnet, gateway, address) in
-        [("10.89.0.0/31", "10.89.0.0", "10.89.0.1"), ("fd00:89::/127", "fd00:89::", "fd00:89::1")]
-    {
+    for (subnet, gateway, address) in [
+        ("10.89.0.0/31", "10.89.0.0", "10.89.0.1"),
+        ("fd00:89::/127", "fd00:89::", "fd00:89::1"),
+    ] {
         let host = lab::host();
-        let switch = if subnet.contains(':') { Switch::Off } else { Switch::On };
+        let switch = if subnet.contains(':') {
+            Switch::Off
+        } else {
+            Switch::On
+        };
         let config = NetworkConfig::bridge("net").subnet(subnet).ipv4(switch);
         let net = host.create_network(config).unwrap();
         let web = lab::container("web");
         let at = net.connect(&web).unwrap();
         assert_eq!(ips(&at), [address]);
         let gateway: IpAddr = gateway.parse().unwrap();
-        assert!(lab::udp_arrives(web.netns(), host.netns(), gateway, lab::DEADLINE), "{subnet}");
-        assert!(lab::udp_arrives(host.netns(), web.netns(), at.ip(), lab::DEADLINE), "{subnet}");
+        assert!(
+            lab::udp_arrives(web.netns(), host.netns(), gateway, lab::DEADLINE),
+            "{subnet}"
+        );
+        assert!(
+            lab::udp_arrives(host.netns(), web.netns(), at.ip(), lab::DEADLINE),
+            "{subnet}"
+        );
     }
 }
 
 #[test]
 fn automatic_subnets_are_docker_s_in_their_order_and_go_on_beyond() {
     let host = lab::host();
-    let networks: Vec<Network> = (0..40).map(|n| automatic(&host, &format!("n{n}"))).collect();
+    let networks: Vec<Network> = (0..40)
+        .map(|n| automatic(&host, &format!("n{n}")))
+        .collect();
     let given: Vec<String> = networks.iter().map(subnet_of).collect();
     let first = (17..32).map(|n| format!("172.{n}.0.0/16"));
     let second = (0..16).map(|n| format!("192.168.{}.0/20", 16 * n));
@@ -242,7 +331,11 @@ fn automatic_subnets_are_docker_s_in_their_order_and_go_on_beyond() {
 fn automatic_subnets_keep_clear_of_all_that_is_there() {
     let directory = scratch::Directory::new("clear");
     let resolv_conf = directory.path().join("resolv.conf");
-    std::fs::write(&resolv_conf, "nameserver 172.19.0.53\nnameserver fd00::53\n").unwrap();
+    std::fs::write(
+        &resolv_conf,
+        "nameserver 172.19.0.53\nnameserver fd00::53\n",
+    )
+    .unwrap();
     let config = HostConfig::new().netns(Netns::create().unwrap());
     let config = config.resolv_conf(&resolv_conf).deny("172.20.0.0/16");
     let host = Host::open_with(config).unwrap();
@@ -276,34 +369,49 @@ fn the_subnet_of_a_network_that_is_gone_is_free_again() {
     let third = automatic(&host, "third");
     assert_eq!(subnet_of(&third), "172.17.0.0/16");
     drop(third);
-    assert_eq!(subnet_of(&create(&host, "fourth", "172.17.9.0/24")), "172.17.9.0/24");
+    assert_eq!(
+        subnet_of(&create(&host, "fourth", "172.17.9.0/24")),
+        "172.17.9.0/24"
+    );
 }
 
 #[test]
 fn replaced_pools_are_the_only_ones() {
     let pool = |base: &str, size| AddressPool::new(base.parse().unwrap(), size).unwrap();
     let pools = AddressPools::from_iter([pool("10.201.0.0/24", 25), pool("fd99::/48", 64)]);
-    let config = HostConfig::new().netns(Netns::create().unwrap()).address_pools(pools);
+    let config = HostConfig::new()
+        .netns(Netns::create().unwrap())
+        .address_pools(pools);
     let host = Host::open_with(config).unwrap();
     let config = NetworkConfig::bridge("dual").ipv6(Switch::On);
     let dual = host.create_network(config).unwrap();
-    assert_eq!(dual.spec().ipv6.as_ref().unwrap().subnet.to_string(), "fd99::/64");
+    assert_eq!(
+        dual.spec().ipv6.as_ref().unwrap().subnet.to_string(),
+        "fd99::/64"
+    );
     assert_eq!(subnet_of(&dual), "10.201.0.0/25");
     let _second = automatic(&host, "second");
-    let error = host.create_network(NetworkConfig::bridge("third")).unwrap_err();
+    let error = host
+        .create_network(NetworkConfig::bridge("third"))
+        .unwrap_err();
     assert!(error.is_exhausted());
 }
 
 #[test]
 fn any_subnet_of_a_size_can_be_asked_for() {
     let host = lab::host();
-    let config = NetworkConfig::bridge("small").subnet("0.0.0.0/28").subnet("::/120");
+    let config = NetworkConfig::bridge("small")
+        .subnet("0.0.0.0/28")
+        .subnet("::/120");
     let small = host.create_network(config).unwrap();
     assert_eq!(subnet_of(&small), "172.17.0.0/28");
     let ipv6 = small.spec().ipv6.as_ref().unwrap().subnet;
     assert_eq!(ipv6.prefix_len(), 120);
     assert_eq!(ipv6.first().to_string().get(..2), Some("fd"));
-    assert_eq!(subnet_of(&create(&host, "next", "0.0.0.0/28")), "172.17.0.16/28");
+    assert_eq!(
+        subnet_of(&create(&host, "next", "0.0.0.0/28")),
+        "172.17.0.16/28"
+    );
     assert_eq!(ip_of(&small, "web").1, "172.17.0.2");
 }
 
@@ -312,20 +420,34 @@ fn eight_threads_on_one_network_never_get_the_same_address() {
     const THREADS: usize = 8;
     const EACH: usize = 12;
     let host = lab::host();
-    let config = NetworkConfig::bridge("net").subnet("10.89.0.0/24").subnet("fd00:89::/64");
+    let config = NetworkConfig::bridge("net")
+        .subnet("10.89.0.0/24")
+        .subnet("fd00:89::/64");
     let net = host.create_network(config).unwrap();
     let start = std::sync::Barrier::new(THREADS);
     let connect_some = |thread: usize| {
         start.wait();
-        let connect = |n| net.connect(&lab::container(&format!("c{thread}-{n}"))).unwrap();
+        let connect = |n| {
+            net.connect(&lab::container(&format!("c{thread}-{n}")))
+                .unwrap()
+        };
         let mut endpoints: Vec<Endpoint> = (0..EACH).map(connect).collect();
         endpoints.pop().unwrap().disconnect().unwrap();
         endpoints
     };
     let endpoints: Vec<Endpoint> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..THREADS).map(|thread| scope.spawn({ let connect_some = &connect_some; move || connect_some(thread) })).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                scope.spawn({
+                    let connect_some = &connect_some;
+                    move || connect_some(thread)
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
     });
     let unique: BTreeSet<IpAddr> = endpoints.iter().flat_map(Endpoint::ips).collect();
     assert_eq!(unique.len(), 2 * THREADS * (EACH - 1));
@@ -341,9 +463,18 @@ fn eight_threads_creating_networks_never_get_the_same_subnet() {
         automatic(&host, &format!("n{thread}"))
     };
     let networks: Vec<Network> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..8).map(|thread| scope.spawn({ let create_one = &create_one; move || create_one(thread) })).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                scope.spawn({
+                    let create_one = &create_one;
+                    move || create_one(thread)
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     let given: BTreeSet<String> = networks.iter().map(subnet_of).collect();
     let expected: BTreeSet<String> = (17..25).map(|n| format!("172.{n}.0.0/16")).collect();
