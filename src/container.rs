@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::addr::{ContainerId, ContainerName, HostName, LinkName};
+use crate::addr::{ContainerId, ContainerName, HostName, LinkName, ParseError};
+use crate::config::EndpointRequest;
 use crate::error::{Error, Fault, Result};
 use crate::kernel::{HostsOrigin, Netns, create_hosts, random_bytes, remove_hosts};
 use crate::plan::HostsFile;
@@ -262,25 +263,27 @@ impl Container {
 
     /// A place for one more interface: the name that was asked for or the lowest free `eth0`,
     /// `eth1`…, and a metric for its default routes that no other has.
-    pub(crate) fn take_place(&self, wanted: Option<LinkName>) -> Result<Place> {
+    pub(crate) fn take_place(
+        &self,
+        request: &EndpointRequest,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Place> {
         let mut places = self.0.places.lock();
-        let name = match wanted {
-            Some(name) if places.names.contains(&name) => {
-                let namespace = Some(self.name().to_string());
-                return Err(Error::of(
-                    "name the interface",
-                    vec![Fault::LinkExists { name, namespace }],
-                ));
-            }
-            Some(name) => name,
-            None => places.lowest_free_name()?,
+        let name = match &request.link_name {
+            Some(name) => name.clone(),
+            None => places
+                .lowest_free_name()
+                .map_err(|error| faults.push(error.into()))
+                .ok()?,
         };
-        let rank = (0..)
-            .find(|rank| !places.ranks.contains(rank))
-            .unwrap_or(u32::MAX);
-        places.names.insert(name.clone());
-        places.ranks.insert(rank);
-        Ok(Place {
+        if !places.names.insert(name.clone()) {
+            let namespace = Some(self.name().to_string());
+            faults.push(Fault::LinkExists { name, namespace });
+            return None;
+        }
+        let rank = (0..).find(|&rank| places.ranks.insert(rank))?;
+        drop(places);
+        Some(Place {
             container: self.clone(),
             name,
             rank,
@@ -326,7 +329,7 @@ struct Places {
 }
 
 impl Places {
-    fn lowest_free_name(&self) -> Result<LinkName> {
+    fn lowest_free_name(&self) -> std::result::Result<LinkName, ParseError> {
         let mut number = 0;
         loop {
             let name = LinkName::numbered("eth", number)?;

@@ -133,7 +133,8 @@ impl Netns {
             label,
             identity,
         }));
-        netns.enter(|| ())?;
+        let entered = netns.enter(|| ());
+        entered.map_err(|error| error.during(attempt))?;
         Ok(netns)
     }
 

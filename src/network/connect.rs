@@ -87,15 +87,18 @@ impl Network {
     }
 
     fn try_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Endpoint> {
-        let request = config.check().map_err(|faults| Error::of("", faults))?;
+        let mut faults = Vec::new();
+        let request = config.check(&mut faults);
         if container.netns() == self.0.kernel.namespace() {
             let why = format!("{} has the host's own namespace", container.name());
-            return Err(Error::of("", vec![Fault::Conflicting(why)]));
+            faults.push(Fault::Conflicting(why));
         }
-        let admission = self.admit(container, &request)?;
-        let placed = container.take_place(request.link_name.clone());
-        let wired = placed.and_then(|place| self.wire(container, &request, &admission, place));
-        match wired {
+        let placed = container.take_place(&request, &mut faults);
+        let admitted = self.admit(container, &request, &mut faults);
+        let (Some(place), Some(admission)) = (placed, admitted) else {
+            return Err(Error::of("", faults));
+        };
+        match self.wire(container, &request, &admission, place) {
             Ok(endpoint) => self.introduce(endpoint),
             Err(error) => {
                 self.0
@@ -107,18 +110,20 @@ impl Network {
         }
     }
 
-    fn admit(&self, container: &Container, request: &EndpointRequest) -> Result<Admission> {
+    fn admit(
+        &self,
+        container: &Container,
+        request: &EndpointRequest,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Admission> {
         let life = self.0.life.lock();
         if matches!(*life, Life::Removed) {
             let name = self.name().to_string();
-            return Err(Error::of("", vec![Fault::NetworkNotFound { name }]));
+            faults.push(Fault::NetworkNotFound { name });
+            return None;
         }
-        let admitted = self
-            .0
-            .members
-            .lock()
-            .admit(container.name(), request, &self.0.spec);
-        admitted.map_err(|faults| Error::of("", faults))
+        let mut members = self.0.members.lock();
+        members.admit(container.name(), request, &self.0.spec, faults)
     }
 
     /// The kernel's part. Links are named and numbered by the endpoint's id; if one of those is

@@ -34,7 +34,7 @@ impl Registry {
         self: &Arc<Self>,
         name: &NetworkName,
         choose: impl FnOnce(&[Obstacle]) -> Result<Vec<Subnet>, Vec<Fault>>,
-    ) -> Result<(Registered, Vec<Subnet>), Vec<Fault>> {
+    ) -> Result<Registered, Vec<Fault>> {
         let mut entries = self.entries.lock();
         let mut faults = Vec::new();
         if entries.contains_key(name) {
@@ -46,7 +46,7 @@ impl Registry {
             return Err(faults);
         };
         let entry = Entry {
-            subnets: subnets.clone(),
+            subnets,
             network: Weak::new(),
         };
         entries.insert(name.clone(), entry);
@@ -54,7 +54,7 @@ impl Registry {
             registry: Arc::clone(self),
             name: name.clone(),
         };
-        Ok((registered, subnets))
+        Ok(registered)
     }
 
     /// The network that was registered is there.

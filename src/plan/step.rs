@@ -67,6 +67,7 @@ pub struct HostsEdit {
 /// Where a container's hosts file is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum HostsFile {
     /// A path of the host's, written in place since a container may have it bind-mounted. No
     /// symbolic link is followed at its last component.
