@@ -45,7 +45,7 @@ pub(crate) fn add_bridge(
         Switch::Off => BridgeStpState::Disabled,
     };
     // the kernel checks ageing and delay against the state of stp: stp goes last
-    let given = [
+    let chosen = [
         options
             .ageing
             .map(|time| InfoBridge::AgeingTime(centiseconds(time))),
@@ -58,7 +58,7 @@ pub(crate) fn add_bridge(
             .map(|time| InfoBridge::ForwardDelay(centiseconds(time))),
         options.stp.map(stp).map(InfoBridge::StpState),
     ];
-    let chosen: Vec<InfoBridge> = given.into_iter().flatten().collect();
+    let chosen: Vec<InfoBridge> = chosen.into_iter().flatten().collect();
     let mut attributes = identity(name, mac, mtu);
     attributes.push(LinkAttribute::LinkInfo(vec![
         LinkInfo::Kind(InfoKind::Bridge),
@@ -149,7 +149,7 @@ pub(crate) fn set_mac(index: LinkIndex, mac: MacAddr) -> Request {
 }
 
 pub(crate) fn set_port(index: LinkIndex, options: &PortOptions) -> Request {
-    let given = [
+    let chosen = [
         options
             .hairpin
             .map(|s| InfoBridgePort::HairpinMode(s.is_on())),
@@ -160,7 +160,7 @@ pub(crate) fn set_port(index: LinkIndex, options: &PortOptions) -> Request {
             .learning
             .map(|s| InfoBridgePort::Learning(s.is_on())),
     ];
-    let chosen = given.into_iter().flatten().collect();
+    let chosen = chosen.into_iter().flatten().collect();
     set(
         index,
         vec![LinkAttribute::LinkInfo(vec![

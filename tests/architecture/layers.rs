@@ -14,38 +14,41 @@ pub(crate) enum Layer {
 
 /// Every module of the library in the order of use. A part of a module may have its own place, as
 /// `netlink/socket` has: the messages are decisions, the socket is an effect.
-const ORDER: &[(&str, Layer)] = &[
-    ("errno", Layer::Values),
-    ("addr", Layer::Values),
-    ("plan", Layer::Values),
-    ("error", Layer::Requests),
-    ("config", Layer::Requests),
-    ("spec", Layer::Requests),
-    ("snapshot", Layer::Requests),
-    ("trace", Layer::Requests),
-    ("ipam", Layer::Decisions),
-    ("firewall", Layer::Decisions),
-    ("driver", Layer::Decisions),
-    ("resolver", Layer::Decisions),
-    ("netlink", Layer::Decisions),
-    ("netlink/socket", Layer::Effects),
-    ("kernel", Layer::Effects),
-    ("sandbox", Layer::Effects),
-    ("store", Layer::Effects),
-    ("resolver/server", Layer::Effects),
-    ("device", Layer::Handles),
-    ("container", Layer::Handles),
-    ("network", Layer::Handles),
-    ("host", Layer::Handles),
-    ("lib", Layer::Handles),
+const ORDER: &[(&[&str], Layer)] = &[
+    (&["errno"], Layer::Values),
+    (&["addr"], Layer::Values),
+    (&["plan"], Layer::Values),
+    (&["error"], Layer::Requests),
+    (&["config"], Layer::Requests),
+    (&["spec"], Layer::Requests),
+    (&["snapshot"], Layer::Requests),
+    (&["trace"], Layer::Requests),
+    (&["ipam"], Layer::Decisions),
+    (&["firewall"], Layer::Decisions),
+    (&["driver"], Layer::Decisions),
+    (&["resolver"], Layer::Decisions),
+    (&["netlink"], Layer::Decisions),
+    (&["netlink/socket"], Layer::Effects),
+    (&["kernel"], Layer::Effects),
+    (&["sandbox"], Layer::Effects),
+    (&["store"], Layer::Effects),
+    (&["resolver/server"], Layer::Effects),
+    (&["container"], Layer::Handles),
+    (&["device"], Layer::Handles),
+    (&["network"], Layer::Handles),
+    (&["host"], Layer::Handles),
+    (&["lib"], Layer::Handles),
 ];
 
 /// The place of `module` in the order: that of the longest entry that it is within.
 fn place(module: &str) -> Option<usize> {
-    let entries = ORDER.iter().enumerate();
-    entries
-        .filter(|(_, (entry, _))| is_within(module, entry))
-        .max_by_key(|(_, (entry, _))| entry.len())
+    let modules = ORDER
+        .iter()
+        .enumerate()
+        .flat_map(|(place, (modules, _))| modules.iter().map(move |entry| (place, entry)));
+    modules
+        .filter(|(_, entry)| is_within(module, entry))
+        .max_by_key(|(_, entry)| entry.len())
         .map(|(place, _)| place)
 }
 
@@ -64,28 +67,41 @@ pub(crate) fn unplaced(sources: &[Source]) -> Vec<String> {
 
 /// Paths that lead from a module to one that stands after it.
 pub(crate) fn upward_arrows(sources: &[Source]) -> Vec<String> {
-    sources
-        .iter()
-        .filter(|source| source.path != "lib.rs")
-        .flat_map(arrows_of)
+    let (front, rooms): (Vec<&Source>, _) =
+        sources.iter().partition(|source| source.path == "lib.rs");
+    let shown: Vec<Vec<String>> = front.into_iter().flat_map(re_exports).collect();
+    rooms
+        .into_iter()
+        .flat_map(|source| arrows_of(source, &shown))
         .collect()
 }
 
-fn arrows_of(source: &Source) -> Vec<String> {
+/// What the front shows of its rooms, as paths from the crate's root.
+fn re_exports(front: &Source) -> Vec<Vec<String>> {
+    let mut shown = Vec::new();
+    for start in front.places_of("pub use") {
+        branch(&front.code[start + "pub use".len()..], &[], &mut shown);
+    }
+    shown
+}
+
+fn arrows_of(source: &Source, shown: &[Vec<String>]) -> Vec<String> {
     let Some(own) = place(&source.module()) else {
         return vec![];
     };
     let judge = |(line, path): (usize, Vec<String>)| {
-        let shown = path.join("::");
-        match place(&path.join("/")) {
+        let name = path.join("::");
+        let home = shown.iter().find(|shown| shown.last() == path.first());
+        match place(&home.unwrap_or(&path).join("/")) {
             Some(other) if other <= own => None,
             Some(other) => {
-                let (own, other) = (ORDER[own].0, ORDER[other].0);
-                let complaint = format!("{own} uses crate::{shown}, and {other} stands after it");
+                let modules = |place: usize| ORDER[place].0.join(" and ");
+                let (own, other) = (modules(own), modules(other));
+                let complaint = format!("{own} uses crate::{name}, and {other} stands after it");
                 Some(source.at(line, &complaint))
             }
             None => {
-                let complaint = format!("crate::{shown} is not in ORDER; name the module it is in");
+                let complaint = format!("crate::{name} is not in ORDER; name the module it is in");
                 Some(source.at(line, &complaint))
             }
         }

@@ -71,6 +71,11 @@ fn a_file_without_a_layer_is_named() {
 fn arrows_upwards_are_found_however_they_are_written() {
     let sources = tree(&[
         (
+            "lib.rs",
+            "mod host;\npub use addr::Mtu;\npub use host::{Host, Shown};",
+        ),
+        ("spec.rs", "use crate::Mtu; fn f() { crate::Mtu::new() }"),
+        (
             "plan/mod.rs",
             "use crate::addr::Mtu; use self::step::Step; use super::errno::Errno;",
         ),
@@ -84,7 +89,7 @@ fn arrows_upwards_are_found_however_they_are_written() {
         ),
         (
             "driver/mod.rs",
-            "use crate::Error; macro_rules! m { () => { $crate::host::h() } }",
+            "use crate::Error; use crate::Shown; macro_rules! m { () => { $crate::host::h() } }",
         ),
         ("netlink/mod.rs", "use self::socket::Socket;"),
         ("netlink/socket.rs", "use super::route::Route;"),
@@ -101,6 +106,7 @@ fn arrows_upwards_are_found_however_they_are_written() {
         "src/plan/step.rs:2: plan uses crate::error::Y",
         "src/ipam/pool.rs:1: ipam uses crate::kernel::act",
         "src/driver/mod.rs:1: crate::Error is not in ORDER",
+        "src/driver/mod.rs:1: driver uses crate::Shown, and endpoint and network and host",
         "src/driver/mod.rs:1: driver uses crate::host::h",
         "src/netlink/mod.rs:1: netlink uses crate::netlink::socket::Socket",
         "src/errno.rs:1: errno uses crate::addr::Mtu",
