@@ -88,10 +88,7 @@ impl Network {
         };
         let spec = self.choose(container, &request, &admission, &place)?;
         let mut plan = self.plan_endpoint(container, &spec)?;
-        let newcomer = Member {
-            spec,
-            hosts: container.hosts_file().cloned(),
-        };
+        let newcomer = Member::new(spec, container.hosts_file().cloned());
         plan.extend(self.introductions(&newcomer));
         Ok(plan)
     }
@@ -170,10 +167,8 @@ impl Network {
 
     /// Names are published once the address works, and cannot fail but for hosts files.
     fn introduce(&self, endpoint: Endpoint) -> Result<Endpoint> {
-        let newcomer = Member {
-            spec: endpoint.spec.clone(),
-            hosts: endpoint.container.hosts_file().cloned(),
-        };
+        let hosts = endpoint.container.hosts_file().cloned();
+        let newcomer = Member::new(endpoint.spec.clone(), hosts);
         let _in_step = self.0.introductions.lock();
         let plan = Plan::from_iter(self.introductions(&newcomer));
         let introduced = self.0.host.kernel().apply(&plan, None);

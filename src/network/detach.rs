@@ -43,10 +43,8 @@ impl Network {
         self.0.records.remove(&endpoint.spec.id);
         let _in_step = self.0.introductions.lock();
         let hosts = endpoint.container.hosts_file().cloned();
-        let member = Member {
-            spec: endpoint.spec.clone(),
-            hosts,
-        };
+        let member = Member::new(endpoint.spec.clone(), hosts);
+        self.0.members.lock().part(&endpoint.spec.id);
         let introductions = Plan::from_iter(self.introductions(&member));
         let mut plan = Plan::with_container(endpoint.container.name().clone());
         plan.extend(

@@ -26,6 +26,23 @@ pub(crate) struct Members {
 pub(crate) struct Member {
     pub(crate) spec: EndpointSpec,
     pub(crate) hosts: Option<HostsFile>,
+    stay: Stay,
+}
+
+impl Member {
+    /// One who is there to stay.
+    pub(crate) fn new(spec: EndpointSpec, hosts: Option<HostsFile>) -> Self {
+        let stay = Stay::Staying;
+        Self { spec, hosts, stay }
+    }
+}
+
+/// Whether others are still told of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    Staying,
+    /// Its lines are being taken out of the others' hosts files: who comes now must not meet it.
+    Leaving,
 }
 
 /// Addresses that are held for a container on its way.
@@ -173,9 +190,19 @@ impl Members {
         self.there.retain(|member| member.spec.id != *endpoint);
     }
 
-    /// All that are there.
+    /// From now on nobody is told of it.
+    pub(crate) fn part(&mut self, endpoint: &EndpointId) {
+        let mut there = self.there.iter_mut();
+        if let Some(member) = there.find(|member| member.spec.id == *endpoint) {
+            member.stay = Stay::Leaving;
+        }
+    }
+
+    /// All that are there to stay.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.there.iter()
+        self.there
+            .iter()
+            .filter(|member| member.stay == Stay::Staying)
     }
 
     pub(crate) fn specs(&self) -> Vec<EndpointSpec> {
