@@ -191,7 +191,8 @@ impl Container {
         let hosts = config
             .hosts
             .map(|file| Hosts::make(file, &config.extra_hosts))
-            .transpose()?;
+            .transpose()
+            .map_err(|error| error.during(attempt))?;
         Ok(Self(Arc::new(Inner {
             identity: Identity {
                 id,
@@ -345,7 +346,11 @@ impl Hosts {
     fn make(file: HostsFile, extra: &[ExtraHost]) -> Result<Self> {
         let base = base_text(Loopback::Dual, extra);
         let origin = create_hosts(&file, &base).map_err(|errno| {
-            let doing = "write the first lines of the hosts file".to_owned();
+            let path = match &file {
+                HostsFile::At(path) => path.clone(),
+                HostsFile::InRoot(root) => root.join("etc/hosts"),
+            };
+            let doing = format!("write the first lines of {}", path.display());
             let fault = Fault::Kernel {
                 doing,
                 errno,
