@@ -4,3 +4,4 @@
 mod lab;
 
 mod connect;
+mod ready;
