@@ -198,13 +198,13 @@ fn an_address_that_returns_with_a_new_mac_is_reached_by_the_next_packet() {
     }
 }
 
-const MARK: &[u8] = b"the end of what is looked at";
-
 /// What passes by `watch` until a datagram of `from`'s comes there.
 fn passed(watch: &Wire, from: &Container, to: IpAddr) -> Vec<Frame> {
+    // with its own words, since an answer that nobody listens would quote them
+    let mark = format!("the end of what {} did", from.name());
     let sending = from.run(|| UdpSocket::bind("0.0.0.0:0")).unwrap().unwrap();
-    sending.send_to(MARK, (to, 9)).unwrap();
-    watch.until("the mark", |frame| frame.has_udp_payload(MARK))
+    sending.send_to(mark.as_bytes(), (to, 9)).unwrap();
+    watch.until("the mark", |frame| frame.has_udp_payload(mark.as_bytes()))
 }
 
 fn announced(frames: &[Frame], mac: MacAddr) -> (Vec<Ipv4Addr>, Vec<Ipv6Addr>) {
@@ -336,7 +336,7 @@ fn mtus(host: &Host, endpoint: &Endpoint) -> Option<[u64; 3]> {
 #[test]
 fn the_mtu_is_that_of_the_config_on_the_bridge_and_on_both_ends() {
     let host = lab::host();
-    for (number, bytes) in [(1, 68), (2, 1280), (3, 1500), (4, 9000), (5, 65535)] {
+    for (number, bytes) in [(2, 1280), (3, 1500), (4, 9000), (5, 65535)] {
         let config = NetworkConfig::bridge(format!("n{number}")).mtu(Mtu::new(bytes).unwrap());
         let network = host.create_network(config).unwrap();
         let container = lab::container("c");
