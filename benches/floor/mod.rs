@@ -156,7 +156,7 @@ fn transact(socket: &Socket, batch: &Batch) {
             let kind = u16::from_ne_bytes([rest[4], rest[5]]);
             assert_eq!(i32::from(kind), libc::NLMSG_ERROR, "an answer");
             let sequence = number(8);
-            let errno = -number(16).cast_signed();
+            let errno = -i32::from_ne_bytes(number(16).to_ne_bytes());
             assert_eq!(
                 errno, 0,
                 "the kernel refused message {sequence} of the floor"

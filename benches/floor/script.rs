@@ -214,7 +214,10 @@ impl Batch {
                         b.identity(&veth.peer.name, veth.peer_mac, veth.mtu);
                         b.one_queue();
                         if let Some(namespace) = container {
-                            b.number(IFLA_NET_NS_FD, namespace.as_raw_fd().cast_unsigned());
+                            b.number(
+                                IFLA_NET_NS_FD,
+                                u32::try_from(namespace.as_raw_fd()).unwrap_or_default(),
+                            );
                         }
                     });
                 });

@@ -12,6 +12,7 @@ mod perform;
 mod random;
 mod reap;
 mod resolv;
+mod settle;
 
 use std::sync::Arc;
 

@@ -1,17 +1,15 @@
 //! One plan on its way through the kernel: steps are gathered into as few sends as their order
 //! allows, and each is known as done, refused or unknown afterwards.
 
-use std::time::{Duration, Instant};
-
 use super::doorway::Doorway;
 use super::inject::{Moment, Strike};
 use super::netns::{Netns, Visit};
-use super::{Kernel, explain, files};
+use super::{Kernel, explain, files, settle};
 use crate::addr::LinkIndex;
 use crate::errno::Errno;
 use crate::error::{Fault, Result};
 use crate::netlink::frame::{Refusal, Request};
-use crate::netlink::socket::{DEADLINE, Outcome};
+use crate::netlink::socket::Outcome;
 use crate::netlink::{address, link, read, route};
 use crate::plan::{ALIAS_MARK, Link, Plan, Side, Step, Switch};
 use crate::snapshot::LinkState;
@@ -84,6 +82,9 @@ impl<'k> Run<'k> {
                 progress.note(step, outcome);
             }
             start = end;
+        }
+        if progress.failure.is_none() {
+            self.settle(steps, &mut progress);
         }
         progress
     }
@@ -201,7 +202,9 @@ impl<'k> Run<'k> {
     fn perform_alone(&mut self, step: &Step) -> std::result::Result<(), Refusal> {
         match step {
             Step::SetSysctl { side, key, value } => self.side(*side)?.set_sysctl(key, *value),
-            Step::AwaitForwarding { link } => self.await_forwarding(link),
+            Step::AwaitForwarding { link } => {
+                settle::until_forwarding(&mut self.side(link.side)?.route, link.index)
+            }
             Step::EditHosts(edit) => files::edit_hosts(edit).map_err(Refusal::from),
             Step::DeleteLink { link } => self.delete_link(link),
             _ => Ok(()),
@@ -237,26 +240,27 @@ impl<'k> Run<'k> {
         reaper.delete((&namespace, &mut doorway.route), deletion, links)
     }
 
-    /// A port without carrier does not forward yet: the bridge hears of carrier a moment after the
-    /// far end is up.
-    fn await_forwarding(&mut self, port: &Link) -> std::result::Result<(), Refusal> {
-        let deadline = Instant::now() + DEADLINE;
-        let doorway = self.side(port.side)?;
-        loop {
-            let state = doorway
-                .route
-                .get(link::get(port.index), &read::PORT_FORWARDS)?;
-            if state == Some(true) {
-                return Ok(());
+    /// IPv6 addresses of the steps that were done are not announced as usable before they are.
+    fn settle(&mut self, steps: &[Step], progress: &mut Progress) {
+        for index in progress.done.clone() {
+            let Some(Step::AddAddress { link, address }) = steps.get(index) else {
+                continue;
+            };
+            let std::net::IpAddr::V6(address) = address.addr() else {
+                continue;
+            };
+            let side = self.side(link.side);
+            let listens = side.and_then(|doorway| {
+                settle::until_listening(&mut doorway.route, link.index, address)
+            });
+            if let Err(refusal) = listens {
+                let failure = Failure {
+                    step: index,
+                    refusal,
+                };
+                progress.failure.get_or_insert(failure);
+                return;
             }
-            if Instant::now() > deadline {
-                let words = Some("the bridge does not forward for this port".to_owned());
-                return Err(Refusal {
-                    errno: Errno::ETIMEDOUT,
-                    words,
-                });
-            }
-            std::thread::sleep(Duration::from_micros(20));
         }
     }
 

@@ -7,4 +7,5 @@ mod addresses;
 mod bad_input;
 mod connect;
 mod names;
+mod ready;
 mod scratch;
