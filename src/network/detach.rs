@@ -61,16 +61,19 @@ pub(crate) fn detach_together(endpoints: &[Endpoint]) -> Result<()> {
         .map(|endpoint| endpoint.network.withdraw(endpoint))
         .collect();
     let mut links: Vec<Link> = Vec::new();
-    let mut rest = Plan::new();
     for endpoint in endpoints {
+        let mut rest = Plan::with_container(endpoint.container.name().clone());
         for step in endpoint.plan.undo(endpoint.plan.steps().len()).steps() {
             match step {
                 Step::DeleteLink { link } if link.side == Side::Host => links.push(link.clone()),
                 step => rest.push(step.clone()),
             }
         }
+        if !rest.is_empty() {
+            let namespace = Some(endpoint.container.netns());
+            results.push(host.kernel().take_back(&rest, namespace));
+        }
     }
-    results.push(host.kernel().take_back(&rest, None));
     results.push(host.kernel().delete_together(&links));
     let left = join(results);
     for endpoint in endpoints {
