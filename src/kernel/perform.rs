@@ -101,7 +101,7 @@ impl<'k> Run<'k> {
             });
             let refusal = match outcome.flatten() {
                 Some(Outcome::Done) => continue,
-                Some(Outcome::Refused(refusal)) if refusal.errno.is_absence() => continue,
+                Some(Outcome::Refused(refusal)) if is_gone(step, refusal.errno) => continue,
                 Some(Outcome::Refused(refusal)) => refusal,
                 Some(Outcome::Unknown(errno)) => errno.into(),
                 None => Errno::EBUSY.into(),
@@ -130,6 +130,18 @@ impl<'k> Run<'k> {
     }
 
     pub(super) fn delete_together(&mut self, links: &[Link]) -> std::result::Result<(), Refusal> {
+        match self.kernel.shared.injector.strike() {
+            None => self.delete_group(links),
+            Some(Strike { errno, moment }) => {
+                if moment == Moment::After {
+                    self.delete_group(links)?;
+                }
+                Err(errno.into())
+            }
+        }
+    }
+
+    fn delete_group(&mut self, links: &[Link]) -> std::result::Result<(), Refusal> {
         let indexes: Vec<LinkIndex> = links.iter().map(|link| link.index).collect();
         // a number that nobody else uses: 31 random bits, above all that people choose by hand
         let group = random_group()?;
@@ -374,6 +386,15 @@ fn message_side(step: &Step) -> Option<Side> {
         | Step::EditHosts(_)
         | Step::DeleteLink { .. } => None,
         _ => step.side(),
+    }
+}
+
+/// Whether the refusal of a step that takes something back says that it is gone already.
+fn is_gone(step: &Step, errno: Errno) -> bool {
+    match step {
+        // lines that only go do not miss their file; there is no directory for those that come
+        Step::EditHosts(edit) => errno == Errno::ENOENT && !edit.add.is_empty(),
+        _ => errno.is_absence(),
     }
 }
 

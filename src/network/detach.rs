@@ -59,16 +59,19 @@ pub(super) fn detach_together(kernel: &Kernel, endpoints: &[Endpoint]) -> Result
         .map(|endpoint| endpoint.network.withdraw(endpoint))
         .collect();
     let mut links: Vec<Link> = Vec::new();
-    let mut rest = Plan::new();
     for endpoint in endpoints {
+        let mut rest = Plan::with_container(endpoint.container.name().clone());
         for step in endpoint.plan.undo(endpoint.plan.steps().len()).steps() {
             match step {
                 Step::DeleteLink { link } if link.side == Side::Host => links.push(link.clone()),
                 step => rest.push(step.clone()),
             }
         }
+        if !rest.is_empty() {
+            let namespace = Some(endpoint.container.netns());
+            results.push(kernel.take_back(&rest, namespace));
+        }
     }
-    results.push(kernel.take_back(&rest, None));
     results.push(kernel.delete_together(&links));
     let left = join(results);
     for endpoint in endpoints {

@@ -106,7 +106,7 @@ impl Network {
     ///
     /// # Errors
     /// Containers are still connected ([`Error::is_in_use`]), or the kernel refused; what could not
-    /// be taken back is in [`Error::left_behind`].
+    /// be taken back is in [`Error::left_behind`], and the network can be removed again.
     pub fn remove(&self) -> Result<()> {
         let operation = operation!("remove network", self.name());
         self.try_remove().map_err(|error| {
@@ -129,9 +129,11 @@ impl Network {
             };
             return Err(Error::of("", vec![fault]));
         }
-        let _was = std::mem::replace(&mut *life, Life::Removed);
+        let former = std::mem::replace(&mut *life, Life::Removed);
         drop(life);
-        self.0.take_back()
+        self.0.take_back().inspect_err(|_| {
+            *self.0.life.lock() = former;
+        })
     }
 
     /// Leaves the network as it is when the process ends, and returns what was chosen. It then ends
