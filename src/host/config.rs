@@ -57,8 +57,8 @@ impl HostConfig {
         self
     }
 
-    /// Where automatic subnets come from. Default: Docker's local pools, then 8,192 networks of
-    /// `10.224.0.0/11`, and for IPv6 a random prefix of rfc4193 for each host that is opened.
+    /// Where automatic subnets come from. Default: those of [`AddressPools`], and for IPv6 a random
+    /// prefix of rfc4193 for each host that is opened.
     #[must_use]
     pub fn address_pools(mut self, pools: AddressPools) -> Self {
         self.pools = Some(pools);
@@ -87,7 +87,7 @@ impl HostConfig {
         self
     }
 
-    /// The file whose name servers no automatic subnet may cover. Default: `/etc/resolv.conf`. A
+    /// The file whose name servers no subnet may cover. Default: `/etc/resolv.conf`. A
     /// file that is not there has none.
     #[must_use]
     pub fn resolv_conf(mut self, path: impl Into<PathBuf>) -> Self {

@@ -82,6 +82,7 @@ impl Network {
         let placed = take_place(container, &request, &mut faults);
         let mut trial = self.0.members.lock().clone();
         let network = (&self.0.spec, self.ports_max());
+        faults.extend(self.gone(*self.0.life.lock()));
         let admitted = trial.admit(container.name(), &request, network, &mut faults);
         let (Some(place), Some(admission)) = (placed, admitted) else {
             return Err(Error::of(attempt(), faults));
@@ -123,6 +124,11 @@ impl Network {
         }
     }
 
+    fn gone(&self, life: Life) -> Option<Fault> {
+        let name = self.name().to_string();
+        (life == Life::Removed).then_some(Fault::NetworkNotFound { name })
+    }
+
     fn admit(
         &self,
         container: &Container,
@@ -130,11 +136,7 @@ impl Network {
         faults: &mut Vec<Fault>,
     ) -> Option<Admission> {
         let life = self.0.life.lock();
-        if *life == Life::Removed {
-            let name = self.name().to_string();
-            faults.push(Fault::NetworkNotFound { name });
-            return None;
-        }
+        faults.extend(self.gone(*life));
         let mut members = self.0.members.lock();
         let network = (&self.0.spec, self.ports_max());
         members.admit(container.name(), request, network, faults)
