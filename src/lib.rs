@@ -1,11 +1,66 @@
-//! bridgework
+//! Docker's container networking inside your own process: bridges, veth pairs, addresses and
+//! names, driven directly by netlink. No daemon, no subprocess, no shell, no C.
+//!
+//! ```no_run
+//! use bridgework::{Container, EndpointConfig, Host, NetworkConfig};
+//!
+//! fn main() -> Result<(), bridgework::Error> {
+//!     let host = Host::isolated()?; // or Host::open() for the machine's own network
+//!     let network = host.create_network(NetworkConfig::bridge("hmall"))?;
+//!     let mysql = Container::isolated("mysql")?;
+//!     let app = Container::of_pid("app", 4711)?;
+//!
+//!     let at_mysql = network.connect_with(&mysql, EndpointConfig::new().alias("db"))?;
+//!     let at_app = network.connect(&app)?; // the first packet either way gets through
+//!     println!("app ({}) finds db at {}", at_app.ip(), at_mysql.ip());
+//!
+//!     at_app.disconnect()?; // the address, the name and the traffic are gone
+//!     Ok(()) // mysql is disconnected and the network removed as their handles are dropped
+//! }
+//! ```
+//!
+//! # The nouns
+//!
+//! A [`Host`] is the side that has the bridges: the machine, or a private namespace in its place. A
+//! [`Container`] is a name and a network namespace, a [`Netns`]. A [`Network`] is a group of
+//! containers that can talk, made on a host from a [`NetworkConfig`]. An [`Endpoint`] is one
+//! container's place in one network, made from an [`EndpointConfig`]. What was chosen for either is
+//! a [`spec`]. A [`driver`] turns specs into a [`plan`]: steps, each of them one change to the
+//! kernel, that print as the lines you would type. The [`kernel`] performs a plan, or takes it back.
+//! A network's [records](resolver::Records) know its containers' names. [`Bridge`], [`VethPair`]
+//! and [`Device`] are the parts alone. All verbs fail with an [`Error`].
+//!
+//! # What holds everywhere
+//!
+//! - All of a request is checked, and all that is wrong with it reported, before the kernel is asked.
+//! - A verb does all of it or nothing. What could not be taken back is in [`Error::left_behind`].
+//! - Handles are RAII: dropping one takes back what it stands for. `persist` keeps it.
+//! - A verb that removes accepts what is gone already, so that it may be repeated.
+//! - The calling thread never changes its namespace, and the process never forks. There is no
+//!   global state, no environment variable and no signal handler.
+//! - Every handle is `Send + Sync`; verbs block, for about a millisecond.
+//! - IPv6 is never treated worse than IPv4.
+//!
+//! # Limits
+//!
+//! Linux 4.20 or later with `/proc` mounted. A bridge has at most 1023 ports. NAT, published ports,
+//! isolation between networks, the DNS server and a store that survives the process are not here
+//! yet. A process that forks must open its hosts anew.
+//!
+//! # Features
+//!
+//! Both are off by default and additive. `serde`: configs, specs and values as text forms.
+//! `tracing`: a span for each verb with network, container and namespace, and an event for each
+//! refusal with its errno.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod addr;
 pub mod config;
 mod container;
 mod device;
 pub mod driver;
-mod endpoint;
 mod errno;
 mod error;
 mod host;
@@ -19,13 +74,34 @@ pub mod sandbox;
 pub mod snapshot;
 pub mod spec;
 mod trace;
-pub use addr::*;
+
+pub use addr::{
+    ContainerId, ContainerName, EndpointId, Family, HostName, LinkIndex, LinkName, MacAddr, Mtu,
+    NetworkId, NetworkName, ParseError, Subnet,
+};
 pub use config::{EndpointConfig, HostsScope, MacPolicy, NetworkConfig};
 pub use container::{Container, ContainerConfig};
 pub use device::{Bridge, BridgeConfig, Device, VethConfig, VethPair};
-pub use endpoint::Endpoint;
 pub use errno::Errno;
 pub use error::{Error, Fault, FaultClass, Obstacle, Occupant, Result};
 pub use host::{Host, HostConfig};
 pub use kernel::{FaultInjector, Netns};
-pub use network::Network;
+pub use network::{Draft, Endpoint, Network};
+
+#[doc = include_str!("architecture.md")]
+pub mod _architecture {}
+
+#[doc = include_str!("../CHANGELOG.md")]
+pub mod _changelog {}
+
+/// The README's programs are compiled with the tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
+/// The readers of what the kernel sends, for a fuzzer.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_netlink(bytes: &[u8]) {
+    netlink::fuzz(bytes);
+}

@@ -52,7 +52,7 @@ pub struct NetworkSpec {
 pub struct NetworkRange {
     /// The subnet.
     pub subnet: Subnet,
-    /// The gateway: an address of the network's own link. `None` where the subnet has no room.
+    /// The gateway: an address of the network's own link, if it has one there.
     pub gateway: Option<IpAddr>,
     /// The part of the subnet that automatic addresses come from, if not all of it.
     pub range: Option<Subnet>,

@@ -1,38 +1,44 @@
 //! A span for each operation, where the feature `tracing` is on; nothing at all where it is off.
 
-/// Enters a span of that name until the end of the enclosing scope, with the network, the
-/// container and its namespace where they are given.
 #[cfg(feature = "tracing")]
+use crate::errno::Errno;
+use crate::error::Error;
+
+/// An operation under way. Its span ends when this is dropped.
+pub(crate) struct Operation {
+    #[cfg(feature = "tracing")]
+    pub(crate) span: tracing::span::EnteredSpan,
+}
+
+impl Operation {
+    /// Notes in the span that the operation was refused, with the errno where there is one.
+    pub(crate) fn refused(&self, error: Error) -> Error {
+        #[cfg(feature = "tracing")]
+        {
+            self.span.record("errno", error.errno().map(Errno::raw));
+            self.span.record("error", tracing::field::display(&error));
+        }
+        error
+    }
+}
+
+/// Begins an operation of that name on a network, and with a container and its namespace where one
+/// is given.
 macro_rules! operation {
-    ($name:literal, network = $network:expr) => {
-        let _span = tracing::info_span!(target: "bridgework", $name, network = %$network).entered();
+    ($name:literal, $network:expr $(, $container:expr)?) => {
+        crate::trace::Operation {
+            #[cfg(feature = "tracing")]
+            span: tracing::info_span!(
+                target: "bridgework",
+                $name,
+                network = %$network,
+                $(container = %$container.name(), namespace = $container.netns().inode(),)?
+                errno = tracing::field::Empty,
+                error = tracing::field::Empty,
+            )
+            .entered(),
+        }
     };
-    ($name:literal, network = $network:expr, container = $container:expr) => {
-        let _span = tracing::info_span!(
-            target: "bridgework",
-            $name,
-            network = %$network,
-            container = %$container.name(),
-            namespace = $container.netns().inode(),
-        )
-        .entered();
-    };
 }
-
-#[cfg(not(feature = "tracing"))]
-macro_rules! operation {
-    ($name:literal, network = $network:expr) => {};
-    ($name:literal, network = $network:expr, container = $container:expr) => {};
-}
-
-/// Tells of an error that is about to be returned, with its errno where it has one.
-#[cfg(feature = "tracing")]
-pub(crate) fn refused(error: &crate::Error) {
-    let errno = error.errno().map_or(0, crate::Errno::raw);
-    tracing::warn!(target: "bridgework", errno, %error, "refused");
-}
-
-#[cfg(not(feature = "tracing"))]
-pub(crate) fn refused(_error: &crate::Error) {}
 
 pub(crate) use operation;

@@ -132,6 +132,11 @@ impl ParseError {
         Self { kind, text, reason }
     }
 
+    /// The same error, of the text that the caller gave.
+    pub(super) fn quoting(self, text: &str) -> Self {
+        Self::new(self.kind, text, self.reason)
+    }
+
     /// What the text was parsed as.
     #[must_use]
     pub fn kind(&self) -> ValueKind {
@@ -158,6 +163,22 @@ impl fmt::Display for ParseError {
 }
 
 impl std::error::Error for ParseError {}
+
+/// A number in decimal digits, made into a value by `new`. One too large for 32 bits counts as the
+/// largest of them, so that it is `new` that says what the range is.
+pub(super) fn parse_number<T>(
+    kind: ValueKind,
+    text: &str,
+    new: fn(u32) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    let error = |reason| ParseError::new(kind, text, reason);
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(error(Reason::Malformed {
+            expected: "a number",
+        }));
+    }
+    new(text.parse().unwrap_or(u32::MAX)).map_err(|e| e.quoting(text))
+}
 
 /// `TryFrom` of text and of bytes for a value that has `FromStr` and `Display`; with the feature
 /// `serde` also its form there, which is its text, or for a number the number.

@@ -9,7 +9,8 @@ use super::Driver;
 use crate::addr::Mtu;
 use crate::error::Fault;
 use crate::plan::{
-    ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Route, Side, Step, Switch, Sysctl, VethStep,
+    ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Route, Side, Step, Switch, Sysctl,
+    VethStep,
 };
 use crate::snapshot::Snapshot;
 use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec};
@@ -38,7 +39,11 @@ impl Driver for BridgeDriver {
             mtu: network.mtu,
             options: network.bridge.clone(),
         });
-        let alias = format!("bridgework network {} {}", network.name, network.id.short());
+        let alias = format!(
+            "{ALIAS_MARK} network {} {}",
+            network.name,
+            network.id.short()
+        );
         plan.push(Step::SetAlias {
             link: bridge.clone(),
             alias,
@@ -84,7 +89,7 @@ fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
     };
     let EndpointSpec { container, id, .. } = endpoint;
     let alias = format!(
-        "bridgework endpoint {container} on {} {}",
+        "{ALIAS_MARK} endpoint {container} on {} {}",
         network.name,
         id.short()
     );

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkId, Subnet};
 use crate::config::{FamilyRequest, NetworkConfig, NetworkRequest};
-use crate::container::random_bytes;
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Obstacle, Occupant, Result};
 use crate::ipam::{Owner, Pool, Wanted, check_subnet};
-use crate::kernel::read_nameservers;
-use crate::network::{Members, Network};
+use crate::kernel::{random_bytes, read_nameservers};
+use crate::network::{Draft, Members, Network, Registered};
 use crate::plan::{Link, Plan, Side};
 use crate::snapshot::Snapshot;
 use crate::spec::{NetworkRange, NetworkSpec};
+use crate::trace::operation;
 
-use super::{Host, Registered};
+use super::Host;
 
 /// A bridge is named by the network's id; if that name is taken, another id is tried this often.
 const ID_TRIES: usize = 4;
@@ -39,32 +39,30 @@ impl Host {
     /// # Ok(()) }
     /// ```
     pub fn create_network(&self, config: NetworkConfig) -> Result<Network> {
-        crate::trace::operation!("create network", network = config.name());
-        let created = self.try_create(&config);
-        created.map_err(|error| {
-            let error = error.during(format!("create network {}", config.name()));
-            crate::trace::refused(&error);
-            error
+        let operation = operation!("create network", config.name());
+        self.try_create(&config).map_err(|error| {
+            operation.refused(error.during(format!("create network {}", config.name())))
         })
     }
 
-    /// What [`create_network`](Self::create_network) would do, as steps that print as the lines an
-    /// operator would type. Nothing is changed; ids are random, so that names derived from them
-    /// come out otherwise the next time.
+    /// The network on paper: the plans of [`create_network`](Self::create_network) and of
+    /// connecting, of which nothing is performed. The name and the subnets stay free.
     ///
     /// # Errors
     /// As for [`create_network`](Self::create_network), as far as the kernel need only be read.
-    pub fn plan_network(&self, config: &NetworkConfig) -> Result<Plan> {
-        let attempt = format!("plan network {}", config.name());
-        let planned = self.prepare(config).and_then(|prepared| {
+    pub fn draft_network(&self, config: &NetworkConfig) -> Result<Draft> {
+        let attempt = format!("draft network {}", config.name());
+        let drafted = self.prepare(config).and_then(|prepared| {
             prepared.registered.cancel();
             let spec = prepared.spec()?;
-            prepared
+            let plan = prepared
                 .driver
                 .create(&spec, &prepared.snapshot)
-                .map_err(alone)
+                .map_err(alone)?;
+            let members = Members::new(&spec.name, prepared.pools);
+            Ok(Draft::new(spec, prepared.driver, plan, members))
         });
-        planned.map_err(|error| error.during(attempt))
+        drafted.map_err(|error| error.during(attempt))
     }
 
     fn try_create(&self, config: &NetworkConfig) -> Result<Network> {
@@ -75,12 +73,12 @@ impl Host {
         }
         let (spec, plan) = made?;
         let members = Members::new(&spec.name, prepared.pools);
-        let host = self.clone();
+        let kernel = self.kernel().clone();
         let network = Network::new(
             spec,
             prepared.driver,
             plan,
-            host,
+            kernel,
             members,
             prepared.registered,
         );

@@ -49,9 +49,9 @@ impl Doorway {
     pub(super) fn snapshot(&mut self) -> std::result::Result<Snapshot, Refusal> {
         let route = &mut self.route;
         let mut snapshot = Snapshot {
-            links: route.dump(link::dump(), (read::kind::LINK, read::link))?,
-            addresses: route.dump(address::dump(), (read::kind::ADDRESS, read::address_state))?,
-            routes: route.dump(route::dump(), (read::kind::ROUTE, read::route))?,
+            links: route.dump(link::dump(), &read::LINK)?,
+            addresses: route.dump(address::dump(), &read::ADDRESS)?,
+            routes: route.dump(route::dump(), &read::ROUTE)?,
         };
         snapshot.links.sort_by_key(|link| link.index);
         snapshot.addresses.sort();

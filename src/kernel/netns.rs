@@ -159,16 +159,15 @@ impl Netns {
     /// As `enter`, without waiting for the end.
     pub(super) fn start<T: Send + 'static>(
         &self,
-        act: impl FnOnce() -> T + Send + 'static,
-    ) -> std::result::Result<JoinHandle<std::result::Result<T, Errno>>, Errno> {
+        act: impl FnOnce() -> std::result::Result<T, Errno> + Send + 'static,
+    ) -> std::result::Result<Visit<T>, Errno> {
         let inside = self.clone();
         let body = move || {
             setns(inside.as_fd(), CloneFlags::CLONE_NEWNET)?;
-            Ok(act())
+            act()
         };
-        small_thread()
-            .spawn(body)
-            .map_err(|error| Errno::from(&error))
+        let handle = small_thread().spawn(body);
+        handle.map(Visit).map_err(|error| Errno::from(&error))
     }
 
     /// What the namespace has: links, addresses, routes.
@@ -267,6 +266,17 @@ impl Eq for Netns {}
 impl fmt::Debug for Netns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Netns({}, net:[{}])", self.label(), self.inode())
+    }
+}
+
+/// A thread that is inside a namespace.
+#[derive(Debug)]
+pub(super) struct Visit<T>(JoinHandle<std::result::Result<T, Errno>>);
+
+impl<T> Visit<T> {
+    /// What it brings back.
+    pub(super) fn end(self) -> std::result::Result<T, Errno> {
+        self.0.join().unwrap_or(Err(Errno::EIO))
     }
 }
 

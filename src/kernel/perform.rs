@@ -1,12 +1,11 @@
 //! One plan on its way through the kernel: steps are gathered into as few sends as their order
 //! allows, and each is known as done, refused or unknown afterwards.
 
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::doorway::Doorway;
 use super::inject::{Moment, Strike};
-use super::netns::Netns;
+use super::netns::{Netns, Visit};
 use super::{Kernel, explain, files};
 use crate::addr::LinkIndex;
 use crate::errno::Errno;
@@ -14,7 +13,8 @@ use crate::error::{Fault, Result};
 use crate::netlink::frame::{Refusal, Request};
 use crate::netlink::socket::{DEADLINE, Outcome};
 use crate::netlink::{address, link, read, route};
-use crate::plan::{Link, Plan, Side, Step, Switch};
+use crate::plan::{ALIAS_MARK, Link, Plan, Side, Step, Switch};
+use crate::snapshot::LinkState;
 
 /// How far a plan got.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ struct Far<'k> {
 
 enum Opening {
     Ahead,
-    Underway(JoinHandle<std::result::Result<std::result::Result<Doorway, Errno>, Errno>>),
+    Underway(Visit<Doorway>),
     Open(Doorway),
 }
 
@@ -124,8 +124,7 @@ impl<'k> Run<'k> {
     pub(super) fn explain(&mut self, plan: &Plan, failure: &Failure) -> Fault {
         explain::step(plan, failure, |named: &Link| {
             let side = self.side(named.side)?;
-            side.route
-                .get(link::get_named(&named.name), (read::kind::LINK, read::link))
+            side.route.get(link::get_named(&named.name), &read::LINK)
         })
     }
 
@@ -204,11 +203,23 @@ impl<'k> Run<'k> {
             Step::SetSysctl { side, key, value } => self.side(*side)?.set_sysctl(key, *value),
             Step::AwaitForwarding { link } => self.await_forwarding(link),
             Step::EditHosts(edit) => files::edit_hosts(edit).map_err(Refusal::from),
-            Step::DeleteLink { link } => {
-                self.delete(link.side, link::delete(link.index), &[link.index])
-            }
+            Step::DeleteLink { link } => self.delete_link(link),
             _ => Ok(()),
         }
+    }
+
+    /// A link that has our index but neither our name nor our mark is somebody else's; ours is
+    /// gone.
+    fn delete_link(&mut self, doomed: &Link) -> std::result::Result<(), Refusal> {
+        let route = &mut self.side(doomed.side)?.route;
+        let found = route.get(link::get(doomed.index), &read::LINK)?;
+        let is_ours = |state: LinkState| {
+            state.name == doomed.name.as_str() || state.alias.starts_with(ALIAS_MARK)
+        };
+        if !found.is_some_and(is_ours) {
+            return Ok(());
+        }
+        self.delete(doomed.side, link::delete(doomed.index), &[doomed.index])
     }
 
     fn delete(
@@ -232,10 +243,9 @@ impl<'k> Run<'k> {
         let deadline = Instant::now() + DEADLINE;
         let doorway = self.side(port.side)?;
         loop {
-            let state = doorway.route.get(
-                link::get(port.index),
-                (read::kind::LINK, read::port_forwards),
-            )?;
+            let state = doorway
+                .route
+                .get(link::get(port.index), &read::PORT_FORWARDS)?;
             if state == Some(true) {
                 return Ok(());
             }
@@ -300,8 +310,8 @@ impl<'k> Run<'k> {
             return;
         };
         if matches!(far.doorway, Opening::Ahead) {
-            if let Ok(handle) = far.namespace.start(Doorway::open) {
-                far.doorway = Opening::Underway(handle);
+            if let Ok(visit) = far.namespace.start(Doorway::open) {
+                far.doorway = Opening::Underway(visit);
             }
         }
     }
@@ -318,12 +328,8 @@ impl Far<'_> {
     fn doorway(&mut self) -> std::result::Result<&mut Doorway, Refusal> {
         let opened = match std::mem::replace(&mut self.doorway, Opening::Ahead) {
             Opening::Open(doorway) => doorway,
-            Opening::Underway(handle) => handle.join().map_err(|_| Errno::EIO)???,
-            Opening::Ahead => self
-                .namespace
-                .start(Doorway::open)?
-                .join()
-                .map_err(|_| Errno::EIO)???,
+            Opening::Underway(visit) => visit.end()?,
+            Opening::Ahead => self.namespace.start(Doorway::open)?.end()?,
         };
         self.doorway = Opening::Open(opened);
         match &mut self.doorway {

@@ -45,6 +45,7 @@ impl Reaper {
             let result = RouteSocket::open().map_err(Refusal::from);
             // nobody listens any more once the link is gone
             let _heard = report.send(result.and_then(|mut socket| socket.call(request)));
+            Ok(())
         })?;
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -75,7 +76,7 @@ impl Drop for Waiting {
 
 fn all_gone(socket: &mut RouteSocket, links: &[LinkIndex]) -> Result<bool, Refusal> {
     for &index in links {
-        match socket.get(link::get(index), (read::kind::LINK, read::link)) {
+        match socket.get(link::get(index), &read::LINK) {
             Err(refusal) if refusal.errno.is_absence() => {}
             Err(refusal) => return Err(refusal),
             Ok(_) => return Ok(false),

@@ -35,6 +35,30 @@ const RTA_PRIORITY: u16 = 6;
 const RTA_TABLE: u16 = 15;
 const RTM_F_CLONED: u32 = 0x200;
 
+/// How to read the objects of one message type (`RTM_NEW…`).
+#[derive(Debug)]
+pub(crate) struct Reader<T> {
+    pub(crate) kind: u16,
+    pub(crate) read: fn(&[u8]) -> Option<T>,
+}
+
+pub(crate) const LINK: Reader<LinkState> = Reader {
+    kind: libc::RTM_NEWLINK,
+    read: link,
+};
+pub(crate) const PORT_FORWARDS: Reader<bool> = Reader {
+    kind: libc::RTM_NEWLINK,
+    read: port_forwards,
+};
+pub(crate) const ADDRESS: Reader<AddressState> = Reader {
+    kind: libc::RTM_NEWADDR,
+    read: address,
+};
+pub(crate) const ROUTE: Reader<RouteState> = Reader {
+    kind: libc::RTM_NEWROUTE,
+    read: route,
+};
+
 const LINK_HEADER_BYTES: usize = 16;
 const ADDRESS_HEADER_BYTES: usize = 8;
 const ROUTE_HEADER_BYTES: usize = 12;
@@ -47,7 +71,7 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..end]).into_owned()
 }
 
-fn address(value: &[u8]) -> Option<IpAddr> {
+fn ip(value: &[u8]) -> Option<IpAddr> {
     match value.len() {
         4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?).into()),
         16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?).into()),
@@ -56,7 +80,7 @@ fn address(value: &[u8]) -> Option<IpAddr> {
 }
 
 /// A link, from the body of `RTM_NEWLINK`.
-pub(crate) fn link(body: &[u8]) -> Option<LinkState> {
+fn link(body: &[u8]) -> Option<LinkState> {
     let flags = u32_at(body, 8)?;
     let rest = body.get(LINK_HEADER_BYTES..)?;
     let number = |kind| find(rest, kind).and_then(|value| u32_at(value, 0));
@@ -75,18 +99,18 @@ pub(crate) fn link(body: &[u8]) -> Option<LinkState> {
 }
 
 /// Whether the port that the body of `RTM_NEWLINK` tells of forwards; `None` if it is no port.
-pub(crate) fn port_forwards(body: &[u8]) -> Option<bool> {
+fn port_forwards(body: &[u8]) -> Option<bool> {
     let nested = find(body.get(LINK_HEADER_BYTES..)?, IFLA_LINKINFO)?;
     let state = find(find(nested, IFLA_INFO_SLAVE_DATA)?, IFLA_BRPORT_STATE)?;
     Some(state.first() == Some(&BR_STATE_FORWARDING))
 }
 
 /// An address, from the body of `RTM_NEWADDR`.
-pub(crate) fn address_state(body: &[u8]) -> Option<AddressState> {
+fn address(body: &[u8]) -> Option<AddressState> {
     let prefix_len = *body.get(1)?;
     let rest = body.get(ADDRESS_HEADER_BYTES..)?;
     let value = find(rest, IFA_LOCAL).or_else(|| find(rest, IFA_ADDRESS))?;
-    let address = IpNet::new(address(value)?, prefix_len).ok()?;
+    let address = IpNet::new(ip(value)?, prefix_len).ok()?;
     Some(AddressState {
         link: u32_at(body, 4)?,
         address,
@@ -94,7 +118,7 @@ pub(crate) fn address_state(body: &[u8]) -> Option<AddressState> {
 }
 
 /// A route, from the body of `RTM_NEWROUTE`; `None` for other families and for cached ones.
-pub(crate) fn route(body: &[u8]) -> Option<RouteState> {
+fn route(body: &[u8]) -> Option<RouteState> {
     let family = i32::from(*body.first()?);
     let prefix_len = *body.get(1)?;
     let rest = body.get(ROUTE_HEADER_BYTES..)?;
@@ -107,34 +131,13 @@ pub(crate) fn route(body: &[u8]) -> Option<RouteState> {
         _ => return None,
     };
     let number = |kind| find(rest, kind).and_then(|value| u32_at(value, 0));
-    let destination = find(rest, RTA_DST).and_then(address).unwrap_or(unspecified);
+    let destination = find(rest, RTA_DST).and_then(ip).unwrap_or(unspecified);
     Some(RouteState {
         destination: IpNet::new(destination, prefix_len).ok()?,
-        gateway: find(rest, RTA_GATEWAY).and_then(address),
+        gateway: find(rest, RTA_GATEWAY).and_then(ip),
         link: number(RTA_OIF),
         metric: number(RTA_PRIORITY).unwrap_or_default(),
         table: number(RTA_TABLE).or_else(|| body.get(4).map(|&table| table.into()))?,
         protocol: *body.get(5)?,
     })
-}
-
-/// The type of the object that a message tells of (`RTM_NEW…`).
-pub(crate) mod kind {
-    use nix::libc;
-
-    pub(crate) const LINK: u16 = libc::RTM_NEWLINK;
-    pub(crate) const ADDRESS: u16 = libc::RTM_NEWADDR;
-    pub(crate) const ROUTE: u16 = libc::RTM_NEWROUTE;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_body_is_no_object() {
-        assert_eq!(link(&[]), None);
-        assert_eq!(address_state(&[]), None);
-        assert_eq!(route(&[]), None);
-    }
 }

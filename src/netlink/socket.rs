@@ -12,6 +12,7 @@ use nix::sys::socket::{MsgFlags, NetlinkAddr, recvfrom, sendmsg, setsockopt};
 use nix::sys::time::TimeVal;
 
 use super::frame::{Body, Refusal, Request, encode, replies};
+use super::read::Reader;
 use crate::errno::Errno;
 
 /// The kernel answers within the send itself; whoever waits this long waits for nothing.
@@ -98,15 +99,15 @@ impl RouteSocket {
     pub(crate) fn get<T>(
         &mut self,
         request: Request,
-        (kind, read): (u16, fn(&[u8]) -> Option<T>),
+        reader: &Reader<T>,
     ) -> Result<Option<T>, Refusal> {
         let first = self.take_sequences(1);
         self.send(&encode(std::slice::from_ref(&request), first))?;
         let mut found = None;
         self.each_reply(first, |body| match body {
             Body::Object(of_kind, bytes) => {
-                if *of_kind == kind {
-                    found = read(bytes);
+                if *of_kind == reader.kind {
+                    found = (reader.read)(bytes);
                 }
                 Flow::Continue
             }
@@ -122,12 +123,12 @@ impl RouteSocket {
     pub(crate) fn dump<T>(
         &mut self,
         request: Request,
-        (kind, read): (u16, fn(&[u8]) -> Option<T>),
+        reader: &Reader<T>,
     ) -> Result<Vec<T>, Refusal> {
         let deadline = Instant::now() + DEADLINE;
         let request = [request];
         loop {
-            match self.try_dump(&request, (kind, read)) {
+            match self.try_dump(&request, reader) {
                 Ok(Some(objects)) => return Ok(objects),
                 Ok(None) => {}
                 Err(refusal) if refusal.errno == Errno::ENOBUFS => {}
@@ -143,15 +144,15 @@ impl RouteSocket {
     fn try_dump<T>(
         &mut self,
         request: &[Request],
-        (kind, read): (u16, fn(&[u8]) -> Option<T>),
+        reader: &Reader<T>,
     ) -> Result<Option<Vec<T>>, Refusal> {
         let first = self.take_sequences(1);
         self.send(&encode(request, first))?;
         let mut objects = Vec::new();
         let interrupted = self.each_reply(first, |body| match body {
             Body::Object(of_kind, bytes) => {
-                if *of_kind == kind {
-                    objects.extend(read(bytes));
+                if *of_kind == reader.kind {
+                    objects.extend((reader.read)(bytes));
                 }
                 Flow::Continue
             }

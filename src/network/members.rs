@@ -8,6 +8,7 @@ use crate::addr::{ContainerName, EndpointId, Family, NetworkName, Subnet};
 use crate::config::EndpointRequest;
 use crate::error::Fault;
 use crate::ipam::{Lease, Owner, Pool};
+use crate::kernel::BRIDGE_PORTS_MAX;
 use crate::plan::HostsFile;
 use crate::spec::{EndpointSpec, NetworkSpec};
 
@@ -17,6 +18,8 @@ pub(crate) struct Members {
     network: NetworkName,
     /// Those that are there, in the order in which they came.
     there: Vec<Member>,
+    /// Those whose names and lines are gone, and whose links are on their way out.
+    leaving: Vec<Member>,
     /// Those that are on their way.
     coming: BTreeSet<ContainerName>,
 }
@@ -26,23 +29,6 @@ pub(crate) struct Members {
 pub(crate) struct Member {
     pub(crate) spec: EndpointSpec,
     pub(crate) hosts: Option<HostsFile>,
-    stay: Stay,
-}
-
-impl Member {
-    /// One who is there to stay.
-    pub(crate) fn new(spec: EndpointSpec, hosts: Option<HostsFile>) -> Self {
-        let stay = Stay::Staying;
-        Self { spec, hosts, stay }
-    }
-}
-
-/// Whether others are still told of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stay {
-    Staying,
-    /// Its lines are being taken out of the others' hosts files: who comes now must not meet it.
-    Leaving,
 }
 
 /// Addresses that are held for a container on its way.
@@ -58,6 +44,7 @@ impl Members {
             pools,
             network: network.clone(),
             there: Vec::new(),
+            leaving: Vec::new(),
             coming: BTreeSet::new(),
         }
     }
@@ -68,7 +55,7 @@ impl Members {
         &mut self,
         container: &ContainerName,
         request: &EndpointRequest,
-        network: (&NetworkSpec, Option<usize>),
+        network: &NetworkSpec,
         faults: &mut Vec<Fault>,
     ) -> Option<Admission> {
         self.check_room(container, network, faults);
@@ -93,23 +80,22 @@ impl Members {
     fn check_room(
         &self,
         container: &ContainerName,
-        (network, ports_max): (&NetworkSpec, Option<usize>),
+        network: &NetworkSpec,
         faults: &mut Vec<Fault>,
     ) {
         let taken = self
-            .there
-            .iter()
+            .present()
             .any(|member| member.spec.container == *container);
         if taken || self.coming.contains(container) {
             let (container, network) = (container.clone(), self.network.clone());
             faults.push(Fault::EndpointExists { container, network });
         }
-        let ports = self.there.len() + self.coming.len();
-        if let Some(limit) = ports_max.filter(|&limit| ports >= limit) {
-            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let ports = self.present().count() + self.coming.len();
+        if ports >= ports_max(network) {
+            let bridge = network.link.name.clone();
             faults.push(Fault::BridgeFull {
-                bridge: network.link.name.clone(),
-                limit,
+                bridge,
+                limit: BRIDGE_PORTS_MAX,
             });
         }
     }
@@ -170,16 +156,24 @@ impl Members {
         self.there.push(member);
     }
 
-    /// The container has left, and its addresses are free.
-    pub(crate) fn dismiss(&mut self, endpoint: &EndpointId) {
-        let Some(at) = self
+    /// The container is leaving: the others know it no longer, but it still has its addresses.
+    pub(crate) fn withdraw(&mut self, endpoint: &EndpointId) {
+        let at = self
             .there
             .iter()
-            .position(|member| member.spec.id == *endpoint)
-        else {
+            .position(|member| member.spec.id == *endpoint);
+        self.leaving.extend(at.map(|at| self.there.remove(at)));
+    }
+
+    /// The container has left, and its addresses are free.
+    pub(crate) fn dismiss(&mut self, endpoint: &EndpointId) {
+        let at = self
+            .leaving
+            .iter()
+            .position(|member| member.spec.id == *endpoint);
+        let Some(member) = at.map(|at| self.leaving.remove(at)) else {
             return;
         };
-        let member = self.there.remove(at);
         for address in member.spec.addresses() {
             self.release(address.address.addr());
         }
@@ -187,22 +181,16 @@ impl Members {
 
     /// The container has left with something left behind: its addresses stay held.
     pub(crate) fn strike_off(&mut self, endpoint: &EndpointId) {
-        self.there.retain(|member| member.spec.id != *endpoint);
+        self.leaving.retain(|member| member.spec.id != *endpoint);
     }
 
-    /// From now on nobody is told of it.
-    pub(crate) fn part(&mut self, endpoint: &EndpointId) {
-        let mut there = self.there.iter_mut();
-        if let Some(member) = there.find(|member| member.spec.id == *endpoint) {
-            member.stay = Stay::Leaving;
-        }
+    fn present(&self) -> impl Iterator<Item = &Member> {
+        self.there.iter().chain(&self.leaving)
     }
 
-    /// All that are there to stay.
+    /// All that are there.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.there
-            .iter()
-            .filter(|member| member.stay == Stay::Staying)
+        self.there.iter()
     }
 
     pub(crate) fn specs(&self) -> Vec<EndpointSpec> {
@@ -215,8 +203,7 @@ impl Members {
     /// Whose endpoints keep the network from being removed.
     pub(crate) fn active(&self) -> Vec<(ContainerName, EndpointId)> {
         let there = self
-            .there
-            .iter()
+            .present()
             .map(|m| (m.spec.container.clone(), m.spec.id));
         let unborn = EndpointId::from_bytes([0; 32]);
         there
@@ -238,5 +225,13 @@ impl Members {
         for pool in self.pools.values_mut() {
             let _kept = pool.unreserve(name);
         }
+    }
+}
+
+/// Only a bridge has a limit to its ports that is known beforehand.
+fn ports_max(network: &NetworkSpec) -> usize {
+    match network.driver.as_str() {
+        "bridge" => usize::try_from(BRIDGE_PORTS_MAX).unwrap_or(usize::MAX),
+        _ => usize::MAX,
     }
 }

@@ -2,7 +2,10 @@
 
 mod connect;
 mod detach;
+mod draft;
+mod endpoint;
 mod members;
+mod registry;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +15,15 @@ use parking_lot::Mutex;
 use crate::addr::{ContainerName, NetworkId, NetworkName};
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Result};
-use crate::host::{Host, Registered};
+use crate::kernel::Kernel;
 use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec};
-pub(crate) use detach::detach_together;
+use crate::trace::operation;
+pub use draft::Draft;
+pub use endpoint::Endpoint;
 pub(crate) use members::Members;
+pub(crate) use registry::{Registered, Registry};
 
 /// A group of containers that can talk.
 ///
@@ -49,7 +55,7 @@ pub(crate) struct Inner {
     driver: Arc<dyn Driver>,
     /// What the kernel has done for the network itself.
     plan: Plan,
-    host: Host,
+    kernel: Kernel,
     members: Mutex<Members>,
     records: Arc<Records>,
     /// Held while lines of several containers' hosts files are brought in step.
@@ -59,12 +65,11 @@ pub(crate) struct Inner {
 }
 
 /// Whether the network is there, and what becomes of it with its last handle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     /// It goes with the last handle.
     Owned,
-    /// It stays.
-    Kept,
+    /// It stays: it has a handle to itself.
+    Kept { _by: Network },
     /// It is gone.
     Removed,
 }
@@ -74,7 +79,7 @@ impl Network {
         spec: NetworkSpec,
         driver: Arc<dyn Driver>,
         plan: Plan,
-        host: Host,
+        kernel: Kernel,
         members: Members,
         registered: Registered,
     ) -> Self {
@@ -83,7 +88,7 @@ impl Network {
             spec,
             driver,
             plan,
-            host,
+            kernel,
             members: Mutex::new(members),
             records,
             introductions: Mutex::new(()),
@@ -92,16 +97,8 @@ impl Network {
         }))
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.0
-    }
-
-    pub(crate) fn of_inner(inner: Arc<Inner>) -> Self {
-        Self(inner)
-    }
-
-    pub(crate) fn host(&self) -> Host {
-        self.0.host.clone()
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.0.kernel
     }
 
     /// Removes the network: its bridge and all that falls with it. A network that is removed
@@ -111,9 +108,15 @@ impl Network {
     /// Containers are still connected ([`Error::is_in_use`]), or the kernel refused; what could not
     /// be taken back is in [`Error::left_behind`].
     pub fn remove(&self) -> Result<()> {
-        let attempt = || format!("remove network {}", self.name());
+        let operation = operation!("remove network", self.name());
+        self.try_remove().map_err(|error| {
+            operation.refused(error.during(format!("remove network {}", self.name())))
+        })
+    }
+
+    fn try_remove(&self) -> Result<()> {
         let mut life = self.0.life.lock();
-        if *life == Life::Removed {
+        if matches!(*life, Life::Removed) {
             return Ok(());
         }
         let endpoints = self.0.members.lock().active();
@@ -124,20 +127,19 @@ impl Network {
                 id,
                 endpoints,
             };
-            return Err(Error::of(attempt(), vec![fault]));
+            return Err(Error::of("", vec![fault]));
         }
-        *life = Life::Removed;
+        let _was = std::mem::replace(&mut *life, Life::Removed);
         drop(life);
-        self.0.take_back().map_err(|error| error.during(attempt()))
+        self.0.take_back()
     }
 
     /// Leaves the network as it is when the process ends, and returns what was chosen. It then ends
     /// by [`remove`](Self::remove) alone.
     pub fn persist(&self) -> NetworkSpec {
         let mut life = self.0.life.lock();
-        if *life == Life::Owned {
-            *life = Life::Kept;
-            self.0.host.keep(self);
+        if matches!(*life, Life::Owned) {
+            *life = Life::Kept { _by: self.clone() };
         }
         self.0.spec.clone()
     }
@@ -203,7 +205,7 @@ impl Network {
 impl Inner {
     fn take_back(&self) -> Result<()> {
         let undo = self.plan.undo(self.plan.steps().len());
-        let result = self.host.kernel().take_back(&undo, None);
+        let result = self.kernel.take_back(&undo, None);
         if result.is_ok() {
             self.registered.cancel();
         }
@@ -213,7 +215,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if *self.life.get_mut() == Life::Owned {
+        if matches!(self.life.get_mut(), Life::Owned) {
             let _lost = self.take_back();
         }
     }

@@ -9,8 +9,8 @@
 //! back from the address. A program in this process needs neither file nor server; it asks
 //! [`Records::lookup`].
 //!
-//! Nothing here opens a file or a socket. [`edit`] says what a hosts file shall be; `kernel` writes
-//! it.
+//! Nothing here opens a file or a socket. [`edit`](fn@edit) says what a hosts file shall be;
+//! `kernel` writes it.
 
 mod edit;
 mod hosts;

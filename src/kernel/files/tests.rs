@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno as Code;
 use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::mkfifo;
 
 use super::place::Place;
@@ -127,7 +127,9 @@ fn the_file_stays_the_same_inode() {
 fn a_missing_file_is_made_for_lines_that_come_but_no_directory_is() {
     let scratch = Scratch::new();
     let path = scratch.path("hosts");
+    let mask = umask(Mode::from_bits_truncate(0o077));
     edit_hosts(&request(at(&path), &[], &["10.0.0.2\tweb"])).unwrap();
+    umask(mask);
     assert_eq!(read(&path), "10.0.0.2\tweb\n");
     assert_eq!(
         fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
@@ -254,8 +256,9 @@ fn a_file_never_grows_beyond_what_is_read() {
     edit_hosts(&request(at(&path), &[], &["a"])).unwrap();
     edit_hosts(&request(at(&path), &["a"], &[])).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), MAX_BYTES as u64 - 2);
-    fs::write(&path, "x".repeat(MAX_BYTES + 1)).unwrap();
+    fs::write(&path, format!("a\n{}", "x".repeat(MAX_BYTES + 1))).unwrap();
     assert_eq!(edit_hosts(&request(at(&path), &["a"], &[])), efbig);
+    assert_eq!(fs::metadata(&path).unwrap().len(), MAX_BYTES as u64 + 3);
 }
 
 #[test]

@@ -158,7 +158,11 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_edited(text: Vec<u8>, remove: Vec<String>, add: Vec<String>) {
+    fn any_bytes_are_edited(
+        text in prop::collection::vec(any::<u8>(), 0..64),
+        remove in prop::collection::vec("(?s).{0,8}", 0..4),
+        add in prop::collection::vec("(?s).{0,8}", 0..4),
+    ) {
         let edited = edit(&text, &remove, &add);
         prop_assert_eq!(perform(&text, &edited), edited);
     }

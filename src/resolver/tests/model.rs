@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::endpoint;
-use crate::resolver::{Answer, Family, Names, Owner, Records};
+use crate::addr::Family;
+use crate::resolver::{Answer, Names, Owner, Records};
 
 const NETWORK: &str = "Net.x";
 const NAMES: [&str; 8] = [
@@ -123,7 +124,8 @@ proptest! {
                 }
             }
             for name in NAMES {
-                for name in [name, &format!("{name}."), &format!("{name}.net.X"), &name.to_uppercase()] {
+                let (dotted, qualified) = (format!("{name}."), format!("{name}.net.X"));
+                for name in [name, &dotted, &qualified, &name.to_uppercase()] {
                     for family in [Family::V4, Family::V6] {
                         prop_assert_eq!(
                             records.lookup(name, family), model.lookup(name, family), "{}", name

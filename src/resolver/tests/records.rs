@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::{address, endpoint, owner};
+use crate::addr::Family;
 use crate::addr::{ContainerId, HostName};
-use crate::resolver::{Answer, Family, Names, Records, parse_reverse_name, reverse_name};
+use crate::resolver::{Answer, Names, Records, parse_reverse_name, reverse_name};
 
 fn records() -> Records {
     Records::new("hmall".parse().unwrap())
@@ -247,13 +248,14 @@ proptest! {
     #[test]
     fn any_bytes_may_be_asked_for(name: Vec<u8>, long in 250_usize..700) {
         let records = records();
-        let longest = [["a"; 63].concat(), ["b"; 63].concat(), ["c"; 63].concat(), ["d"; 61].concat()];
-        records.insert(owner(1, &[&longest.join(".")], &["10.0.0.1"]));
+        let longest = [("a", 63), ("b", 63), ("c", 63), ("d", 61)];
+        let longest = longest.map(|(label, bytes)| label.repeat(bytes)).join(".");
+        records.insert(owner(1, &[&longest], &["10.0.0.1"]));
         for name in [name, vec![b'.'; long], vec![b'a'; long]] {
             prop_assert_eq!(records.lookup(&name, Family::V4), Answer::Unknown);
             prop_assert_eq!(records.reverse_lookup(&name), None);
         }
-        let qualified = format!("{}.HMALL.", longest.join("."));
+        let qualified = format!("{}.HMALL.", longest);
         prop_assert_eq!(records.lookup(qualified, Family::V4), addresses(&["10.0.0.1"]));
     }
 }

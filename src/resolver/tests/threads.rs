@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use super::{endpoint, owner};
-use crate::resolver::{Answer, Family, Names, Owner, Records};
+use crate::addr::Family;
+use crate::resolver::{Answer, Names, Owner, Records};
 
 const ROUNDS: u32 = 4_000;
 

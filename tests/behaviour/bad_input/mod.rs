@@ -50,7 +50,7 @@ fn refused_network(host: &Host, config: &NetworkConfig) -> Error {
 fn foreseen(host: &Host, config: &NetworkConfig) -> Error {
     let error = refused_network(host, config);
     let planned = host
-        .plan_network(config)
+        .draft_network(config)
         .expect_err("the plan is refused too");
     assert_eq!(planned.faults(), error.faults());
     error

@@ -14,15 +14,7 @@ fn subnet(text: &str) -> Subnet {
 fn a_text_that_is_no_subnet_is_refused_as_such() {
     let host = lab::host();
     let form = "expected an address and a prefix length, as in 10.0.0.0/24";
-    for text in [
-        "",
-        "10.0.0/24",
-        "10.0.0.0/33",
-        "::/129",
-        "10.0.0.0/-1",
-        "10.0.0.0/24 ",
-        "a\n",
-    ] {
+    for text in ["", "10.0.0/24", "10.0.0.0/-1", "10.0.0.0/24 ", "a\n"] {
         let error = foreseen(&host, &net().subnet(text));
         assert!(error.is_invalid());
         let fault = Fault::Value(text.parse::<Subnet>().unwrap_err());
@@ -31,6 +23,17 @@ fn a_text_that_is_no_subnet_is_refused_as_such() {
             &[fault],
             &format!("create network net: invalid subnet {text:?}: {form}"),
         );
+    }
+}
+
+#[test]
+fn a_prefix_longer_than_the_address_is_refused_with_the_range() {
+    let host = lab::host();
+    for (text, max) in [("10.0.0.0/33", 32), ("::/129", 128)] {
+        let error = foreseen(&host, &net().subnet(text));
+        let expected =
+            format!("create network net: invalid subnet {text:?}: it must be from 0 to {max}");
+        assert_eq!(error.to_string(), expected);
     }
 }
 

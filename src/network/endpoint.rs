@@ -5,10 +5,12 @@ use std::net::IpAddr;
 
 use crate::addr::{EndpointId, LinkName, MacAddr};
 use crate::container::{Container, Place};
-use crate::error::{Error, Result};
-use crate::network::Network;
+use crate::error::Result;
 use crate::plan::Plan;
 use crate::spec::EndpointSpec;
+
+use super::Network;
+use super::detach::{detach_together, join};
 
 /// One container's place in one network.
 ///
@@ -29,13 +31,13 @@ use crate::spec::EndpointSpec;
 /// # Ok(()) }
 /// ```
 pub struct Endpoint {
-    pub(crate) spec: EndpointSpec,
+    pub(super) spec: EndpointSpec,
     /// What the kernel has done for it alone.
-    pub(crate) plan: Plan,
-    pub(crate) network: Network,
-    pub(crate) container: Container,
+    pub(super) plan: Plan,
+    pub(super) network: Network,
+    pub(super) container: Container,
     /// The interface's name and rank, free again when this is dropped.
-    _place: Place,
+    place: Place,
     ending: Ending,
 }
 
@@ -47,7 +49,7 @@ enum Ending {
 }
 
 impl Endpoint {
-    pub(crate) fn new(
+    pub(super) fn new(
         spec: EndpointSpec,
         plan: Plan,
         network: Network,
@@ -59,7 +61,7 @@ impl Endpoint {
             plan,
             network,
             container,
-            _place: place,
+            place,
             ending: Ending::Disconnect,
         }
     }
@@ -95,25 +97,21 @@ impl Endpoint {
     /// As for [`disconnect`](Self::disconnect), of all together.
     pub fn disconnect_all(endpoints: impl IntoIterator<Item = Endpoint>) -> Result<()> {
         let mut left: Vec<Endpoint> = endpoints.into_iter().collect();
-        let mut faults = Vec::new();
-        let mut left_behind = Plan::new();
         for endpoint in &mut left {
             endpoint.ending = Ending::Nothing;
         }
-        while let Some(host) = left.first().map(|endpoint| endpoint.network.host()) {
+        let mut results = Vec::new();
+        while let Some(kernel) = left
+            .first()
+            .map(|endpoint| endpoint.network.kernel().clone())
+        {
             let (of_host, others): (Vec<_>, Vec<_>) = left
                 .into_iter()
-                .partition(|endpoint| endpoint.network.host().is_same(&host));
+                .partition(|endpoint| endpoint.network.kernel().is_same(&kernel));
             left = others;
-            if let Err(error) = host.detach_together(&of_host) {
-                faults.extend_from_slice(error.faults());
-                left_behind.extend(error.left_behind().steps().iter().cloned());
-            }
+            results.push(detach_together(&kernel, &of_host));
         }
-        if faults.is_empty() {
-            return Ok(());
-        }
-        Err(Error::of("disconnect together", faults).leaving(left_behind))
+        join(results).map_err(|error| error.during("disconnect together"))
     }
 
     /// Leaves the wiring as it is when the process ends, and returns what was chosen. The network
@@ -122,6 +120,7 @@ impl Endpoint {
     pub fn persist(mut self) -> EndpointSpec {
         self.ending = Ending::Nothing;
         self.network.persist();
+        self.place.keep();
         self.spec.clone()
     }
 
@@ -167,9 +166,8 @@ impl Endpoint {
         self.spec.mac
     }
 
-    /// Its address: the IPv4 one where it has both.
-    ///
-    /// An endpoint of a driver that gives no addresses has the unspecified one, `0.0.0.0`.
+    /// Its address: the IPv4 one where it has both. It always has one, since a network without a
+    /// family is refused.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
         let first = self.spec.addresses().next();
