@@ -428,6 +428,6 @@ fn values_are_stored_as_their_texts_and_checked_when_read() {
         "{error}"
     );
     assert!(serde_json::from_str::<HostName>("\"a\\nb\"").is_err());
-    let mtu: Mtu = serde_json::from_str("\"1500\"").unwrap();
+    let mtu: Mtu = serde_json::from_str("1500").unwrap();
     assert_eq!(mtu, Mtu::ETHERNET);
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use bridgework::{Container, Errno, Fault, HostsScope, NetworkConfig};
 
@@ -32,15 +33,16 @@ fn a_root_whose_file_leads_elsewhere_is_refused_when_the_container_is_opened() {
     let elsewhere = scratch::Directory::new("canary");
     let canary = elsewhere.path().join("hosts");
     fs::write(&canary, CANARY).unwrap();
-    for name in ["file", "etc"] {
+    let absolute = |root: &Path| {
+        fs::create_dir(root.join("etc")).unwrap();
+        symlink(&canary, root.join("etc/hosts")).unwrap();
+    };
+    let directory = |root: &Path| symlink(elsewhere.path(), root.join("etc")).unwrap();
+    type Arrange<'a> = &'a dyn Fn(&Path);
+    let arrangements: [(&str, Arrange<'_>); 2] = [("file", &absolute), ("etc", &directory)];
+    for (name, arrange) in arrangements {
         let root = scratch::Directory::new(name);
-        let etc = root.path().join("etc");
-        if name == "etc" {
-            symlink(elsewhere.path(), etc).unwrap();
-        } else {
-            fs::create_dir(&etc).unwrap();
-            symlink(&canary, etc.join("hosts")).unwrap();
-        }
+        arrange(root.path());
         let error = Container::open(config("web", 0xab).rootfs(root.path())).unwrap_err();
         assert!(
             matches!(error.faults(), [Fault::Kernel { .. }]) && error.errno() == Some(eloop()),
