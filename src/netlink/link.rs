@@ -161,13 +161,15 @@ pub(crate) fn set_port(index: LinkIndex, options: &PortOptions) -> Request {
             .map(|s| InfoBridgePort::Learning(s.is_on())),
     ];
     let data = data.into_iter().flatten().collect();
-    set(
-        index,
-        vec![LinkAttribute::LinkInfo(vec![
-            LinkInfo::PortKind(InfoPortKind::Bridge),
-            LinkInfo::PortData(InfoPortData::BridgePort(data)),
-        ])],
-    )
+    let attributes = vec![LinkAttribute::LinkInfo(vec![
+        LinkInfo::PortKind(InfoPortKind::Bridge),
+        LinkInfo::PortData(InfoPortData::BridgePort(data)),
+    ])];
+    // RTM_SETLINK ignores what a link's master says of it (rtnl_setlink), and says nothing
+    Request::change(RouteNetlinkMessage::NewLink(message(
+        index.get(),
+        attributes,
+    )))
 }
 
 pub(crate) fn raise_loopback() -> Request {
