@@ -3,4 +3,8 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+#[path = "../cases/mod.rs"]
+mod cases;
+
 mod connect;
+mod text;
