@@ -7,4 +7,5 @@ mod lab;
 mod cases;
 
 mod connect;
+mod outsiders;
 mod text;
