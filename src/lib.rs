@@ -53,6 +53,7 @@
 //! `tracing`: a span for each verb with network, container and namespace, and an event for each
 //! refusal with its errno.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod addr;
@@ -60,7 +61,6 @@ pub mod config;
 mod container;
 mod device;
 pub mod driver;
-mod endpoint;
 mod errno;
 mod error;
 mod host;
@@ -82,12 +82,11 @@ pub use addr::{
 pub use config::{EndpointConfig, HostsScope, MacPolicy, NetworkConfig};
 pub use container::{Container, ContainerConfig};
 pub use device::{Bridge, BridgeConfig, Device, VethConfig, VethPair};
-pub use endpoint::Endpoint;
 pub use errno::Errno;
 pub use error::{Error, Fault, FaultClass, Obstacle, Occupant, Result};
 pub use host::{Host, HostConfig};
 pub use kernel::{FaultInjector, Netns};
-pub use network::{Draft, Network};
+pub use network::{Draft, Endpoint, Network};
 
 #[doc = include_str!("architecture.md")]
 pub mod _architecture {}
@@ -99,3 +98,10 @@ pub mod _changelog {}
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The readers of what the kernel sends, for a fuzzer.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_netlink(bytes: &[u8]) {
+    netlink::fuzz(bytes);
+}

@@ -4,10 +4,11 @@
 use bridgework::Family;
 use bridgework::ipam::{AddressPool, AddressPools, Wanted, check_subnet};
 use bridgework::{Fault, NetworkName, Obstacle, Occupant, Subnet};
+use ipnet::IpNet;
 use proptest::prelude::*;
 
 fn subnet(text: &str) -> Subnet {
-    text.parse().unwrap()
+    text.parse().expect("a subnet")
 }
 
 fn route(text: &str) -> Obstacle {
@@ -21,7 +22,7 @@ fn route(text: &str) -> Obstacle {
 }
 
 fn network(subnet: Subnet) -> Obstacle {
-    let name: NetworkName = "web".parse().unwrap();
+    let name: NetworkName = "web".parse().expect("a name");
     Obstacle {
         subnet,
         occupant: Occupant::Network(name),
@@ -55,12 +56,14 @@ fn the_first_31_are_dockers() {
         let chosen = pools.choose(V4, &obstacles).unwrap();
         obstacles.push(network(chosen));
     }
-    let at = |index: usize| obstacles[index].subnet.to_string();
-    assert_eq!(at(0), "172.17.0.0/16");
-    assert_eq!(at(14), "172.31.0.0/16");
-    assert_eq!(at(15), "192.168.0.0/20");
-    assert_eq!(at(30), "192.168.240.0/20");
-    assert_eq!(at(31), "10.64.0.0/24");
+    let chosen: Vec<_> = obstacles.iter().map(|o| o.subnet.to_string()).collect();
+    let class_b = (17..32).map(|octet| format!("172.{octet}.0.0/16"));
+    let class_c = (0..256)
+        .step_by(16)
+        .map(|octet| format!("192.168.{octet}.0/20"));
+    let expected: Vec<_> = class_b.chain(class_c).collect();
+    assert_eq!(chosen[..31], expected);
+    assert_eq!(chosen[31], "10.64.0.0/24");
 }
 
 #[test]
@@ -88,6 +91,13 @@ fn a_range_that_the_caller_denies_is_in_the_way_however_wide_it_is() {
     };
     let chosen = AddressPools::default().choose(V4, [&denied]);
     assert_eq!(chosen, Ok(subnet("10.64.0.0/24")));
+}
+
+#[test]
+fn what_one_family_uses_is_in_nobodys_way_in_the_other() {
+    let pools = AddressPools::from_iter([AddressPool::new(subnet("10.0.0.0/8"), 24).unwrap()]);
+    let low_ipv6 = network(subnet("::/64"));
+    assert_eq!(pools.choose(V4, [&low_ipv6]), Ok(subnet("10.0.0.0/24")));
 }
 
 #[test]
@@ -163,23 +173,27 @@ fn pools_are_read_in_the_form_of_dockers_default_address_pools() {
     );
 }
 
+/// The subnet of `prefix_len` that the address at `offset` of `base` lies in.
+fn subnet_of(base: Subnet, offset: u128, prefix_len: u8) -> Subnet {
+    let address = base.nth(offset).expect("an offset in the subnet");
+    Subnet::of(IpNet::new(address, prefix_len).expect("a prefix length"))
+}
+
 /// Every subnet of `prefix_len` in `base`, from the lowest up.
 fn cut(base: Subnet, prefix_len: u8) -> Vec<Subnet> {
     let Some(bits) = prefix_len.checked_sub(base.prefix_len()) else {
         return Vec::new();
     };
     let step = 1_u128 << (base.host_bits() - bits);
-    let nth = |index| Subnet::new(base.nth(index * step).unwrap(), prefix_len).unwrap();
+    let nth = |index| subnet_of(base, index * step, prefix_len);
     (0..1 << bits).map(nth).collect()
 }
 
 fn any_subnet(base: &'static str, longest: u8) -> impl Strategy<Value = Subnet> {
     let base = subnet(base);
     let size = 1_u128 << base.host_bits();
-    (base.prefix_len()..=longest, 0..size).prop_map(move |(prefix_len, offset)| {
-        let address = base.nth(offset).unwrap();
-        Subnet::of(ipnet::IpNet::new(address, prefix_len).unwrap())
-    })
+    (base.prefix_len()..=longest, 0..size)
+        .prop_map(move |(prefix_len, offset)| subnet_of(base, offset, prefix_len))
 }
 
 fn any_in_family() -> impl Strategy<Value = Subnet> {
@@ -201,7 +215,7 @@ fn any_pools() -> impl Strategy<Value = AddressPools> {
     ];
     let pool = (base, 0..6_u8).prop_map(|(base, bits)| {
         let longest = base.prefix_len() + base.host_bits() - 2;
-        AddressPool::new(base, (base.prefix_len() + bits).min(longest)).unwrap()
+        AddressPool::new(base, (base.prefix_len() + bits).min(longest)).expect("within")
     });
     proptest::collection::vec(pool, 0..5).prop_map(AddressPools::from_iter)
 }
@@ -210,8 +224,8 @@ fn any_wanted() -> impl Strategy<Value = Wanted> {
     prop_oneof![
         Just(V4),
         Just(V6),
-        (20..=32_u8).prop_map(|len| Wanted::SizeOf(Subnet::new([0; 4].into(), len).unwrap())),
-        (116..=128_u8).prop_map(|len| Wanted::SizeOf(Subnet::new([0_u8; 16].into(), len).unwrap())),
+        (20..=32_u8).prop_map(|len| Wanted::SizeOf(subnet_of(subnet("0.0.0.0/0"), 0, len))),
+        (116..=128_u8).prop_map(|len| Wanted::SizeOf(subnet_of(subnet("::/0"), 0, len))),
     ]
 }
 

@@ -47,11 +47,12 @@ fn heap_bytes<T>(make: impl FnOnce() -> T) -> (T, isize) {
 }
 
 fn pool(subnet: &str) -> Pool {
-    Pool::new(subnet.parse().unwrap(), None).unwrap()
+    let subnet = subnet.parse().expect("a subnet");
+    Pool::new(subnet, None).expect("a whole subnet is a range")
 }
 
 fn name(index: u32) -> ContainerName {
-    format!("container-{index}").parse().unwrap()
+    format!("container-{index}").parse().expect("a name")
 }
 
 const MIB: isize = 1 << 20;
@@ -83,7 +84,9 @@ fn an_empty_pool_of_any_size_takes_less_than_a_kibibyte() {
 fn addresses_held_without_a_name_take_nothing() {
     let (pool, bytes) = heap_bytes(|| {
         let mut pool = pool("10.0.0.0/8");
-        (0..1_000_000).for_each(|_| drop(pool.allocate().unwrap()));
+        for _ in 0..1_000_000 {
+            let _ = pool.allocate().unwrap();
+        }
         pool
     });
     assert!(bytes < 1024, "{pool:?}: {bytes}");
@@ -103,11 +106,11 @@ fn a_million_released_addresses_take_no_more_than_the_quarantine() {
 }
 
 #[test]
-fn names_that_come_and_go_by_the_million_take_no_more_than_the_quarantine() {
+fn names_that_come_and_go_take_no_more_than_the_quarantine() {
     for subnet in ["10.0.0.0/16", "10.0.0.0/8", "fd00::/64"] {
         let (pool, bytes) = heap_bytes(|| {
             let mut pool = pool(subnet);
-            for index in 0..1_000_000 {
+            for index in 0..400_000 {
                 let lease = pool.allocate_for(&name(index)).unwrap();
                 assert_eq!(pool.release(lease.address), Release::Released);
             }
@@ -121,12 +124,12 @@ fn names_that_come_and_go_by_the_million_take_no_more_than_the_quarantine() {
 
 #[test]
 fn fixed_addresses_that_come_and_go_take_no_more_than_the_quarantine() {
-    let subnet: Subnet = "fd00::/56".parse().unwrap();
+    let subnet: Subnet = "fd00::/64".parse().unwrap();
     let (pool, bytes) = heap_bytes(|| {
         let mut pool = Pool::new(subnet, None).unwrap();
-        for index in 1..500_000_u128 {
+        for index in 1..300_000_u128 {
             let address = subnet
-                .nth(index.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (1 << 72))
+                .nth(index.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (1 << 64))
                 .unwrap();
             assert!(pool.reserve(address, Owner::Container(name(7))).is_ok());
             assert_eq!(pool.release(address), Release::Released);

@@ -257,8 +257,9 @@ struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     fn new(case: &'a Case, quarantine_max: u32) -> Self {
-        let range = case.range.map(|range| range.parse().unwrap());
-        let pool = Pool::new(case.subnet.parse().unwrap(), range).unwrap();
+        let range = case.range.map(|range| range.parse().expect("a range"));
+        let pool =
+            Pool::new(case.subnet.parse().expect("a subnet"), range).expect("range in subnet");
         Self {
             case,
             pool: pool.with_quarantine(quarantine_max),
@@ -268,7 +269,9 @@ impl<'a> Trial<'a> {
                 quarantine_max: quarantine_max as usize,
                 ..Model::default()
             },
-            names: (0..6).map(|n| format!("c{n}").parse().unwrap()).collect(),
+            names: (0..6)
+                .map(|n| format!("c{n}").parse().expect("a name"))
+                .collect(),
         }
     }
 

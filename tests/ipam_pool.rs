@@ -9,15 +9,16 @@ use bridgework::ipam::{History, Owner, Pool, Release};
 use bridgework::{ContainerName, Fault, Subnet};
 
 fn pool(subnet: &str) -> Pool {
-    Pool::new(subnet.parse().unwrap(), None).unwrap()
+    let subnet = subnet.parse().expect("a subnet");
+    Pool::new(subnet, None).expect("a whole subnet is a range")
 }
 
 fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
+    text.parse().expect("an address")
 }
 
 fn name(text: &str) -> ContainerName {
-    text.parse().unwrap()
+    text.parse().expect("a name")
 }
 
 fn allocate_all(pool: &mut Pool) -> Vec<String> {

@@ -5,11 +5,14 @@ use std::num::NonZeroI32;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::parse::{ParseError, Reason, ValueKind, text_value};
+use super::parse::{ParseError, Reason, ValueKind, parse_number, text_value};
 
 /// The name of an interface: 1 to 15 bytes without `/`, `:`, `%`, white space or control
-/// characters, and neither `.` nor `..` (`dev_valid_name` in the kernel; `%` would be taken for a
-/// template).
+/// characters, and none of `.`, `..`, `all` and `default`.
+///
+/// That is what `dev_valid_name` in the kernel takes, but for `%`, which would be a template. The
+/// kernel takes bytes for Latin-1, where 0xa0 is a space, so `à` (0xc3 0xa0) is out too. `all` and
+/// `default` are the directories below `net/ipv4/conf` that belong to no link.
 ///
 /// ```
 /// use bridgework::LinkName;
@@ -17,12 +20,16 @@ use super::parse::{ParseError, Reason, ValueKind, text_value};
 /// assert!("eth0".parse::<LinkName>().is_ok());
 /// assert!("sixteen-bytes-xx".parse::<LinkName>().is_err());
 /// assert!("a/b".parse::<LinkName>().is_err());
+/// assert!("all".parse::<LinkName>().is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkName(Arc<str>);
 
 // uapi/linux/if.h: IFNAMSIZ counts the final NUL
 const LINK_NAME_MAX_BYTES: usize = 15;
+
+// net/core/sysctl_net_core.c: sysctl_dev_name_is_allowed refuses the last two
+const RESERVED: [&str; 4] = [".", "..", "all", "default"];
 
 impl LinkName {
     /// The name as text.
@@ -53,10 +60,12 @@ impl FromStr for LinkName {
                 max_bytes: LINK_NAME_MAX_BYTES,
             });
         }
-        if text == "." || text == ".." {
+        if RESERVED.contains(&text) {
             return error(Reason::Reserved);
         }
-        let bad = |c: char| matches!(c, '/' | ':' | '%') || c.is_whitespace() || c.is_control();
+        let bad = |c: char| {
+            matches!(c, '/' | ':' | '%') || c.is_whitespace() || c.is_control() || has_nbsp_byte(c)
+        };
         match text.char_indices().find(|&(_, c)| bad(c)) {
             Some((position, character)) => error(Reason::BadCharacter {
                 character,
@@ -65,6 +74,14 @@ impl FromStr for LinkName {
             None => Ok(Self(text.into())),
         }
     }
+}
+
+// lib/ctype.c: isspace(0xa0), whatever character the byte is a part of
+fn has_nbsp_byte(character: char) -> bool {
+    character
+        .encode_utf8(&mut [0; 4])
+        .as_bytes()
+        .contains(&0xa0)
 }
 
 impl fmt::Display for LinkName {
@@ -127,20 +144,11 @@ impl FromStr for LinkIndex {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let number = text.parse().map_err(|_| {
-            ParseError::new(
-                ValueKind::LinkIndex,
-                text,
-                Reason::Malformed {
-                    expected: "a number",
-                },
-            )
-        })?;
-        Self::new(number)
+        parse_number(ValueKind::LinkIndex, text, Self::new)
     }
 }
 
-text_value!(LinkIndex, ValueKind::LinkIndex);
+text_value!(LinkIndex, ValueKind::LinkIndex, number get);
 
 /// The largest packet of a link, in bytes without the Ethernet header: 68 to 65535.
 ///
@@ -191,17 +199,8 @@ impl FromStr for Mtu {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let bytes = text.parse().map_err(|_| {
-            ParseError::new(
-                ValueKind::Mtu,
-                text,
-                Reason::Malformed {
-                    expected: "a number",
-                },
-            )
-        })?;
-        Self::new(bytes)
+        parse_number(ValueKind::Mtu, text, Self::new)
     }
 }
 
-text_value!(Mtu, ValueKind::Mtu);
+text_value!(Mtu, ValueKind::Mtu, number bytes);

@@ -137,7 +137,7 @@ impl FromStr for MacAddr {
         if parts.next().is_some() {
             return Err(malformed());
         }
-        Self::new(bytes)
+        Self::new(bytes).map_err(|e| e.quoting(text))
     }
 }
 

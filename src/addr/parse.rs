@@ -132,6 +132,11 @@ impl ParseError {
         Self { kind, text, reason }
     }
 
+    /// The same error, of the text that the caller gave.
+    pub(super) fn quoting(self, text: &str) -> Self {
+        Self::new(self.kind, text, self.reason)
+    }
+
     /// What the text was parsed as.
     #[must_use]
     pub fn kind(&self) -> ValueKind {
@@ -159,10 +164,63 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// `TryFrom<&[u8]>`, and with the feature `serde` the text form, for a value that has `FromStr`
-/// and `Display`.
+/// A number in decimal digits, made into a value by `new`. One too large for 32 bits counts as the
+/// largest of them, so that it is `new` that says what the range is.
+pub(super) fn parse_number<T>(
+    kind: ValueKind,
+    text: &str,
+    new: fn(u32) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    let error = |reason| ParseError::new(kind, text, reason);
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(error(Reason::Malformed {
+            expected: "a number",
+        }));
+    }
+    new(text.parse().unwrap_or(u32::MAX)).map_err(|e| e.quoting(text))
+}
+
+/// `TryFrom` of text and of bytes for a value that has `FromStr` and `Display`; with the feature
+/// `serde` also its form there, which is its text, or for a number the number.
 macro_rules! text_value {
     ($type:ident, $kind:expr) => {
+        crate::addr::parse::text_value!(conversions $type, $kind);
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text =
+                    <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+    ($type:ident, $kind:expr, number $number:ident) => {
+        crate::addr::parse::text_value!(conversions $type, $kind);
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_u32(self.$number())
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let number = <u32 as serde::Deserialize>::deserialize(deserializer)?;
+                Self::new(number).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+    (conversions $type:ident, $kind:expr) => {
         impl TryFrom<&[u8]> for $type {
             type Error = crate::addr::ParseError;
 
@@ -183,22 +241,6 @@ macro_rules! text_value {
 
             fn try_from(text: &str) -> Result<Self, Self::Error> {
                 text.parse()
-            }
-        }
-
-        #[cfg(feature = "serde")]
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        #[cfg(feature = "serde")]
-        impl<'de> serde::Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text =
-                    <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
             }
         }
     };

@@ -192,14 +192,21 @@ impl FromStr for Subnet {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let net: IpNet = text.parse().map_err(|_| {
+        let malformed = || {
             ParseError::new(
                 ValueKind::Subnet,
                 text,
                 Reason::Malformed { expected: FORM },
             )
-        })?;
-        Self::new(net.addr(), net.prefix_len())
+        };
+        let (address, prefix_len) = text.split_once('/').ok_or_else(malformed)?;
+        // the standard library's parser refuses 010.0.0.0, which is 8.0.0.0 to inet_aton(3)
+        let address = address.parse().map_err(|_| malformed())?;
+        let digits = !prefix_len.is_empty() && prefix_len.bytes().all(|b| b.is_ascii_digit());
+        if !digits || prefix_len.len() > 1 && prefix_len.starts_with('0') {
+            return Err(malformed());
+        }
+        Self::new(address, prefix_len.parse().unwrap_or(u8::MAX)).map_err(|e| e.quoting(text))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, Fault, Result};
 use crate::kernel::{Kernel, Netns};
 use crate::plan::{BridgeOptions, Link, Plan, PortOptions, Side, Step};
 
-use super::{Device, Ending, choose_mac, delete, find, new_link, set_port};
+use super::{Device, Ending, choose_mac, delete, find, mark, new_link, set_port};
 
 /// What a bridge is made with.
 ///
@@ -98,12 +98,13 @@ impl Bridge {
             .map_err(|fault| Error::of(attempt, vec![fault]))?;
         let kernel = Kernel::new(netns.clone())?;
         let link = new_link(Side::Host, name)?;
-        let plan = Plan::from_iter([Step::AddBridge {
+        let add = Step::AddBridge {
             link: link.clone(),
             mac: choose_mac(config.mac)?,
             mtu: config.mtu,
             options: config.options,
-        }]);
+        };
+        let plan = Plan::from_iter([add, mark(&link)]);
         let made = kernel.apply(&plan, None);
         made.map_err(|error| error.during(format!("{attempt} {}", link.name)))?;
         Ok(Self {

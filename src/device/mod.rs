@@ -13,10 +13,9 @@ pub use bridge::{Bridge, BridgeConfig};
 pub use veth::{VethConfig, VethPair};
 
 use crate::addr::{LinkIndex, LinkName, MacAddr, Subnet};
-use crate::container::random_bytes;
 use crate::error::{Error, Fault, Result};
-use crate::kernel::{Kernel, Netns};
-use crate::plan::{Link, Plan, PortOptions, Route, Side, Step};
+use crate::kernel::{Kernel, Netns, random_bytes};
+use crate::plan::{ALIAS_MARK, Link, Plan, PortOptions, Route, Side, Step};
 use crate::snapshot::{LinkState, Snapshot};
 
 /// A link in a namespace, whoever made it: addresses, routes, up and down.
@@ -227,6 +226,13 @@ fn set_port(device: &Device, options: &PortOptions) -> Result<()> {
         options: options.clone(),
     };
     device.perform("set port options of", step)
+}
+
+fn mark(link: &Link) -> Step {
+    Step::SetAlias {
+        link: link.clone(),
+        alias: format!("{ALIAS_MARK} device"),
+    }
 }
 
 fn new_link(side: Side, name: LinkName) -> Result<Link> {

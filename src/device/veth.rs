@@ -7,7 +7,7 @@ use crate::error::{Error, Fault, Result};
 use crate::kernel::{Kernel, Netns};
 use crate::plan::{Link, Plan, Side, Step, VethStep};
 
-use super::{Device, Ending, choose_mac, delete, new_link};
+use super::{Device, Ending, choose_mac, delete, mark, new_link};
 
 /// What a pair is made with.
 ///
@@ -131,7 +131,7 @@ impl VethPair {
         let near = Device::new(Kernel::new(near_netns.clone())?, veth.link.clone());
         let far_link = Link::new(Side::Host, veth.peer.name.clone(), veth.peer.index);
         let far = Device::new(Kernel::new(far_netns.clone())?, far_link);
-        let plan = Plan::from_iter([Step::AddVeth(veth)]);
+        let plan = Plan::from_iter([Step::AddVeth(veth), mark(&near.link)]);
         let made = near.kernel.apply(&plan, Some(far_netns));
         let names = || format!("{attempt} {} and {}", near.name(), far.name());
         made.map_err(|error| error.during(names()))?;

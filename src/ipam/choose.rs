@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::address_pool::AddressPools;
+use super::address_pool::{AddressPool, AddressPools};
 use crate::addr::{Family, Subnet};
 use crate::error::{Fault, Obstacle, Occupant};
 
@@ -33,6 +33,10 @@ impl Wanted {
     pub fn open(subnet: Subnet) -> Option<Self> {
         let is_open = subnet.first().is_unspecified();
         is_open.then_some(Self::SizeOf(subnet))
+    }
+
+    fn is_met_by(self, pool: AddressPool) -> bool {
+        Family::of_subnet(pool.base()) == self.family()
     }
 
     fn family(self) -> Family {
@@ -101,17 +105,19 @@ impl AddressPools {
         wanted: Wanted,
         obstacles: impl IntoIterator<Item = &'a Obstacle>,
     ) -> Result<Subnet, Fault> {
-        let family = wanted.family();
-        let ranges: Vec<_> = self
-            .iter()
-            .filter(|pool| Family::of_subnet(pool.base()) == family)
-            .collect();
-        let overlaps = |o: &&Obstacle| ranges.iter().any(|r| r.base().overlaps(o.subnet));
-        let in_the_way: Vec<&Obstacle> = obstacles
-            .into_iter()
-            .filter(|o| counts(o) && overlaps(o))
-            .collect();
-        let taken = merge(in_the_way.iter().map(|o| interval(o.subnet)).collect());
+        let ranges: Vec<_> = self.iter().filter(|pool| wanted.is_met_by(*pool)).collect();
+        let spans: Vec<_> = ranges.iter().map(|pool| interval(pool.base())).collect();
+        let (mut taken, mut in_the_way) = (Vec::new(), Vec::new());
+        for obstacle in obstacles {
+            let (first, last) = interval(obstacle.subnet);
+            let is_in_one = |span: &Interval| first <= span.1 && span.0 <= last;
+            let is_family = Family::of_subnet(obstacle.subnet) == wanted.family();
+            if is_family && spans.iter().any(is_in_one) && counts(obstacle) {
+                taken.push((first, last));
+                in_the_way.push(obstacle);
+            }
+        }
+        let taken = merge(taken);
         ranges
             .iter()
             .find_map(|range| match wanted {
@@ -144,15 +150,14 @@ fn interval(subnet: Subnet) -> Interval {
     (bits(subnet.first()), bits(subnet.last()))
 }
 
-/// The intervals in order, of those that overlap only the outermost: of two prefixes one covers the
-/// other or they are apart.
+/// The intervals without those that lie in one before them, so that both ends ascend.
 fn merge(mut intervals: Vec<Interval>) -> Vec<Interval> {
-    intervals.sort_unstable_by_key(|&(first, last)| (first, u128::MAX - last));
+    intervals.sort_unstable();
     intervals.dedup_by(|next, kept| next.1 <= kept.1);
     intervals
 }
 
-/// The first subnet of `base` that overlaps none of `taken`, which is in order and apart.
+/// The first subnet of `base` that overlaps none of `taken`, whose ends ascend.
 fn first_free(base: Subnet, prefix_len: u8, taken: &[Interval]) -> Option<Subnet> {
     let free_bits = (base.prefix_len() + base.host_bits()).checked_sub(prefix_len)?;
     if prefix_len < base.prefix_len() {

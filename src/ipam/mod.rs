@@ -30,6 +30,7 @@
 mod address_pool;
 mod choose;
 mod lease;
+mod offset_hash;
 mod places;
 mod pool;
 mod quarantine;

@@ -6,8 +6,7 @@
 //! is held only if it is in `ahead`. A pool of any size is thus empty when it is new, and a range
 //! that is full costs nothing either.
 
-use std::collections::HashSet;
-
+use super::offset_hash::OffsetMap;
 use super::quarantine::Quarantine;
 use super::sparse_set::SparseSet;
 use crate::addr::ContainerName;
@@ -19,7 +18,7 @@ pub(super) struct Places {
     next: u128,
     end: u128,
     /// Held places from `next` on.
-    ahead: HashSet<u64>,
+    ahead: OffsetMap<u64, ()>,
     /// The released places of the last while. One from `next` on was a reservation.
     quarantine: Quarantine,
     /// Free places below `next` that the quarantine had no more room for.
@@ -37,7 +36,7 @@ impl Places {
         Self {
             next: first,
             end,
-            ahead: HashSet::new(),
+            ahead: OffsetMap::default(),
             quarantine: Quarantine::new(quarantine_max),
             settled: SparseSet::default(),
             reserved_end: 0,
@@ -67,13 +66,13 @@ impl Places {
     pub(super) fn take(&mut self, place: u64) -> Option<History> {
         let history = if self.quarantine.remove(place) || self.settled.remove(place) {
             History::Reused
-        } else if self.is_passed(place) || self.ahead.contains(&place) {
+        } else if self.is_passed(place) || self.ahead.contains_key(&place) {
             return None;
         } else {
             self.history_of_fresh(place)
         };
         if !self.is_passed(place) {
-            self.ahead.insert(place);
+            self.ahead.insert(place, ());
             self.reserved_end = self.reserved_end.max(u128::from(place) + 1);
         }
         self.held += 1;
@@ -84,7 +83,7 @@ impl Places {
     pub(super) fn take_former(&mut self, name: &ContainerName) -> Option<u64> {
         let place = self.quarantine.take_of(name)?;
         if !self.is_passed(place) {
-            self.ahead.insert(place);
+            self.ahead.insert(place, ());
         }
         self.held += 1;
         Some(place)
@@ -94,7 +93,7 @@ impl Places {
         if self.is_passed(place) {
             !self.quarantine.contains(place) && !self.settled.contains(place)
         } else {
-            self.ahead.contains(&place)
+            self.ahead.contains_key(&place)
         }
     }
 
@@ -134,7 +133,7 @@ impl Places {
             let place = u64::try_from(self.next).ok()?;
             self.next += 1;
             let is_touched = self.next <= self.reserved_end
-                && (self.ahead.remove(&place) || self.quarantine.contains(place));
+                && (self.ahead.remove(&place).is_some() || self.quarantine.contains(place));
             if !is_touched {
                 return Some((place, self.history_of_fresh(place)));
             }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::lease::{Lease, Owner, Release};
+use super::offset_hash::OffsetMap;
 use super::places::Places;
 use super::span::Span;
 use crate::addr::{ContainerName, Subnet};
@@ -21,7 +22,7 @@ use crate::spec::History;
 /// back that it released last, as long as nobody else was given it.
 ///
 /// For that, a pool remembers the last [`QUARANTINE_MAX`](Self::QUARANTINE_MAX) released addresses
-/// with their names, in 7 MiB and the names' own bytes at the most. Of older ones it only knows
+/// with their names, in 13 MiB and the names' own bytes at the most. Of older ones it only knows
 /// that they are free; they are given out before any that was never held, the lowest first, so that
 /// the memory of a pool is bound by the addresses in use and not by those that ever were.
 ///
@@ -38,7 +39,7 @@ pub struct Pool {
     span: Span,
     places: Places,
     /// Who has the address at an offset. A held place that is not in here has no named owner.
-    claims: HashMap<u128, Claim>,
+    claims: OffsetMap<u128, Claim>,
     /// The offsets of the claims that are `Kept`.
     kept: HashMap<ContainerName, u128>,
     /// Of offsets that are no places only this is remembered: was any of them ever released?
@@ -83,7 +84,7 @@ impl Pool {
         Ok(Self {
             span,
             places: Places::new(span.first(), span.end(), Self::QUARANTINE_MAX),
-            claims: HashMap::new(),
+            claims: OffsetMap::default(),
             kept: HashMap::new(),
             outside: History::Fresh,
         })

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use super::offset_hash::OffsetMap;
 use crate::addr::ContainerName;
 
 /// Slot 0 is the list's two ends, so that linking has no special cases; as an index it also means
@@ -19,7 +20,7 @@ pub(super) struct Quarantine {
     slots: Vec<Slot>,
     /// The first of the vacant slots, which are chained by `newer`.
     vacant: u32,
-    by_place: HashMap<u64, u32>,
+    by_place: OffsetMap<u64, u32>,
     by_name: HashMap<ContainerName, u32>,
 }
 
@@ -44,7 +45,7 @@ impl Quarantine {
             max: max.min(SLOTS_MAX),
             slots: vec![ends],
             vacant: ENDS,
-            by_place: HashMap::new(),
+            by_place: OffsetMap::default(),
             by_name: HashMap::new(),
         }
     }

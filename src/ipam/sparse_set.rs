@@ -104,6 +104,11 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
         #[test]
         fn a_sparse_set_is_a_set(steps in proptest::collection::vec((0..4_u8, 0..9000_u64), 1..300)) {
             let (mut set, mut model) = (SparseSet::default(), BTreeSet::new());

@@ -59,7 +59,7 @@ impl Netns {
         })?;
         let file =
             made.map_err(|errno| refused("create network namespace", label, errno.into()))?;
-        Self::from_open(file.into(), label.to_owned())
+        Self::of_descriptor(file.into(), label.to_owned())
     }
 
     /// The namespace of the calling thread.
@@ -121,20 +121,26 @@ impl Netns {
         Self::from_open(file.into(), label)
     }
 
+    /// Of a descriptor that may be anything: only entering tells.
     fn from_open(descriptor: OwnedFd, label: String) -> Result<Self> {
+        let netns = Self::of_descriptor(descriptor, label)?;
+        let entered = netns.enter(|| ());
+        entered.map_err(|error| error.during("open network namespace"))?;
+        Ok(netns)
+    }
+
+    fn of_descriptor(descriptor: OwnedFd, label: String) -> Result<Self> {
         let attempt = "open network namespace";
         let file = File::from(descriptor);
         let stat = file
             .metadata()
             .map_err(|e| refused(attempt, &label, Errno::from(&e)))?;
         let identity = (stat.dev(), stat.ino());
-        let netns = Self(Arc::new(Open {
+        Ok(Self(Arc::new(Open {
             descriptor: file.into(),
             label,
             identity,
-        }));
-        netns.enter(|| ())?;
-        Ok(netns)
+        })))
     }
 
     /// Runs `act` on a new thread that is inside the namespace, and returns what it returns.
@@ -158,16 +164,15 @@ impl Netns {
     /// As `enter`, without waiting for the end.
     pub(super) fn start<T: Send + 'static>(
         &self,
-        act: impl FnOnce() -> T + Send + 'static,
-    ) -> std::result::Result<JoinHandle<std::result::Result<T, Errno>>, Errno> {
+        act: impl FnOnce() -> std::result::Result<T, Errno> + Send + 'static,
+    ) -> std::result::Result<Visit<T>, Errno> {
         let inside = self.clone();
         let body = move || {
             setns(inside.as_fd(), CloneFlags::CLONE_NEWNET)?;
-            Ok(act())
+            act()
         };
-        small_thread()
-            .spawn(body)
-            .map_err(|error| Errno::from(&error))
+        let handle = small_thread().spawn(body);
+        handle.map(Visit).map_err(|error| Errno::from(&error))
     }
 
     /// What the namespace has: links, addresses, routes.
@@ -266,6 +271,17 @@ impl Eq for Netns {}
 impl fmt::Debug for Netns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Netns({}, net:[{}])", self.label(), self.inode())
+    }
+}
+
+/// A thread that is inside a namespace.
+#[derive(Debug)]
+pub(super) struct Visit<T>(JoinHandle<std::result::Result<T, Errno>>);
+
+impl<T> Visit<T> {
+    /// What it brings back.
+    pub(super) fn end(self) -> std::result::Result<T, Errno> {
+        self.0.join().unwrap_or(Err(Errno::EIO))
     }
 }
 

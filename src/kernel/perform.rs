@@ -1,20 +1,18 @@
 //! One plan on its way through the kernel: steps are gathered into as few sends as their order
 //! allows, and each is known as done, refused or unknown afterwards.
 
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
 use super::doorway::Doorway;
 use super::inject::{Moment, Strike};
-use super::netns::Netns;
-use super::{Kernel, explain, files};
+use super::netns::{Netns, Visit};
+use super::{Kernel, explain, files, settle};
 use crate::addr::LinkIndex;
 use crate::errno::Errno;
 use crate::error::{Fault, Result};
 use crate::netlink::frame::{Refusal, Request};
-use crate::netlink::socket::{DEADLINE, Outcome};
+use crate::netlink::socket::Outcome;
 use crate::netlink::{address, link, read, route};
-use crate::plan::{Link, Plan, Side, Step, Switch};
+use crate::plan::{ALIAS_MARK, Link, Plan, Side, Step, Switch};
+use crate::snapshot::LinkState;
 
 /// How far a plan got.
 #[derive(Debug, Default)]
@@ -47,7 +45,7 @@ struct Far<'k> {
 
 enum Opening {
     Ahead,
-    Underway(JoinHandle<std::result::Result<std::result::Result<Doorway, Errno>, Errno>>),
+    Underway(Visit<Doorway>),
     Open(Doorway),
 }
 
@@ -84,6 +82,9 @@ impl<'k> Run<'k> {
                 progress.note(step, outcome);
             }
             start = end;
+        }
+        if progress.failure.is_none() {
+            self.settle(steps, &mut progress);
         }
         progress
     }
@@ -213,13 +214,27 @@ impl<'k> Run<'k> {
     fn perform_alone(&mut self, step: &Step) -> std::result::Result<(), Refusal> {
         match step {
             Step::SetSysctl { side, key, value } => self.side(*side)?.set_sysctl(key, *value),
-            Step::AwaitForwarding { link } => self.await_forwarding(link),
-            Step::EditHosts(edit) => files::edit_hosts(edit).map_err(Refusal::from),
-            Step::DeleteLink { link } => {
-                self.delete(link.side, link::delete(link.index), &[link.index])
+            Step::AwaitForwarding { link } => {
+                settle::until_forwarding(&mut self.side(link.side)?.route, link.index)
             }
+            Step::EditHosts(edit) => files::edit_hosts(edit).map_err(Refusal::from),
+            Step::DeleteLink { link } => self.delete_link(link),
             _ => Ok(()),
         }
+    }
+
+    /// A link that has our index but neither our name nor our mark is somebody else's; ours is
+    /// gone.
+    fn delete_link(&mut self, doomed: &Link) -> std::result::Result<(), Refusal> {
+        let route = &mut self.side(doomed.side)?.route;
+        let found = route.get(link::get(doomed.index), &read::LINK)?;
+        let is_ours = |state: LinkState| {
+            state.name == doomed.name.as_str() || state.alias.starts_with(ALIAS_MARK)
+        };
+        if !found.is_some_and(is_ours) {
+            return Ok(());
+        }
+        self.delete(doomed.side, link::delete(doomed.index), &[doomed.index])
     }
 
     fn delete(
@@ -237,26 +252,27 @@ impl<'k> Run<'k> {
         reaper.delete((&namespace, &mut doorway.route), deletion, links)
     }
 
-    /// A port without carrier does not forward yet: the bridge hears of carrier a moment after the
-    /// far end is up.
-    fn await_forwarding(&mut self, port: &Link) -> std::result::Result<(), Refusal> {
-        let deadline = Instant::now() + DEADLINE;
-        let doorway = self.side(port.side)?;
-        loop {
-            let state = doorway
-                .route
-                .get(link::get(port.index), &read::PORT_FORWARDS)?;
-            if state == Some(true) {
-                return Ok(());
+    /// IPv6 addresses of the steps that were done are not announced as usable before they are.
+    fn settle(&mut self, steps: &[Step], progress: &mut Progress) {
+        for index in progress.done.clone() {
+            let Some(Step::AddAddress { link, address }) = steps.get(index) else {
+                continue;
+            };
+            let std::net::IpAddr::V6(address) = address.addr() else {
+                continue;
+            };
+            let side = self.side(link.side);
+            let listens = side.and_then(|doorway| {
+                settle::until_listening(&mut doorway.route, link.index, address)
+            });
+            if let Err(refusal) = listens {
+                let failure = Failure {
+                    step: index,
+                    refusal,
+                };
+                progress.failure.get_or_insert(failure);
+                return;
             }
-            if Instant::now() > deadline {
-                let words = Some("the bridge does not forward for this port".to_owned());
-                return Err(Refusal {
-                    errno: Errno::ETIMEDOUT,
-                    words,
-                });
-            }
-            std::thread::sleep(Duration::from_micros(20));
         }
     }
 
@@ -310,8 +326,8 @@ impl<'k> Run<'k> {
             return;
         };
         if matches!(far.doorway, Opening::Ahead) {
-            if let Ok(handle) = far.namespace.start(Doorway::open) {
-                far.doorway = Opening::Underway(handle);
+            if let Ok(visit) = far.namespace.start(Doorway::open) {
+                far.doorway = Opening::Underway(visit);
             }
         }
     }
@@ -328,12 +344,8 @@ impl Far<'_> {
     fn doorway(&mut self) -> std::result::Result<&mut Doorway, Refusal> {
         let opened = match std::mem::replace(&mut self.doorway, Opening::Ahead) {
             Opening::Open(doorway) => doorway,
-            Opening::Underway(handle) => handle.join().map_err(|_| Errno::EIO)???,
-            Opening::Ahead => self
-                .namespace
-                .start(Doorway::open)?
-                .join()
-                .map_err(|_| Errno::EIO)???,
+            Opening::Underway(visit) => visit.end()?,
+            Opening::Ahead => self.namespace.start(Doorway::open)?.end()?,
         };
         self.doorway = Opening::Open(opened);
         match &mut self.doorway {

@@ -45,7 +45,7 @@ pub(crate) fn add_bridge(
         Switch::Off => BridgeStpState::Disabled,
     };
     // the kernel checks ageing and delay against the state of stp: stp goes last
-    let data = [
+    let chosen = [
         options
             .ageing
             .map(|time| InfoBridge::AgeingTime(centiseconds(time))),
@@ -58,11 +58,11 @@ pub(crate) fn add_bridge(
             .map(|time| InfoBridge::ForwardDelay(centiseconds(time))),
         options.stp.map(stp).map(InfoBridge::StpState),
     ];
-    let data: Vec<InfoBridge> = data.into_iter().flatten().collect();
+    let chosen: Vec<InfoBridge> = chosen.into_iter().flatten().collect();
     let mut attributes = identity(name, mac, mtu);
     attributes.push(LinkAttribute::LinkInfo(vec![
         LinkInfo::Kind(InfoKind::Bridge),
-        LinkInfo::Data(InfoData::Bridge(data)),
+        LinkInfo::Data(InfoData::Bridge(chosen)),
     ]));
     Request::create(RouteNetlinkMessage::NewLink(message(
         index.get(),
@@ -149,7 +149,7 @@ pub(crate) fn set_mac(index: LinkIndex, mac: MacAddr) -> Request {
 }
 
 pub(crate) fn set_port(index: LinkIndex, options: &PortOptions) -> Request {
-    let data = [
+    let chosen = [
         options
             .hairpin
             .map(|s| InfoBridgePort::HairpinMode(s.is_on())),
@@ -160,10 +160,10 @@ pub(crate) fn set_port(index: LinkIndex, options: &PortOptions) -> Request {
             .learning
             .map(|s| InfoBridgePort::Learning(s.is_on())),
     ];
-    let data = data.into_iter().flatten().collect();
+    let chosen = chosen.into_iter().flatten().collect();
     let attributes = vec![LinkAttribute::LinkInfo(vec![
         LinkInfo::PortKind(InfoPortKind::Bridge),
-        LinkInfo::PortData(InfoPortData::BridgePort(data)),
+        LinkInfo::PortData(InfoPortData::BridgePort(chosen)),
     ])];
     // RTM_SETLINK ignores what a link's master says of it (rtnl_setlink), and says nothing
     Request::change(RouteNetlinkMessage::NewLink(message(

@@ -11,3 +11,24 @@ pub(crate) mod link;
 pub(crate) mod read;
 pub(crate) mod route;
 pub(crate) mod socket;
+
+#[cfg(test)]
+mod tests;
+
+/// Whatever comes in, for a fuzzer.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let mut bodies = vec![bytes];
+    for reply in frame::replies(bytes).flatten() {
+        if let frame::Body::Object(_, body) = reply.body {
+            bodies.push(body);
+        }
+    }
+    for body in bodies {
+        let _ = (read::LINK.read)(body);
+        let _ = (read::READINESS.read)(body);
+        let _ = (read::GROUP.read)(body);
+        let _ = (read::ADDRESS.read)(body);
+        let _ = (read::ROUTE.read)(body);
+    }
+}

@@ -5,6 +5,7 @@
 //! [`Plan::undo`] derives it from the steps.
 
 mod link;
+mod shell;
 mod step;
 mod sysctl;
 mod text;
@@ -19,6 +20,9 @@ use crate::addr::ContainerName;
 /// The number by which the kernel's routing tables show that a route is ours (`rtm_protocol`;
 /// `/etc/iproute2/rt_protos` gives it to nobody).
 pub const ROUTE_PROTOCOL: u8 = 98;
+
+/// The word that the alias of each link of ours begins with.
+pub const ALIAS_MARK: &str = "bridgework";
 
 /// Steps in the order in which they are performed. It prints as the lines that an operator would
 /// type.

@@ -3,10 +3,12 @@
 //! These lines are the golden tests and the dry run. They are never executed by the crate.
 
 use std::fmt::{self, Display, Formatter};
+use std::os::unix::ffi::OsStrExt;
 
 use ipnet::IpNet;
 
 use super::link::{BridgeOptions, Link, PortOptions, Side, centiseconds};
+use super::shell::{quote, quote_link};
 use super::step::{HostsEdit, HostsFile, Route, Step, VethStep};
 use super::{Plan, Sysctl};
 use crate::addr::{ContainerName, MacAddr, Mtu};
@@ -78,7 +80,12 @@ impl Line<'_> {
         options: &BridgeOptions,
     ) -> fmt::Result {
         self.ip(f, link.side)?;
-        write!(f, " link add name {} index {}", link.name, link.index)?;
+        write!(
+            f,
+            " link add name {} index {}",
+            quote_link(&link.name),
+            link.index
+        )?;
         write!(f, " address {mac} mtu {mtu} type bridge")?;
         let centis = |duration: Option<_>| duration.map(|d| centiseconds(d).to_string());
         let bit = |switch: Option<super::Switch>| switch.map(|s| s.number().to_string());
@@ -107,13 +114,19 @@ impl Line<'_> {
         write!(
             f,
             " link add name {} index {} address {mac}",
-            link.name, link.index
+            quote_link(&link.name),
+            link.index
         )?;
         write!(f, " mtu {mtu} numtxqueues 1 numrxqueues 1")?;
         if let Some(master) = master {
-            write!(f, " master {}", master.name)?;
+            write!(f, " master {}", quote_link(&master.name))?;
         }
-        write!(f, " type veth peer name {} index {}", peer.name, peer.index)?;
+        write!(
+            f,
+            " type veth peer name {} index {}",
+            quote_link(&peer.name),
+            peer.index
+        )?;
         write!(
             f,
             " address {peer_mac} mtu {mtu} numtxqueues 1 numrxqueues 1"
@@ -126,12 +139,12 @@ impl Line<'_> {
 
     fn set(&self, f: &mut Formatter<'_>, link: &Link, what: &dyn Display) -> fmt::Result {
         self.ip(f, link.side)?;
-        write!(f, " link set dev {} {what}", link.name)
+        write!(f, " link set dev {} {what}", quote_link(&link.name))
     }
 
     fn port(&self, f: &mut Formatter<'_>, link: &Link, options: &PortOptions) -> fmt::Result {
         self.command(f, "bridge", link.side)?;
-        write!(f, " link set dev {}", link.name)?;
+        write!(f, " link set dev {}", quote_link(&link.name))?;
         let words = [
             ("hairpin", options.hairpin),
             ("isolated", options.isolated),
@@ -155,7 +168,7 @@ impl Line<'_> {
                 IpNet::V6(_) => " nodad",
             })?;
         }
-        write!(f, " dev {}", link.name)
+        write!(f, " dev {}", quote_link(&link.name))
     }
 
     fn route(&self, f: &mut Formatter<'_>, verb: &str, route: &Route) -> fmt::Result {
@@ -177,7 +190,12 @@ impl Line<'_> {
         if let Some(gateway) = gateway {
             write!(f, " via {gateway}")?;
         }
-        write!(f, " dev {} proto {}", link.name, super::ROUTE_PROTOCOL)?;
+        write!(
+            f,
+            " dev {} proto {}",
+            quote_link(&link.name),
+            super::ROUTE_PROTOCOL
+        )?;
         match metric {
             0 => Ok(()),
             metric => write!(f, " metric {metric}"),
@@ -188,7 +206,7 @@ impl Line<'_> {
         if side == Side::Container {
             write!(f, "ip netns exec {} ", self.namespace())?;
         }
-        write!(f, "sysctl -w {key}={value}")
+        write!(f, "sysctl -w {}", quote(format!("{key}={value}")))
     }
 }
 
@@ -204,7 +222,7 @@ impl Display for Line<'_> {
             Step::AddVeth(veth) => self.add_veth(f, veth),
             Step::DeleteLink { link } => {
                 self.ip(f, link.side)?;
-                write!(f, " link del dev {}", link.name)
+                write!(f, " link del dev {}", quote_link(&link.name))
             }
             Step::SetAlias { link, alias } => {
                 self.set(f, link, &format_args!("alias {}", quote(alias)))
@@ -213,7 +231,11 @@ impl Display for Line<'_> {
             Step::SetMaster {
                 link,
                 master: Some(master),
-            } => self.set(f, link, &format_args!("master {}", master.name)),
+            } => self.set(
+                f,
+                link,
+                &format_args!("master {}", quote_link(&master.name)),
+            ),
             Step::SetMaster { link, master: None } => self.set(f, link, &"nomaster"),
             Step::SetPort { link, options } => self.port(f, link, options),
             Step::RaiseLoopback { side } => {
@@ -233,7 +255,7 @@ impl Display for Line<'_> {
                 write!(
                     f,
                     " link show dev {} | grep -q forwarding; do :; done",
-                    link.name
+                    quote_link(&link.name)
                 )
             }
             Step::Announce { link, mac } => self.set(f, link, &format_args!("address {mac}")),
@@ -247,32 +269,27 @@ fn hosts(f: &mut Formatter<'_>, edit: &HostsEdit) -> fmt::Result {
         HostsFile::At(path) => path.clone(),
         HostsFile::InRoot(root) => root.join("etc/hosts"),
     };
-    let path = quote(&path.to_string_lossy());
+    let quoted = quote(path.as_os_str().as_bytes());
     let mut commands = Vec::new();
     if !edit.remove.is_empty() {
-        let lines = edit
-            .remove
-            .iter()
-            .map(|line| format!(" -e {}", quote(line)));
-        let lines: String = lines.collect();
+        let pattern = |line: &String| format!(" -e {}", quote(line));
+        let patterns: String = edit.remove.iter().map(pattern).collect();
+        let kept = quote([path.as_os_str().as_bytes(), b".kept"].concat());
         // the same file, not a new one of its name: a container may have it bind-mounted
-        commands.push(format!(
-            "t=$(grep -vxF{lines} {path}); echo \"$t\" > {path}"
-        ));
+        commands.push(format!("grep -avxF{patterns} {quoted} > {kept}"));
+        commands.push(format!("cat {kept} > {quoted}"));
+        commands.push(format!("rm {kept}"));
     }
-    let added = edit
-        .add
-        .iter()
-        .map(|line| format!("echo {} >> {path}", quote(line)));
-    commands.extend(added);
-    f.write_str(&commands.join("; "))
-}
-
-/// `text` as one word of the shell.
-fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
+    commands.extend(edit.add.iter().map(|line| {
+        // sh's echo takes backslashes for escapes and a leading dash for an option
+        let echo = match line {
+            line if line.contains('\\') || line.starts_with('-') => "printf '%s\\n'",
+            _ => "echo",
+        };
+        format!("{echo} {} >> {quoted}", quote(line))
+    }));
+    match commands.as_slice() {
+        [] => f.write_str(":"),
+        commands => f.write_str(&commands.join("; ")),
     }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }

@@ -6,6 +6,11 @@ mod lab;
 #[path = "../cases/mod.rs"]
 mod cases;
 
+mod addresses;
+mod bad_input;
 mod connect;
+mod names;
 mod outsiders;
+mod ready;
+mod scratch;
 mod text;

@@ -1,6 +1,8 @@
 //! Others change things too: what is gone already when we come to take it back counts as taken
 //! back, and what was renamed is found by its number.
 
+#![allow(clippy::unwrap_used)]
+
 use std::process::{Command, Stdio};
 
 use bridgework::plan::{PortOptions, Switch};

@@ -1,6 +1,8 @@
 //! The printed lines are true: typed into a shell, in a namespace of their own, they make exactly
 //! what the crate makes, and take it back.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

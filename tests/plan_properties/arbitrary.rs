@@ -1,0 +1,208 @@
+//! Any step and any plan, with names, aliases and paths that mean harm.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bridgework::plan::{
+    BridgeOptions, ConfScope, HostsEdit, HostsFile, Ipv4Conf, Ipv6Conf, Link, Plan, PortOptions,
+    Route, Side, Step, Switch, Sysctl, VethStep,
+};
+use bridgework::{ContainerName, LinkIndex, LinkName, MacAddr, Mtu, Subnet};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn side() -> impl Strategy<Value = Side> {
+    select(vec![Side::Host, Side::Container])
+}
+
+fn link_name() -> impl Strategy<Value = LinkName> {
+    let names = [
+        "eth0", "br-1", "a;b", "$(id)", "`id`", "it's", "\"x", ">&*~", "é", "-n", "a=b",
+    ];
+    select(names.to_vec()).prop_map(|name| name.parse().expect("the kernel takes it"))
+}
+
+/// Few enough links that steps often meet on one.
+pub(crate) fn link() -> impl Strategy<Value = Link> {
+    let index = (1..3u32).prop_map(|number| LinkIndex::new(number).expect("it is positive"));
+    (side(), link_name(), index).prop_map(|(side, name, index)| Link::new(side, name, index))
+}
+
+fn mac() -> impl Strategy<Value = MacAddr> {
+    any::<[u8; 6]>().prop_map(MacAddr::locally_administered)
+}
+
+fn mtu() -> impl Strategy<Value = Mtu> {
+    (68..=65_535u32).prop_map(|bytes| Mtu::new(bytes).expect("it is in range"))
+}
+
+fn net() -> impl Strategy<Value = ipnet::IpNet> {
+    let v4 = (any::<u32>(), 0..=32u8).prop_map(|(bits, len)| {
+        ipnet::Ipv4Net::new(bits.into(), len)
+            .expect("it is not too long")
+            .into()
+    });
+    let v6 = (any::<u128>(), 0..=128u8).prop_map(|(bits, len)| {
+        ipnet::Ipv6Net::new(bits.into(), len)
+            .expect("it is not too long")
+            .into()
+    });
+    prop_oneof![v4, v6]
+}
+
+/// Text that means harm to a shell, a terminal or a log.
+pub(crate) fn nasty() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[ -~]{0,12}",
+        "['\"`$(){};&|<>*?~#! \\\\\n\r\t\u{1b}\u{85}\u{2028}a-c0-9]{0,12}",
+        select(vec![
+            "",
+            "$(reboot)",
+            "`reboot`",
+            "';reboot;'",
+            "a\nreboot",
+            "\\",
+            "-n x",
+            "\\c"
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    let bytes = prop_oneof![nasty().prop_map(String::into_bytes), vec(any::<u8>(), 0..9)];
+    bytes.prop_map(|bytes| Path::new("/run").join(OsString::from_vec(bytes)))
+}
+
+pub(crate) fn hosts_edit() -> impl Strategy<Value = HostsEdit> {
+    let file = prop_oneof![
+        path().prop_map(HostsFile::At),
+        path().prop_map(HostsFile::InRoot)
+    ];
+    let lines = || vec(nasty(), 0..3);
+    (file, lines(), lines()).prop_map(|(file, remove, add)| HostsEdit { file, remove, add })
+}
+
+fn switch() -> impl Strategy<Value = Option<Switch>> {
+    option::of(select(vec![Switch::On, Switch::Off]))
+}
+
+fn bridge_options() -> impl Strategy<Value = BridgeOptions> {
+    let time = || option::of(any::<u32>().prop_map(|ms| Duration::from_millis(ms.into())));
+    (switch(), time(), switch(), time()).prop_map(|(stp, ageing, snooping, delay)| {
+        let mut options = BridgeOptions::new();
+        options.stp = stp;
+        options.ageing = ageing;
+        options.multicast_snooping = snooping;
+        options.forward_delay = delay;
+        options
+    })
+}
+
+fn port_options() -> impl Strategy<Value = PortOptions> {
+    (switch(), switch(), switch()).prop_map(|(hairpin, isolated, learning)| {
+        let mut options = PortOptions::new();
+        options.hairpin = hairpin;
+        options.isolated = isolated;
+        options.learning = learning;
+        options
+    })
+}
+
+fn sysctl() -> impl Strategy<Value = Sysctl> {
+    let scope = prop_oneof![
+        Just(ConfScope::All),
+        Just(ConfScope::Default),
+        link_name().prop_map(ConfScope::Link),
+    ];
+    let v4 = select(vec![
+        Ipv4Conf::AcceptRedirects,
+        Ipv4Conf::ArpNotify,
+        Ipv4Conf::Forwarding,
+    ]);
+    let v6 = select(vec![
+        Ipv6Conf::AcceptRa,
+        Ipv6Conf::AcceptRedirects,
+        Ipv6Conf::DisableIpv6,
+        Ipv6Conf::Forwarding,
+        Ipv6Conf::NdiscNotify,
+    ]);
+    (scope, v4, v6, any::<bool>()).prop_map(|(scope, v4, v6, is_ipv4)| match is_ipv4 {
+        true => Sysctl::Ipv4(scope, v4),
+        false => Sysctl::Ipv6(scope, v6),
+    })
+}
+
+fn veth() -> impl Strategy<Value = VethStep> {
+    (link(), mac(), option::of(link()), link(), mac(), mtu()).prop_map(
+        |(link, mac, master, peer, peer_mac, mtu)| VethStep {
+            link,
+            mac,
+            master,
+            peer,
+            peer_mac,
+            mtu,
+        },
+    )
+}
+
+fn route() -> impl Strategy<Value = Route> {
+    let gateway = option::of(net().prop_map(|net| net.addr()));
+    (net(), gateway, link(), 0..3u32).prop_map(|(destination, gateway, link, metric)| Route {
+        destination: Subnet::of(destination).into(),
+        gateway,
+        link,
+        metric,
+    })
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let add_bridge =
+        (link(), mac(), mtu(), bridge_options()).prop_map(|(link, mac, mtu, options)| {
+            Step::AddBridge {
+                link,
+                mac,
+                mtu,
+                options,
+            }
+        });
+    let births = prop_oneof![add_bridge, veth().prop_map(Step::AddVeth)];
+    let sets = prop_oneof![
+        (link(), nasty()).prop_map(|(link, alias)| Step::SetAlias { link, alias }),
+        link().prop_map(|link| Step::SetNoAutoAddress { link }),
+        (link(), option::of(link())).prop_map(|(link, master)| Step::SetMaster { link, master }),
+        (link(), port_options()).prop_map(|(link, options)| Step::SetPort { link, options }),
+        link().prop_map(|link| Step::SetUp { link }),
+        (link(), net()).prop_map(|(link, address)| Step::AddAddress { link, address }),
+        route().prop_map(Step::AddRoute),
+        link().prop_map(|link| Step::AwaitForwarding { link }),
+        (link(), mac()).prop_map(|(link, mac)| Step::Announce { link, mac }),
+        (side(), sysctl(), 0..3u32).prop_map(|(side, key, value)| Step::SetSysctl {
+            side,
+            key,
+            value
+        }),
+    ];
+    let ends = prop_oneof![
+        link().prop_map(|link| Step::DeleteLink { link }),
+        link().prop_map(|link| Step::SetDown { link }),
+        (link(), net()).prop_map(|(link, address)| Step::DeleteAddress { link, address }),
+        route().prop_map(Step::DeleteRoute),
+    ];
+    prop_oneof![2 => births, 6 => sets, 1 => ends, 1 => hosts_edit().prop_map(Step::EditHosts)]
+}
+
+pub(crate) fn plan() -> impl Strategy<Value = Plan> {
+    let container = option::of("[a-z0-9][a-z0-9_.-]{0,3}[a-z]");
+    (container, vec(step(), 0..12)).prop_map(|(container, steps)| {
+        let name = container.and_then(|name| name.parse::<ContainerName>().ok());
+        let mut plan = name.map_or_else(Plan::new, Plan::with_container);
+        plan.extend(steps);
+        plan
+    })
+}

@@ -1,0 +1,112 @@
+//! What holds for every plan, whatever its steps: how it is taken back, and that it prints as one
+//! safe line a step.
+
+mod arbitrary;
+mod text;
+
+use arbitrary::{plan, step};
+use bridgework::plan::{ConfScope, Fate, Link, Plan, Step};
+use proptest::prelude::*;
+
+/// No file of past failures: the smallest failing input is printed, and belongs in a test.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+fn born(step: &Step) -> Vec<&Link> {
+    match step {
+        Step::AddBridge { link, .. } => vec![link],
+        Step::AddVeth(veth) => vec![&veth.link, &veth.peer],
+        _ => vec![],
+    }
+}
+
+/// Whether one of `steps` makes the link that `step` changes.
+fn is_about_a_link_of(steps: &[Step], step: &Step) -> bool {
+    let mut links = steps.iter().flat_map(born);
+    match step {
+        Step::SetSysctl { side, key, .. } => links
+            .any(|link| link.side == *side && *key.scope() == ConfScope::Link(link.name.clone())),
+        _ => links.any(|link| step.link() == Some(link)),
+    }
+}
+
+fn takes_away(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::DeleteLink { .. }
+            | Step::SetDown { .. }
+            | Step::DeleteAddress { .. }
+            | Step::DeleteRoute(_)
+            | Step::SetMaster { master: None, .. }
+            | Step::EditHosts(_)
+    )
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn taking_back_adds_nothing(plan in plan(), done in 0..14usize) {
+        let undo = plan.undo(done);
+        prop_assert!(undo.steps().iter().all(takes_away), "{undo}");
+        prop_assert_eq!(undo.container(), plan.container());
+    }
+
+    #[test]
+    fn what_was_done_is_taken_back_last_first(plan in plan(), done in 0..14usize) {
+        let done = &plan.steps()[..done.min(plan.steps().len())];
+        let expected: Vec<Step> = done
+            .iter()
+            .rev()
+            .filter(|step| match step.fate() {
+                Fate::Undone => true,
+                Fate::FallsWithLink => !is_about_a_link_of(done, step),
+                Fate::Stays => false,
+            })
+            .filter_map(Step::inverse)
+            .collect();
+        let undo = plan.undo(done.len());
+        prop_assert_eq!(undo.steps(), expected);
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_link_that_goes_but_that_it_goes(plan in plan()) {
+        let undo = plan.undo(plan.steps().len());
+        let links: Vec<&Link> = plan.steps().iter().flat_map(born).collect();
+        for step in undo.steps().iter().filter(|step| !matches!(step, Step::DeleteLink { .. })) {
+            prop_assert!(step.link().is_none_or(|link| !links.contains(&link)), "{step}");
+        }
+    }
+
+    #[test]
+    fn steps_after_those_done_do_not_matter(plan in plan(), done in 0..12usize) {
+        let prefix: Vec<Step> = plan.steps().iter().take(done).cloned().collect();
+        let (short, long) = (Plan::from_iter(prefix).undo(done), plan.undo(done));
+        prop_assert_eq!(short.steps(), long.steps());
+        prop_assert!(plan.undo(0).is_empty());
+        prop_assert_eq!(plan.undo(usize::MAX), plan.undo(plan.steps().len()));
+    }
+
+    #[test]
+    fn taking_back_the_taking_back_makes_no_link_and_restores_the_hosts_lines(plan in plan()) {
+        let edits = |plan: &Plan| -> Vec<Step> {
+            plan.steps().iter().filter(|s| matches!(s, Step::EditHosts(_))).cloned().collect()
+        };
+        let undo = plan.undo(plan.steps().len());
+        let again = undo.undo(undo.steps().len());
+        prop_assert_eq!(again.steps(), edits(&plan));
+    }
+
+    #[test]
+    fn a_step_that_is_undone_has_an_inverse_and_one_that_stays_has_none(step in step()) {
+        match step.fate() {
+            Fate::Undone => prop_assert!(step.inverse().is_some_and(|step| takes_away(&step))),
+            Fate::FallsWithLink => prop_assert!(step.inverse().is_none_or(|s| takes_away(&s))),
+            Fate::Stays => prop_assert_eq!(step.inverse(), None),
+        }
+    }
+}
