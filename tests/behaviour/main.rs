@@ -8,6 +8,8 @@ mod bad_input;
 mod connect;
 mod devices;
 mod guard;
+mod lifetimes;
 mod names;
+mod netns;
 mod ready;
 mod scratch;
