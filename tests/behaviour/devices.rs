@@ -451,3 +451,12 @@ fn what_can_not_be_is_refused_with_its_reason() {
     };
     assert_eq!(links.len(), 2, "lo and br0: {links:?}");
 }
+
+#[test]
+fn a_link_that_is_down_takes_an_ipv6_address() {
+    let netns = Netns::create().unwrap();
+    let bridge = Bridge::create(&netns, BridgeConfig::new("br0")).unwrap();
+    let address = "fd00::1/64".parse().unwrap();
+    bridge.device().add_address(address).unwrap();
+    assert!(bridge.device().addresses().unwrap().contains(&address));
+}
