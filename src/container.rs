@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::addr::{ContainerId, ContainerName, HostName, LinkName};
+use crate::addr::{ContainerId, ContainerName, HostName, LinkName, ParseError};
+use crate::config::EndpointRequest;
 use crate::error::{Error, Fault, Result};
-use crate::kernel::{HostsOrigin, Netns, create_hosts, remove_hosts};
+use crate::kernel::{HostsOrigin, Netns, create_hosts, random_bytes, remove_hosts};
 use crate::plan::HostsFile;
 use crate::resolver::{ExtraHost, Loopback, base_text};
 
@@ -190,7 +191,8 @@ impl Container {
         let hosts = config
             .hosts
             .map(|file| Hosts::make(file, &config.extra_hosts))
-            .transpose()?;
+            .transpose()
+            .map_err(|error| error.during(attempt))?;
         Ok(Self(Arc::new(Inner {
             identity: Identity {
                 id,
@@ -262,25 +264,27 @@ impl Container {
 
     /// A place for one more interface: the name that was asked for or the lowest free `eth0`,
     /// `eth1`…, and a metric for its default routes that no other has.
-    pub(crate) fn take_place(&self, wanted: Option<LinkName>) -> Result<Place> {
+    pub(crate) fn take_place(
+        &self,
+        request: &EndpointRequest,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Place> {
         let mut places = self.0.places.lock();
-        let name = match wanted {
-            Some(name) if places.names.contains(&name) => {
-                let namespace = Some(self.name().to_string());
-                return Err(Error::of(
-                    "name the interface",
-                    vec![Fault::LinkExists { name, namespace }],
-                ));
-            }
-            Some(name) => name,
-            None => places.lowest_free_name()?,
+        let name = match &request.link_name {
+            Some(name) => name.clone(),
+            None => places
+                .lowest_free_name()
+                .map_err(|error| faults.push(error.into()))
+                .ok()?,
         };
-        let rank = (0..)
-            .find(|rank| !places.ranks.contains(rank))
-            .unwrap_or(u32::MAX);
-        places.names.insert(name.clone());
-        places.ranks.insert(rank);
-        Ok(Place {
+        if !places.names.insert(name.clone()) {
+            let namespace = Some(self.name().to_string());
+            faults.push(Fault::LinkExists { name, namespace });
+            return None;
+        }
+        let rank = (0..).find(|&rank| places.ranks.insert(rank))?;
+        drop(places);
+        Some(Place {
             container: self.clone(),
             name,
             rank,
@@ -326,7 +330,7 @@ struct Places {
 }
 
 impl Places {
-    fn lowest_free_name(&self) -> Result<LinkName> {
+    fn lowest_free_name(&self) -> std::result::Result<LinkName, ParseError> {
         let mut number = 0;
         loop {
             let name = LinkName::numbered("eth", number)?;
@@ -342,7 +346,11 @@ impl Hosts {
     fn make(file: HostsFile, extra: &[ExtraHost]) -> Result<Self> {
         let base = base_text(Loopback::Dual, extra);
         let origin = create_hosts(&file, &base).map_err(|errno| {
-            let doing = "write the first lines of the hosts file".to_owned();
+            let path = match &file {
+                HostsFile::At(path) => path.clone(),
+                HostsFile::InRoot(root) => root.join("etc/hosts"),
+            };
+            let doing = format!("write the first lines of {}", path.display());
             let fault = Fault::Kernel {
                 doing,
                 errno,
@@ -365,21 +373,4 @@ impl fmt::Debug for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Container({}, {:?})", self.name(), self.netns())
     }
-}
-
-/// 32 bytes of the kernel's randomness.
-pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        let errno = error
-            .raw_os_error()
-            .map_or(crate::Errno::EIO, crate::Errno::from_raw);
-        let fault = Fault::Kernel {
-            doing: "read random bytes".to_owned(),
-            errno,
-            words: None,
-        };
-        Error::of("make an id", vec![fault])
-    })?;
-    Ok(bytes)
 }

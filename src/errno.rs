@@ -62,10 +62,11 @@ impl Errno {
         self.0
     }
 
-    /// Whether it says that the object is not there. What is gone already needs no undoing.
+    /// Whether rtnetlink says by it that the link, route or address is not there. What is gone
+    /// already needs no undoing.
     #[must_use]
     pub(crate) fn is_absence(self) -> bool {
-        [Self::ENODEV, Self::ENOENT, Self::ESRCH, Self::EADDRNOTAVAIL].contains(&self)
+        [Self::ENODEV, Self::ESRCH, Self::EADDRNOTAVAIL].contains(&self)
     }
 }
 

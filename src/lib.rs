@@ -61,7 +61,6 @@ pub mod config;
 mod container;
 mod device;
 pub mod driver;
-mod endpoint;
 mod errno;
 mod error;
 mod host;
@@ -83,12 +82,11 @@ pub use addr::{
 pub use config::{EndpointConfig, HostsScope, MacPolicy, NetworkConfig};
 pub use container::{Container, ContainerConfig};
 pub use device::{Bridge, BridgeConfig, Device, VethConfig, VethPair};
-pub use endpoint::Endpoint;
 pub use errno::Errno;
 pub use error::{Error, Fault, FaultClass, Obstacle, Occupant, Result};
 pub use host::{Host, HostConfig};
 pub use kernel::{FaultInjector, Netns};
-pub use network::{Draft, Network};
+pub use network::{Draft, Endpoint, Network};
 
 #[doc = include_str!("architecture.md")]
 pub mod _architecture {}

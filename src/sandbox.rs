@@ -46,7 +46,7 @@ pub fn enter() -> Result<()> {
     own_mounts()?;
     let mut socket = RouteSocket::open().map_err(|errno| failed("open netlink", errno))?;
     let raised = socket.call(link::raise_loopback());
-    raised.map_err(|refusal| failed("set lo up", refusal.errno))
+    raised.map_err(|refusal| without("CAP_NET_ADMIN", "set lo up", refusal.errno))
 }
 
 /// user_namespaces(7): one id is mapped, and groups must be denied before.
@@ -78,9 +78,13 @@ fn own_mounts() -> Result<()> {
 const ATTEMPT: &str = "enter the sandbox";
 
 fn failed(doing: &str, errno: Errno) -> Error {
+    without("CAP_SYS_ADMIN", doing, errno)
+}
+
+fn without(capability: &'static str, doing: &str, errno: Errno) -> Error {
     let fault = match errno {
         Errno::EPERM | Errno::EACCES => Fault::Privilege {
-            capability: "CAP_SYS_ADMIN",
+            capability,
             why: format!(
                 "{doing}: run as root, or where user namespaces are not restricted (a container's \
                  seccomp profile, kernel.apparmor_restrict_unprivileged_userns)"

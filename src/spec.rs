@@ -15,6 +15,7 @@ use crate::plan::{BridgeOptions, Link, PortOptions, Switch};
 /// A network with everything that was chosen for it.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NetworkSpec {
     /// Its id.
     pub id: NetworkId,
@@ -47,6 +48,7 @@ pub struct NetworkSpec {
 /// One family of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NetworkRange {
     /// The subnet.
     pub subnet: Subnet,
@@ -69,6 +71,7 @@ impl NetworkRange {
 /// A container's place in a network with everything that was chosen for it.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EndpointSpec {
     /// Its id.
     pub id: EndpointId,
@@ -108,6 +111,7 @@ impl EndpointSpec {
 /// One address of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EndpointAddress {
     /// The address, with the length of its subnet's prefix.
     pub address: IpNet,

@@ -1,5 +1,7 @@
 //! A span for each operation, where the feature `tracing` is on; nothing at all where it is off.
 
+#[cfg(feature = "tracing")]
+use crate::errno::Errno;
 use crate::error::Error;
 
 /// An operation under way. Its span ends when this is dropped.
@@ -13,8 +15,7 @@ impl Operation {
     pub(crate) fn refused(&self, error: Error) -> Error {
         #[cfg(feature = "tracing")]
         {
-            self.span
-                .record("errno", error.errno().map(crate::Errno::raw));
+            self.span.record("errno", error.errno().map(Errno::raw));
             self.span.record("error", tracing::field::display(&error));
         }
         error

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bridgework::{Reason, Subnet};
+use bridgework::{Subnet, addr::Reason};
 use proptest::prelude::*;
 
 /// No file of past failures: the smallest failing input is printed, and belongs in a test.

@@ -1,7 +1,6 @@
 //! With the feature `tracing`, each verb is a span that names the network, the container and its
 //! namespace, and the errno where it was refused.
 
-#[allow(dead_code)]
 #[path = "lab/mod.rs"]
 mod lab;
 

@@ -5,9 +5,10 @@ use std::fmt::{Debug, Display};
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use bridgework::addr::{Reason, ValueKind};
 use bridgework::{
     ContainerId, ContainerName, EndpointId, HostName, LinkIndex, LinkName, MacAddr, Mtu, NetworkId,
-    NetworkName, ParseError, Reason, Subnet, ValueKind,
+    NetworkName, ParseError, Subnet,
 };
 use proptest::prelude::*;
 
@@ -427,6 +428,6 @@ fn values_are_stored_as_their_texts_and_checked_when_read() {
         "{error}"
     );
     assert!(serde_json::from_str::<HostName>("\"a\\nb\"").is_err());
-    let mtu: Mtu = serde_json::from_str("\"1500\"").unwrap();
+    let mtu: Mtu = serde_json::from_str("1500").unwrap();
     assert_eq!(mtu, Mtu::ETHERNET);
 }

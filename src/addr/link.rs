@@ -148,7 +148,7 @@ impl FromStr for LinkIndex {
     }
 }
 
-text_value!(LinkIndex, ValueKind::LinkIndex);
+text_value!(LinkIndex, ValueKind::LinkIndex, number get);
 
 /// The largest packet of a link, in bytes without the Ethernet header: 68 to 65535.
 ///
@@ -203,4 +203,4 @@ impl FromStr for Mtu {
     }
 }
 
-text_value!(Mtu, ValueKind::Mtu);
+text_value!(Mtu, ValueKind::Mtu, number bytes);

@@ -180,10 +180,47 @@ pub(super) fn parse_number<T>(
     new(text.parse().unwrap_or(u32::MAX)).map_err(|e| e.quoting(text))
 }
 
-/// `TryFrom<&[u8]>`, and with the feature `serde` the text form, for a value that has `FromStr`
-/// and `Display`.
+/// `TryFrom` of text and of bytes for a value that has `FromStr` and `Display`; with the feature
+/// `serde` also its form there, which is its text, or for a number the number.
 macro_rules! text_value {
     ($type:ident, $kind:expr) => {
+        crate::addr::parse::text_value!(conversions $type, $kind);
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text =
+                    <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+    ($type:ident, $kind:expr, number $number:ident) => {
+        crate::addr::parse::text_value!(conversions $type, $kind);
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_u32(self.$number())
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let number = <u32 as serde::Deserialize>::deserialize(deserializer)?;
+                Self::new(number).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+    (conversions $type:ident, $kind:expr) => {
         impl TryFrom<&[u8]> for $type {
             type Error = crate::addr::ParseError;
 
@@ -204,22 +241,6 @@ macro_rules! text_value {
 
             fn try_from(text: &str) -> Result<Self, Self::Error> {
                 text.parse()
-            }
-        }
-
-        #[cfg(feature = "serde")]
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        #[cfg(feature = "serde")]
-        impl<'de> serde::Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text =
-                    <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
             }
         }
     };

@@ -22,7 +22,7 @@ use super::take;
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(default)
+    serde(default, deny_unknown_fields)
 )]
 #[non_exhaustive]
 pub struct EndpointConfig {
@@ -31,7 +31,14 @@ pub struct EndpointConfig {
     aliases: Vec<HostName>,
     link_name: Option<LinkName>,
     port: PortOptions,
-    #[cfg_attr(feature = "serde", serde(skip))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            skip_deserializing,
+            skip_serializing_if = "Vec::is_empty",
+            serialize_with = "super::refuse"
+        )
+    )]
     faults: Vec<Fault>,
 }
 
@@ -89,9 +96,9 @@ impl EndpointConfig {
         self
     }
 
-    /// The request, or all that is wrong with it.
-    pub(crate) fn check(&self) -> Result<EndpointRequest, Vec<Fault>> {
-        let mut faults = self.faults.clone();
+    /// The request, as far as it can be understood; all that is wrong with it goes to `faults`.
+    pub(crate) fn check(&self, faults: &mut Vec<Fault>) -> EndpointRequest {
+        faults.extend_from_slice(&self.faults);
         let mut only = |is_ipv4: bool| {
             let mut given = self
                 .addresses
@@ -107,17 +114,14 @@ impl EndpointConfig {
             first
         };
         let (ipv4, ipv6) = (only(true), only(false));
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        Ok(EndpointRequest {
+        EndpointRequest {
             ipv4,
             ipv6,
             mac: self.mac,
             aliases: self.aliases.clone(),
             link_name: self.link_name.clone(),
             port: self.port.clone(),
-        })
+        }
     }
 }
 

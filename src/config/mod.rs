@@ -24,3 +24,10 @@ where
         .map_err(|error| faults.push(error.into()))
         .ok()
 }
+
+/// What was not understood can't be written down, and must not be lost on the way.
+#[cfg(feature = "serde")]
+fn refuse<S: serde::Serializer>(faults: &[Fault], _: S) -> Result<S::Ok, S::Error> {
+    let texts: Vec<String> = faults.iter().map(Fault::to_string).collect();
+    Err(serde::ser::Error::custom(texts.join("; ")))
+}

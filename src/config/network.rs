@@ -1,7 +1,7 @@
 //! A network as it is asked for.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkName, Subnet};
 use crate::error::Fault;
@@ -53,6 +53,7 @@ pub enum HostsScope {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct NetworkConfig {
     name: String,
@@ -85,7 +86,14 @@ pub struct NetworkConfig {
     hosts: HostsScope,
     #[cfg_attr(feature = "serde", serde(default))]
     labels: BTreeMap<String, String>,
-    #[cfg_attr(feature = "serde", serde(skip))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            skip_deserializing,
+            skip_serializing_if = "Vec::is_empty",
+            serialize_with = "super::refuse"
+        )
+    )]
     faults: Vec<Fault>,
 }
 
@@ -123,6 +131,10 @@ impl NetworkConfig {
             labels: BTreeMap::new(),
             faults: Vec::new(),
         }
+    }
+
+    pub(crate) fn driver(&self) -> &str {
+        &self.driver
     }
 
     /// The name, as it was given.
@@ -243,12 +255,13 @@ impl NetworkConfig {
         self
     }
 
-    /// The request, or all that is wrong with it.
-    pub(crate) fn check(&self) -> Result<NetworkRequest, Vec<Fault>> {
-        let mut faults = self.faults.clone();
-        let name = take::<NetworkName, _>(self.name.as_str(), &mut faults);
-        let ipv4 = self.family(Family::V4, &mut faults);
-        let ipv6 = self.family(Family::V6, &mut faults);
+    /// The request, as far as it can be understood; all that is wrong with it goes to `faults`.
+    /// `None` if its name does not have its form.
+    pub(crate) fn check(&self, faults: &mut Vec<Fault>) -> Option<NetworkRequest> {
+        faults.extend_from_slice(&self.faults);
+        let name = take::<NetworkName, _>(self.name.as_str(), faults);
+        let ipv4 = self.family(Family::V4, faults);
+        let ipv6 = self.family(Family::V6, faults);
         if ipv4.is_none() && ipv6.is_none() {
             faults.push(Fault::NoFamily);
         }
@@ -257,10 +270,7 @@ impl NetworkConfig {
                 faults.push(Fault::MtuBelowIpv6 { mtu });
             }
         }
-        match name {
-            Some(name) if faults.is_empty() => Ok(self.request(name, ipv4, ipv6)),
-            _ => Err(faults),
-        }
+        Some(self.request(name?, ipv4, ipv6))
     }
 
     fn request(
@@ -310,12 +320,14 @@ impl NetworkConfig {
             });
         }
         let subnet = subnets.first().copied();
-        faults.extend(subnet.and_then(unusable));
+        // `0.0.0.0/24` asks for any subnet of that size: nothing is known to lie in it
+        let given = subnet.filter(|subnet| !subnet.first().is_unspecified());
+        faults.extend(given.and_then(unusable));
         Some(FamilyRequest {
             subnet,
-            gateway: self.gateway_in(family, subnet, faults),
-            range: self.range_in(family, subnet, faults),
-            auxiliary: self.auxiliary_in(family, subnet, faults),
+            gateway: self.gateway_in(family, given, faults),
+            range: self.range_in(family, given, faults),
+            auxiliary: self.auxiliary_in(family, given, faults),
         })
     }
 
@@ -403,15 +415,22 @@ impl NetworkConfig {
 
 /// A subnet that an interface can't have an address of.
 fn unusable(subnet: Subnet) -> Option<Fault> {
-    let why = match subnet.first() {
-        first if first.is_multicast() => "it is multicast",
-        IpAddr::V4(first) if first.is_loopback() => "it is the host's own loopback",
-        IpAddr::V6(first) if first.is_loopback() => "it is the host's own loopback",
-        IpAddr::V6(first) if first.is_unicast_link_local() => {
-            "it clashes with the Link-Local prefix 'fe80::/10'"
-        }
-        IpAddr::V4(_) | IpAddr::V6(_) => return None,
-    };
+    let prefix = |first: IpAddr, len| Subnet::new(first, len).expect("no host bits are set");
+    let multicast = "multicast addresses are in it";
+    let loopback = "loopback addresses are in it";
+    let special = [
+        (prefix([224, 0, 0, 0].into(), 4), multicast),
+        (prefix([127, 0, 0, 0].into(), 8), loopback),
+        (prefix([0xff00, 0, 0, 0, 0, 0, 0, 0].into(), 8), multicast),
+        (prefix(Ipv6Addr::LOCALHOST.into(), 128), loopback),
+        (
+            prefix([0xfe80, 0, 0, 0, 0, 0, 0, 0].into(), 10),
+            "it clashes with the Link-Local prefix 'fe80::/10'",
+        ),
+    ];
+    let (_, why) = special
+        .into_iter()
+        .find(|(range, _)| range.overlaps(subnet))?;
     Some(Fault::SubnetUnusable { subnet, why })
 }
 
@@ -421,7 +440,8 @@ fn reserved(subnet: Subnet, address: IpAddr) -> Option<Fault> {
         return None;
     }
     let role = match address {
-        address if address == subnet.first() => "the subnet's own",
+        address if address == subnet.first() && address.is_ipv4() => "the network's own address",
+        address if address == subnet.first() => "the subnet-router anycast address",
         address if address == subnet.last() && address.is_ipv4() => "the broadcast address",
         _ => return None,
     };

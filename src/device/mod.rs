@@ -13,9 +13,8 @@ pub use bridge::{Bridge, BridgeConfig};
 pub use veth::{VethConfig, VethPair};
 
 use crate::addr::{LinkIndex, LinkName, MacAddr, Subnet};
-use crate::container::random_bytes;
 use crate::error::{Error, Fault, Result};
-use crate::kernel::{Kernel, Netns};
+use crate::kernel::{Kernel, Netns, random_bytes};
 use crate::plan::{ALIAS_MARK, Link, Plan, PortOptions, Route, Side, Step};
 use crate::snapshot::{LinkState, Snapshot};
 

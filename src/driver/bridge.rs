@@ -6,6 +6,7 @@
 use ipnet::IpNet;
 
 use super::Driver;
+use crate::addr::Mtu;
 use crate::error::Fault;
 use crate::plan::{
     ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Route, Side, Step, Switch, Sysctl,
@@ -47,10 +48,8 @@ impl Driver for BridgeDriver {
             link: bridge.clone(),
             alias,
         });
-        plan.push(Step::SetNoAutoAddress {
-            link: bridge.clone(),
-        });
-        plan.extend(guard(bridge, network.ipv6.is_some()));
+        plan.extend(no_auto_address(bridge, network.mtu));
+        plan.extend(guard(bridge, network.ipv6.is_some(), network.mtu));
         let gateways = [&network.ipv4, &network.ipv6].into_iter().flatten();
         let gateways = gateways.filter_map(NetworkRange::gateway_interface);
         plan.extend(gateways.map(|address| add_address(bridge, address)));
@@ -66,7 +65,7 @@ impl Driver for BridgeDriver {
     fn connect(&self, network: &NetworkSpec, endpoint: &EndpointSpec) -> Result<Plan, Fault> {
         let mut plan = Plan::with_container(endpoint.container.clone());
         plan.extend(host_side(network, endpoint));
-        plan.extend(container_side(endpoint));
+        plan.extend(container_side(endpoint, network.mtu));
         // with spanning tree a port listens and learns for twice the delay: nobody waits for that
         if network.bridge.stp != Some(Switch::On) {
             plan.push(Step::AwaitForwarding {
@@ -100,8 +99,8 @@ fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
             link: near.clone(),
             alias,
         },
-        Step::SetNoAutoAddress { link: near.clone() },
     ];
+    steps.extend(no_auto_address(near, network.mtu));
     if !endpoint.port.is_default() {
         steps.push(Step::SetPort {
             link: near.clone(),
@@ -112,7 +111,7 @@ fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
     steps
 }
 
-fn container_side(endpoint: &EndpointSpec) -> Vec<Step> {
+fn container_side(endpoint: &EndpointSpec, mtu: Mtu) -> Vec<Step> {
     let far = &endpoint.link;
     // a link that does not forward takes redirects if its own or `all`'s setting is 1
     let mut steps = vec![sysctl(
@@ -120,10 +119,10 @@ fn container_side(endpoint: &EndpointSpec) -> Vec<Step> {
         Sysctl::Ipv4(ConfScope::All, Ipv4Conf::AcceptRedirects),
         0,
     )];
-    steps.extend(guard(far, endpoint.ipv6.is_some()));
+    steps.extend(guard(far, endpoint.ipv6.is_some(), mtu));
     steps.push(Step::RaiseLoopback { side: far.side });
     if endpoint.ipv6.is_some() {
-        steps.push(Step::SetNoAutoAddress { link: far.clone() });
+        steps.extend(no_auto_address(far, mtu));
     }
     steps.extend(endpoint.addresses().map(|a| add_address(far, a.address)));
     if endpoint.ipv6.is_some() {
@@ -140,7 +139,7 @@ fn container_side(endpoint: &EndpointSpec) -> Vec<Step> {
 
 /// Settings that must hold before the link is up: nobody on the wire changes addresses or routes,
 /// and a link of a network without IPv6 has none.
-fn guard(link: &Link, has_ipv6: bool) -> Vec<Step> {
+fn guard(link: &Link, has_ipv6: bool, mtu: Mtu) -> Vec<Step> {
     let scope = || ConfScope::Link(link.name.clone());
     let ipv6 = |conf, value| sysctl(link.side, Sysctl::Ipv6(scope(), conf), value);
     let mut steps = vec![sysctl(
@@ -152,10 +151,17 @@ fn guard(link: &Link, has_ipv6: bool) -> Vec<Step> {
         steps.push(ipv6(Ipv6Conf::DisableIpv6, 0));
         steps.push(ipv6(Ipv6Conf::AcceptRa, 0));
         steps.push(ipv6(Ipv6Conf::AcceptRedirects, 0));
-    } else {
+    } else if mtu >= Mtu::IPV6_MIN {
         steps.push(ipv6(Ipv6Conf::DisableIpv6, 1));
     }
     steps
+}
+
+/// Below IPv6's least MTU the kernel gives a link no IPv6, and no settings of it either
+/// (`addrconf_notify`).
+fn no_auto_address(link: &Link, mtu: Mtu) -> Option<Step> {
+    let link = link.clone();
+    (mtu >= Mtu::IPV6_MIN).then_some(Step::SetNoAutoAddress { link })
 }
 
 /// Neighbours are told of an address that they may know by another hardware address. One that is

@@ -148,7 +148,7 @@ pub enum Fault {
     },
     /// No automatic subnet is left.
     #[error(
-        "all predefined address pools have been fully subnetted; in the way: {}",
+        "all predefined address pools have been fully subnetted{}",
         first_few(obstacles)
     )]
     PoolsExhausted {
@@ -373,9 +373,10 @@ fn join<T: ToString>(items: &[T]) -> String {
 fn first_few(obstacles: &[Obstacle]) -> String {
     const SHOWN: usize = 8;
     let shown = join(&obstacles[..obstacles.len().min(SHOWN)]);
-    match obstacles.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+    match (obstacles.len(), obstacles.len().saturating_sub(SHOWN)) {
+        (0, _) => String::new(),
+        (_, 0) => format!("; in the way: {shown}"),
+        (_, more) => format!("; in the way: {shown} and {more} more"),
     }
 }
 

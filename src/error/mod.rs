@@ -9,6 +9,7 @@
 mod fault;
 mod obstacle;
 
+use std::borrow::Cow;
 use std::fmt;
 
 pub use fault::{Fault, FaultClass};
@@ -148,10 +149,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.0.attempt)?;
+        write!(f, "{}: ", visible(&self.0.attempt))?;
         for (index, fault) in self.0.faults.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}{fault}")?;
+            write!(f, "{separator}{}", visible(&fault.to_string()))?;
         }
         if !self.0.left_behind.is_empty() {
             let lines = self.0.left_behind.to_string();
@@ -163,6 +164,18 @@ impl fmt::Display for Error {
         }
         Ok(())
     }
+}
+
+/// `text` on one line of a log, whoever wrote the names and paths in it.
+fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    Cow::Owned(text.chars().map(escape).collect())
 }
 
 impl std::error::Error for Error {}

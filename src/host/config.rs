@@ -57,8 +57,8 @@ impl HostConfig {
         self
     }
 
-    /// Where automatic subnets come from. Default: Docker's local pools, then 8,192 networks of
-    /// `10.224.0.0/11`, and for IPv6 a random prefix of rfc4193 for each host that is opened.
+    /// Where automatic subnets come from. Default: Docker's local pools, then 6,144 networks of
+    /// `10.64.0.0/12` and `10.80.0.0/13`, and for IPv6 a random prefix of rfc4193 for each host that is opened.
     #[must_use]
     pub fn address_pools(mut self, pools: AddressPools) -> Self {
         self.pools = Some(pools);

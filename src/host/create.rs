@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkId, Subnet};
 use crate::config::{FamilyRequest, NetworkConfig, NetworkRequest};
-use crate::container::random_bytes;
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Obstacle, Occupant, Result};
 use crate::ipam::{Owner, Pool, Wanted, check_subnet};
-use crate::kernel::read_nameservers;
-use crate::network::{Draft, Members, Network};
+use crate::kernel::{random_bytes, read_nameservers};
+use crate::network::{Draft, Members, Network, Registered};
 use crate::plan::{Link, Plan, Side};
 use crate::snapshot::Snapshot;
 use crate::spec::{NetworkRange, NetworkSpec};
@@ -74,12 +73,12 @@ impl Host {
         }
         let (spec, plan) = made?;
         let members = Members::new(&spec.name, prepared.pools);
-        let host = self.clone();
+        let kernel = self.kernel().clone();
         let network = Network::new(
             spec,
             prepared.driver,
             plan,
-            host,
+            kernel,
             members,
             prepared.registered,
         );
@@ -105,42 +104,45 @@ impl Host {
 
     /// Everything that is decided before the kernel is changed.
     fn prepare(&self, config: &NetworkConfig) -> Result<Prepared> {
-        let request = config.check().map_err(|faults| Error::of("", faults))?;
-        let Some(driver) = self.driver(&request.driver).cloned() else {
+        let mut faults = Vec::new();
+        let request = config.check(&mut faults);
+        let driver = self.driver(config.driver()).cloned();
+        if driver.is_none() {
             let why = "no driver of that name is registered with this host".to_owned();
-            return Err(alone(Fault::Driver {
-                driver: request.driver,
-                why,
-            }));
+            let driver = config.driver().to_owned();
+            faults.push(Fault::Driver { driver, why });
+        }
+        let (Some(request), snapshot) = (request, self.snapshot()?) else {
+            return Err(Error::of("", faults));
         };
-        let snapshot = self.snapshot()?;
-        let mut obstacles = occupied(&snapshot);
-        obstacles.extend(self.nameservers());
-        let denied = self.0.config.denied.iter();
-        obstacles.extend(denied.map(|&subnet| Obstacle {
+        let obstacles = self.obstacles(&snapshot);
+        let mut families = Vec::new();
+        let registered = self.0.registry.register(&request.name, |networks| {
+            let all = in_order(networks, &obstacles);
+            families = self.choose_families(&request, &all, &mut faults);
+            if faults.is_empty() {
+                Ok(families.iter().map(|(range, _)| range.subnet).collect())
+            } else {
+                Err(faults)
+            }
+        });
+        let registered = registered.map_err(|faults| Error::of("", faults))?;
+        let driver = driver.expect("a driver that is not there is a fault");
+        Ok(Prepared::new(
+            request, driver, snapshot, registered, families,
+        ))
+    }
+
+    /// All but the networks, the caller's own wishes first.
+    fn obstacles(&self, snapshot: &Snapshot) -> Vec<Obstacle> {
+        let denied = self.0.config.denied.iter().map(|&subnet| Obstacle {
             subnet,
             occupant: Occupant::Denied,
-        }));
-        let chosen = self.0.registry.register(&request.name, |networks| {
-            let all: Vec<Obstacle> = obstacles.iter().chain(networks).cloned().collect();
-            self.choose_subnets(&request, &all)
         });
-        let (registered, subnets) = chosen.map_err(|faults| Error::of("", faults))?;
-        let mut prepared = Prepared {
-            request,
-            driver,
-            snapshot,
-            registered,
-            pools: BTreeMap::new(),
-            ranges: BTreeMap::new(),
-        };
-        for subnet in subnets {
-            if let Err(faults) = prepared.add_family(subnet) {
-                prepared.registered.cancel();
-                return Err(Error::of("", faults));
-            }
-        }
-        Ok(prepared)
+        denied
+            .chain(self.nameservers())
+            .chain(occupied(snapshot))
+            .collect()
     }
 
     fn nameservers(&self) -> Vec<Obstacle> {
@@ -156,26 +158,24 @@ impl Host {
             .collect()
     }
 
-    fn choose_subnets(
+    fn choose_families(
         &self,
         request: &NetworkRequest,
         obstacles: &[Obstacle],
-    ) -> std::result::Result<Vec<Subnet>, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let mut subnets = Vec::new();
-        let families = [(Family::V4, &request.ipv4), (Family::V6, &request.ipv6)];
-        for (family, wanted) in families {
-            let Some(wanted) = wanted else { continue };
-            match self.choose_subnet(family, wanted, obstacles) {
-                Ok(subnet) => subnets.push(subnet),
-                Err(fault) => faults.push(fault),
+        faults: &mut Vec<Fault>,
+    ) -> Vec<(NetworkRange, Pool)> {
+        let mut families = Vec::new();
+        let wanted = [(Family::V4, &request.ipv4), (Family::V6, &request.ipv6)];
+        for (family, asked) in wanted {
+            let Some(asked) = asked else { continue };
+            let chosen = self.choose_subnet(family, asked, obstacles);
+            let subnet = chosen.map_err(|fault| faults.push(fault)).ok();
+            // what is wrong with the addresses in a subnet does not depend on its being free
+            if let Some(subnet) = subnet.or(asked.subnet) {
+                families.extend(fill(subnet, asked, faults));
             }
         }
-        if faults.is_empty() {
-            Ok(subnets)
-        } else {
-            Err(faults)
-        }
+        families
     }
 
     fn choose_subnet(
@@ -199,45 +199,35 @@ struct Prepared {
     request: NetworkRequest,
     driver: Arc<dyn Driver>,
     snapshot: Snapshot,
-    registered: super::Registered,
+    registered: Registered,
     pools: BTreeMap<Family, Pool>,
     ranges: BTreeMap<Family, NetworkRange>,
 }
 
 impl Prepared {
-    /// A pool for the subnet, with the gateway and the auxiliary addresses taken out.
-    fn add_family(&mut self, subnet: Subnet) -> std::result::Result<(), Vec<Fault>> {
-        let family = Family::of_subnet(subnet);
-        let asked = match family {
-            Family::V4 => &self.request.ipv4,
-            Family::V6 => &self.request.ipv6,
-        };
-        let Some(asked) = asked else { return Ok(()) };
-        let mut faults = Vec::new();
-        let mut pool = Pool::new(subnet, asked.range).map_err(|fault| vec![fault])?;
-        for (name, &address) in &asked.auxiliary {
-            let reserved = pool.reserve(address, Owner::Auxiliary(name.clone()));
-            faults.extend(reserved.err());
+    fn new(
+        request: NetworkRequest,
+        driver: Arc<dyn Driver>,
+        snapshot: Snapshot,
+        registered: Registered,
+        families: Vec<(NetworkRange, Pool)>,
+    ) -> Self {
+        let family = |range: &NetworkRange| Family::of_subnet(range.subnet);
+        let ranges = families
+            .iter()
+            .map(|(range, _)| (family(range), range.clone()));
+        let ranges = ranges.collect();
+        let pools = families
+            .into_iter()
+            .map(|(range, pool)| (family(&range), pool));
+        Self {
+            request,
+            driver,
+            snapshot,
+            registered,
+            pools: pools.collect(),
+            ranges,
         }
-        let gateway = pool
-            .reserve_gateway(asked.gateway)
-            .map_err(|fault| faults.push(fault))
-            .ok();
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let (range, auxiliary) = (asked.range, asked.auxiliary.clone());
-        self.ranges.insert(
-            family,
-            NetworkRange {
-                subnet,
-                gateway,
-                range,
-                auxiliary,
-            },
-        );
-        self.pools.insert(family, pool);
-        Ok(())
     }
 
     fn spec(&self) -> Result<NetworkSpec> {
@@ -301,6 +291,44 @@ fn occupied(snapshot: &Snapshot) -> Vec<Obstacle> {
         },
     });
     addresses.chain(routes).collect()
+}
+
+/// Networks first, since they can be named; without the addresses and routes that lie in them,
+/// which are theirs.
+fn in_order(networks: &[Obstacle], others: &[Obstacle]) -> Vec<Obstacle> {
+    let is_theirs = |other: &Obstacle| networks.iter().any(|n| n.subnet.covers(other.subnet));
+    let others = others.iter().filter(|other| !is_theirs(other));
+    networks.iter().chain(others).cloned().collect()
+}
+
+/// A pool for the subnet, with the gateway and the auxiliary addresses taken out. What the check of
+/// the request has refused already is left out and not told again.
+fn fill(
+    subnet: Subnet,
+    asked: &FamilyRequest,
+    faults: &mut Vec<Fault>,
+) -> Option<(NetworkRange, Pool)> {
+    let mut tell = |fault| {
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    };
+    let range = asked.range.filter(|range| subnet.covers(*range));
+    let mut pool = Pool::new(subnet, range).map_err(&mut tell).ok()?;
+    let auxiliary = asked.auxiliary.iter();
+    for (name, &address) in auxiliary.filter(|(_, address)| subnet.contains(**address)) {
+        let reserved = pool.reserve(address, Owner::Auxiliary(name.clone()));
+        let _kept = reserved.map_err(&mut tell);
+    }
+    let wanted = asked.gateway.filter(|gateway| subnet.contains(*gateway));
+    let gateway = pool.reserve_gateway(wanted).map_err(&mut tell).ok();
+    let range = NetworkRange {
+        subnet,
+        gateway,
+        range,
+        auxiliary: asked.auxiliary.clone(),
+    };
+    Some((range, pool))
 }
 
 fn alone(fault: Fault) -> Error {

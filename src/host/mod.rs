@@ -2,22 +2,18 @@
 
 mod config;
 mod create;
-mod registry;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use config::HostConfig;
-pub(crate) use registry::Registered;
 
-use crate::container::random_bytes;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::ipam::AddressPools;
-use crate::kernel::{Kernel, Netns};
-use crate::network::Network;
+use crate::kernel::{Kernel, Netns, random_bytes};
+use crate::network::{Network, Registry};
 use crate::snapshot::Snapshot;
-use registry::Registry;
 
 /// The side that has the bridges: the machine itself, or a private namespace in its place.
 ///
@@ -116,16 +112,8 @@ impl Host {
             .find(|network| network.name().as_str() == name)
     }
 
-    pub(crate) fn kernel(&self) -> &Kernel {
+    fn kernel(&self) -> &Kernel {
         &self.0.kernel
-    }
-
-    pub(crate) fn keep(&self, network: &Network) {
-        self.0.registry.keep(network.clone());
-    }
-
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
     }
 
     fn driver(&self, name: &str) -> Option<&Arc<dyn Driver>> {

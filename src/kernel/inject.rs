@@ -8,8 +8,9 @@ use crate::errno::Errno;
 
 /// Makes kernel calls fail on purpose, so that one can see what a program does then.
 ///
-/// A call is one step of a plan or one reading of the kernel's state, counted from 1 in the order
-/// in which they are made. A clone counts and fails with its original.
+/// A call is one step of a plan, one deletion of a group of links or one reading of the kernel's
+/// state, counted from 1 in the order in which they are made. A clone counts and fails with its
+/// original.
 ///
 /// ```
 /// use bridgework::{Errno, FaultInjector};

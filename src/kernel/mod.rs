@@ -9,8 +9,10 @@ mod files;
 mod inject;
 mod netns;
 mod perform;
+mod random;
 mod reap;
 mod resolv;
+mod settle;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ pub(crate) use explain::BRIDGE_PORTS_MAX;
 pub(crate) use files::{HostsOrigin, create_hosts, remove_hosts};
 pub use inject::FaultInjector;
 pub use netns::Netns;
+pub(crate) use random::random_bytes;
 pub(crate) use resolv::read_nameservers;
 
 use crate::error::{Error, Fault, Result};
@@ -90,6 +93,10 @@ impl Kernel {
         Ok(Self {
             shared: Arc::new(shared),
         })
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// The namespace that is a plan's host side.

@@ -59,7 +59,7 @@ impl Netns {
         })?;
         let file =
             made.map_err(|errno| refused("create network namespace", label, errno.into()))?;
-        Self::from_open(file.into(), label.to_owned())
+        Self::of_descriptor(file.into(), label.to_owned())
     }
 
     /// The namespace of the calling thread.
@@ -121,20 +121,26 @@ impl Netns {
         Self::from_open(file.into(), label)
     }
 
+    /// Of a descriptor that may be anything: only entering tells.
     fn from_open(descriptor: OwnedFd, label: String) -> Result<Self> {
+        let netns = Self::of_descriptor(descriptor, label)?;
+        let entered = netns.enter(|| ());
+        entered.map_err(|error| error.during("open network namespace"))?;
+        Ok(netns)
+    }
+
+    fn of_descriptor(descriptor: OwnedFd, label: String) -> Result<Self> {
         let attempt = "open network namespace";
         let file = File::from(descriptor);
         let stat = file
             .metadata()
             .map_err(|e| refused(attempt, &label, Errno::from(&e)))?;
         let identity = (stat.dev(), stat.ino());
-        let netns = Self(Arc::new(Open {
+        Ok(Self(Arc::new(Open {
             descriptor: file.into(),
             label,
             identity,
-        }));
-        netns.enter(|| ())?;
-        Ok(netns)
+        })))
     }
 
     /// Runs `act` on a new thread that is inside the namespace, and returns what it returns.

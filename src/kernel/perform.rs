@@ -1,17 +1,15 @@
 //! One plan on its way through the kernel: steps are gathered into as few sends as their order
 //! allows, and each is known as done, refused or unknown afterwards.
 
-use std::time::{Duration, Instant};
-
 use super::doorway::Doorway;
 use super::inject::{Moment, Strike};
 use super::netns::{Netns, Visit};
-use super::{Kernel, explain, files};
+use super::{Kernel, explain, files, settle};
 use crate::addr::LinkIndex;
 use crate::errno::Errno;
 use crate::error::{Fault, Result};
 use crate::netlink::frame::{Refusal, Request};
-use crate::netlink::socket::{DEADLINE, Outcome};
+use crate::netlink::socket::Outcome;
 use crate::netlink::{address, link, read, route};
 use crate::plan::{ALIAS_MARK, Link, Plan, Side, Step, Switch};
 use crate::snapshot::LinkState;
@@ -85,6 +83,9 @@ impl<'k> Run<'k> {
             }
             start = end;
         }
+        if progress.failure.is_none() {
+            self.settle(steps, &mut progress);
+        }
         progress
     }
 
@@ -100,7 +101,7 @@ impl<'k> Run<'k> {
             });
             let refusal = match outcome.flatten() {
                 Some(Outcome::Done) => continue,
-                Some(Outcome::Refused(refusal)) if refusal.errno.is_absence() => continue,
+                Some(Outcome::Refused(refusal)) if is_gone(step, refusal.errno) => continue,
                 Some(Outcome::Refused(refusal)) => refusal,
                 Some(Outcome::Unknown(errno)) => errno.into(),
                 None => Errno::EBUSY.into(),
@@ -129,6 +130,18 @@ impl<'k> Run<'k> {
     }
 
     pub(super) fn delete_together(&mut self, links: &[Link]) -> std::result::Result<(), Refusal> {
+        match self.kernel.shared.injector.strike() {
+            None => self.delete_group(links),
+            Some(Strike { errno, moment }) => {
+                if moment == Moment::After {
+                    self.delete_group(links)?;
+                }
+                Err(errno.into())
+            }
+        }
+    }
+
+    fn delete_group(&mut self, links: &[Link]) -> std::result::Result<(), Refusal> {
         let indexes: Vec<LinkIndex> = links.iter().map(|link| link.index).collect();
         // a number that nobody else uses: 31 random bits, above all that people choose by hand
         let group = random_group()?;
@@ -201,7 +214,9 @@ impl<'k> Run<'k> {
     fn perform_alone(&mut self, step: &Step) -> std::result::Result<(), Refusal> {
         match step {
             Step::SetSysctl { side, key, value } => self.side(*side)?.set_sysctl(key, *value),
-            Step::AwaitForwarding { link } => self.await_forwarding(link),
+            Step::AwaitForwarding { link } => {
+                settle::until_forwarding(&mut self.side(link.side)?.route, link.index)
+            }
             Step::EditHosts(edit) => files::edit_hosts(edit).map_err(Refusal::from),
             Step::DeleteLink { link } => self.delete_link(link),
             _ => Ok(()),
@@ -237,26 +252,27 @@ impl<'k> Run<'k> {
         reaper.delete((&namespace, &mut doorway.route), deletion, links)
     }
 
-    /// A port without carrier does not forward yet: the bridge hears of carrier a moment after the
-    /// far end is up.
-    fn await_forwarding(&mut self, port: &Link) -> std::result::Result<(), Refusal> {
-        let deadline = Instant::now() + DEADLINE;
-        let doorway = self.side(port.side)?;
-        loop {
-            let state = doorway
-                .route
-                .get(link::get(port.index), &read::PORT_FORWARDS)?;
-            if state == Some(true) {
-                return Ok(());
+    /// IPv6 addresses of the steps that were done are not announced as usable before they are.
+    fn settle(&mut self, steps: &[Step], progress: &mut Progress) {
+        for index in progress.done.clone() {
+            let Some(Step::AddAddress { link, address }) = steps.get(index) else {
+                continue;
+            };
+            let std::net::IpAddr::V6(address) = address.addr() else {
+                continue;
+            };
+            let side = self.side(link.side);
+            let listens = side.and_then(|doorway| {
+                settle::until_listening(&mut doorway.route, link.index, address)
+            });
+            if let Err(refusal) = listens {
+                let failure = Failure {
+                    step: index,
+                    refusal,
+                };
+                progress.failure.get_or_insert(failure);
+                return;
             }
-            if Instant::now() > deadline {
-                let words = Some("the bridge does not forward for this port".to_owned());
-                return Err(Refusal {
-                    errno: Errno::ETIMEDOUT,
-                    words,
-                });
-            }
-            std::thread::sleep(Duration::from_micros(20));
         }
     }
 
@@ -370,6 +386,15 @@ fn message_side(step: &Step) -> Option<Side> {
         | Step::EditHosts(_)
         | Step::DeleteLink { .. } => None,
         _ => step.side(),
+    }
+}
+
+/// Whether the refusal of a step that takes something back says that it is gone already.
+fn is_gone(step: &Step, errno: Errno) -> bool {
+    match step {
+        // lines that only go do not miss their file; there is no directory for those that come
+        Step::EditHosts(edit) => errno == Errno::ENOENT && !edit.add.is_empty(),
+        _ => errno.is_absence(),
     }
 }
 

@@ -38,23 +38,32 @@ impl Reaper {
             return forgive_absence(socket.call(deletion));
         }
         let waiting = Waiting(self.clone());
-        let (report, reports) = sync_channel(1);
+        let (report, reports) = sync_channel(2);
         let request = deletion.clone();
         namespace.start(move || {
             let _waiting = waiting;
             let result = RouteSocket::open().map_err(Refusal::from);
             // nobody listens any more once the link is gone
-            let _heard = report.send(result.and_then(|mut socket| socket.call(request)));
+            let _heard = report.send(Report::Ready);
+            let result = result.and_then(|mut socket| socket.call(request));
+            let _heard = report.send(Report::Ended(result));
             Ok(())
+        })?;
+        // looking before there is something to see would take the processor from that thread
+        let ready = reports.recv_timeout(DEADLINE);
+        ready.map_err(|error| match error {
+            RecvTimeoutError::Timeout => Errno::ETIMEDOUT,
+            RecvTimeoutError::Disconnected => Errno::EIO,
         })?;
         let deadline = Instant::now() + DEADLINE;
         loop {
             match reports.recv_timeout(BETWEEN_LOOKS) {
+                Ok(Report::Ready) => {}
                 // what the thread could not open is open here
-                Ok(Err(refusal)) if refusal.errno == Errno::EMFILE => {
+                Ok(Report::Ended(Err(refusal))) if refusal.errno == Errno::EMFILE => {
                     return forgive_absence(socket.call(deletion));
                 }
-                Ok(result) => return forgive_absence(result),
+                Ok(Report::Ended(result)) => return forgive_absence(result),
                 Err(RecvTimeoutError::Disconnected) => return Err(Errno::EIO.into()),
                 Err(RecvTimeoutError::Timeout) if all_gone(socket, links)? => return Ok(()),
                 Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => {
@@ -64,6 +73,14 @@ impl Reaper {
             }
         }
     }
+}
+
+/// What the thread that deletes says.
+enum Report {
+    /// It is about to.
+    Ready,
+    /// The kernel has answered.
+    Ended(Result<(), Refusal>),
 }
 
 struct Waiting(Reaper);

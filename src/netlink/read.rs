@@ -17,6 +17,7 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_INFO_KIND: u16 = 1;
@@ -24,9 +25,12 @@ const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const IFLA_BRPORT_STATE: u16 = 1;
 // uapi/linux/if_bridge.h
 const BR_STATE_FORWARDING: u8 = 3;
+// uapi/linux/if.h
+const IF_OPER_UP: u8 = 6;
 // uapi/linux/if_addr.h
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_MULTICAST: u16 = 7;
 // uapi/linux/rtnetlink.h
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
@@ -46,13 +50,18 @@ pub(crate) const LINK: Reader<LinkState> = Reader {
     kind: libc::RTM_NEWLINK,
     read: link,
 };
-pub(crate) const PORT_FORWARDS: Reader<bool> = Reader {
+pub(crate) const READINESS: Reader<Readiness> = Reader {
     kind: libc::RTM_NEWLINK,
-    read: port_forwards,
+    read: readiness,
 };
 pub(crate) const ADDRESS: Reader<AddressState> = Reader {
     kind: libc::RTM_NEWADDR,
     read: address,
+};
+/// What is dumped as a group bears the number of the request.
+pub(crate) const GROUP: Reader<GroupState> = Reader {
+    kind: libc::RTM_GETMULTICAST,
+    read: group,
 };
 pub(crate) const ROUTE: Reader<RouteState> = Reader {
     kind: libc::RTM_NEWROUTE,
@@ -98,11 +107,48 @@ fn link(body: &[u8]) -> Option<LinkState> {
     })
 }
 
-/// Whether the port that the body of `RTM_NEWLINK` tells of forwards; `None` if it is no port.
-fn port_forwards(body: &[u8]) -> Option<bool> {
-    let nested = find(body.get(LINK_HEADER_BYTES..)?, IFLA_LINKINFO)?;
-    let state = find(find(nested, IFLA_INFO_SLAVE_DATA)?, IFLA_BRPORT_STATE)?;
-    Some(state.first() == Some(&BR_STATE_FORWARDING))
+/// How far a link has come since it was set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    /// Its queues take packets: a link whose carrier is not known yet drops them.
+    pub(crate) runs: bool,
+    /// It is a port, and its bridge forwards for it.
+    pub(crate) forwards: bool,
+    /// The bridge that it is a port of.
+    pub(crate) bridge: Option<u32>,
+    /// It has neighbours whose hardware addresses must be asked for.
+    pub(crate) resolves: bool,
+}
+
+/// How far the link has come that the body of `RTM_NEWLINK` tells of.
+fn readiness(body: &[u8]) -> Option<Readiness> {
+    const RESOLVES_NOTHING: u32 = (libc::IFF_LOOPBACK | libc::IFF_NOARP) as u32;
+    let flags = u32_at(body, 8)?;
+    let rest = body.get(LINK_HEADER_BYTES..)?;
+    let port = find(rest, IFLA_LINKINFO).and_then(|nested| find(nested, IFLA_INFO_SLAVE_DATA));
+    let state = port.and_then(|port| find(port, IFLA_BRPORT_STATE));
+    Some(Readiness {
+        runs: find(rest, IFLA_OPERSTATE).and_then(<[u8]>::first) == Some(&IF_OPER_UP),
+        forwards: state.and_then(<[u8]>::first) == Some(&BR_STATE_FORWARDING),
+        bridge: find(rest, IFLA_MASTER).and_then(|value| u32_at(value, 0)),
+        resolves: flags & RESOLVES_NOTHING == 0,
+    })
+}
+
+/// A multicast group that a link is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GroupState {
+    pub(crate) link: u32,
+    pub(crate) group: IpAddr,
+}
+
+/// A group, from the body of an answer to `RTM_GETMULTICAST`.
+fn group(body: &[u8]) -> Option<GroupState> {
+    let rest = body.get(ADDRESS_HEADER_BYTES..)?;
+    Some(GroupState {
+        link: u32_at(body, 4)?,
+        group: ip(find(rest, IFA_MULTICAST)?)?,
+    })
 }
 
 /// An address, from the body of `RTM_NEWADDR`.

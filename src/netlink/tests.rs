@@ -32,7 +32,8 @@ fn attribute_bytes(kind: u16, value: &[u8]) -> Vec<u8> {
 
 fn read_all(bytes: &[u8]) {
     let _ = (read::LINK.read)(bytes);
-    let _ = (read::PORT_FORWARDS.read)(bytes);
+    let _ = (read::READINESS.read)(bytes);
+    let _ = (read::GROUP.read)(bytes);
     let _ = (read::ADDRESS.read)(bytes);
     let _ = (read::ROUTE.read)(bytes);
 }

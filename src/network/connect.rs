@@ -3,13 +3,14 @@
 
 use crate::config::{EndpointConfig, EndpointRequest};
 use crate::container::{Container, Place};
-use crate::endpoint::Endpoint;
+use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
 use crate::spec::EndpointSpec;
 use crate::trace::operation;
 
 use super::draft::{Draft, choose, introductions, owner, plan_endpoint};
+use super::endpoint::Endpoint;
 use super::members::{Admission, Member};
 use super::{Life, Network};
 
@@ -86,15 +87,18 @@ impl Network {
     }
 
     fn try_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Endpoint> {
-        let request = config.check().map_err(|faults| Error::of("", faults))?;
-        if container.netns() == self.0.host.netns() {
+        let mut faults = Vec::new();
+        let request = config.check(&mut faults);
+        if container.netns() == self.0.kernel.namespace() {
             let why = format!("{} has the host's own namespace", container.name());
-            return Err(Error::of("", vec![Fault::Conflicting(why)]));
+            faults.push(Fault::Conflicting(why));
         }
-        let admission = self.admit(container, &request)?;
-        let placed = container.take_place(request.link_name.clone());
-        let wired = placed.and_then(|place| self.wire(container, &request, &admission, place));
-        match wired {
+        let placed = container.take_place(&request, &mut faults);
+        let admitted = self.admit(container, &request, &mut faults);
+        let (Some(place), Some(admission)) = (placed, admitted) else {
+            return Err(Error::of("", faults));
+        };
+        match self.wire(container, &request, &admission, place) {
             Ok(endpoint) => self.introduce(endpoint),
             Err(error) => {
                 self.0
@@ -106,18 +110,20 @@ impl Network {
         }
     }
 
-    fn admit(&self, container: &Container, request: &EndpointRequest) -> Result<Admission> {
+    fn admit(
+        &self,
+        container: &Container,
+        request: &EndpointRequest,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Admission> {
         let life = self.0.life.lock();
-        if *life == Life::Removed {
+        if matches!(*life, Life::Removed) {
             let name = self.name().to_string();
-            return Err(Error::of("", vec![Fault::NetworkNotFound { name }]));
+            faults.push(Fault::NetworkNotFound { name });
+            return None;
         }
-        let admitted = self
-            .0
-            .members
-            .lock()
-            .admit(container.name(), request, &self.0.spec);
-        admitted.map_err(|faults| Error::of("", faults))
+        let mut members = self.0.members.lock();
+        members.admit(container.name(), request, &self.0.spec, faults)
     }
 
     /// The kernel's part. Links are named and numbered by the endpoint's id; if one of those is
@@ -134,7 +140,7 @@ impl Network {
         loop {
             let spec = choose(&self.0.spec, container, (request, admission), &place)?;
             let plan = plan_endpoint(network, container, &spec)?;
-            let applied = self.0.host.kernel().apply(&plan, Some(container.netns()));
+            let applied = self.0.kernel.apply(&plan, Some(container.netns()));
             match applied {
                 Ok(()) => {
                     let (network, container) = (self.clone(), container.clone());
@@ -154,7 +160,7 @@ impl Network {
         };
         let in_step = self.0.introductions.lock();
         let steps = introductions(&self.0.spec, &self.0.members.lock(), &newcomer);
-        let introduced = self.0.host.kernel().apply(&Plan::from_iter(steps), None);
+        let introduced = self.0.kernel.apply(&Plan::from_iter(steps), None);
         self.0.members.lock().welcome(newcomer);
         if let Err(error) = introduced {
             drop(in_step);
@@ -184,7 +190,7 @@ fn is_taken(error: &Error, spec: &EndpointSpec) -> bool {
             namespace.is_none() && *name == spec.host_link.name
         }
         Fault::Kernel { errno, doing, .. } => {
-            *errno == crate::Errno::EEXIST && doing.contains(" type veth ")
+            *errno == Errno::EEXIST && doing.contains(" type veth ")
         }
         _ => false,
     })

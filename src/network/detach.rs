@@ -1,23 +1,24 @@
 //! Leaving: the same plans backwards. Names go first, so that nobody is led to an address that
 //! is going.
 
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+use crate::kernel::Kernel;
 use crate::plan::{Link, Plan, Side, Step};
 use crate::trace::operation;
 
 use super::Network;
 use super::draft::introductions;
+use super::endpoint::Endpoint;
 use super::members::Member;
 
 impl Network {
     /// Takes back all that connecting did.
-    pub(crate) fn detach(&self, endpoint: &Endpoint) -> Result<()> {
+    pub(super) fn detach(&self, endpoint: &Endpoint) -> Result<()> {
         let operation = operation!("disconnect", self.name(), endpoint.container());
         let farewell = self.withdraw(endpoint);
         let undo = endpoint.plan.undo(endpoint.plan.steps().len());
         let namespace = Some(endpoint.container.netns());
-        let unwired = self.0.host.kernel().take_back(&undo, namespace);
+        let unwired = self.0.kernel.take_back(&undo, namespace);
         let left = join([farewell, unwired]);
         self.dismiss(endpoint, &left);
         left.map_err(|error| {
@@ -39,7 +40,7 @@ impl Network {
         self.0.members.lock().withdraw(&endpoint.spec.id);
         let introductions = Plan::from_iter(steps);
         let undo = introductions.undo(introductions.steps().len());
-        self.0.host.kernel().take_back(&undo, None)
+        self.0.kernel.take_back(&undo, None)
     }
 
     fn dismiss(&self, endpoint: &Endpoint, left: &Result<()>) {
@@ -52,26 +53,26 @@ impl Network {
 }
 
 /// As [`Network::detach`] for many endpoints of one host, with their links deleted as a group.
-pub(crate) fn detach_together(endpoints: &[Endpoint]) -> Result<()> {
-    let Some(host) = endpoints.first().map(|endpoint| endpoint.network.host()) else {
-        return Ok(());
-    };
+pub(super) fn detach_together(kernel: &Kernel, endpoints: &[Endpoint]) -> Result<()> {
     let mut results: Vec<Result<()>> = endpoints
         .iter()
         .map(|endpoint| endpoint.network.withdraw(endpoint))
         .collect();
     let mut links: Vec<Link> = Vec::new();
-    let mut rest = Plan::new();
     for endpoint in endpoints {
+        let mut rest = Plan::with_container(endpoint.container.name().clone());
         for step in endpoint.plan.undo(endpoint.plan.steps().len()).steps() {
             match step {
                 Step::DeleteLink { link } if link.side == Side::Host => links.push(link.clone()),
                 step => rest.push(step.clone()),
             }
         }
+        if !rest.is_empty() {
+            let namespace = Some(endpoint.container.netns());
+            results.push(kernel.take_back(&rest, namespace));
+        }
     }
-    results.push(host.kernel().take_back(&rest, None));
-    results.push(host.kernel().delete_together(&links));
+    results.push(kernel.delete_together(&links));
     let left = join(results);
     for endpoint in endpoints {
         endpoint.network.dismiss(endpoint, &left);
@@ -80,7 +81,7 @@ pub(crate) fn detach_together(endpoints: &[Endpoint]) -> Result<()> {
 }
 
 /// All that went wrong, as one error.
-pub(crate) fn join(results: impl IntoIterator<Item = Result<()>>) -> Result<()> {
+pub(super) fn join(results: impl IntoIterator<Item = Result<()>>) -> Result<()> {
     let errors = results.into_iter().filter_map(Result::err);
     let joined = errors.reduce(|first, second| {
         let faults = first

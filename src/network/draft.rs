@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use crate::addr::{EndpointId, Family, LinkName, MacAddr};
 use crate::config::{EndpointConfig, EndpointRequest, HostsScope, MacPolicy};
-use crate::container::{Container, Place, random_bytes};
+use crate::container::{Container, Place};
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::ipam::Lease;
+use crate::kernel::random_bytes;
 use crate::plan::{HostsEdit, HostsFile, Link, Plan, Side, Step, Switch};
 use crate::resolver::{Names, Owner, endpoint_lines, peer_lines};
 use crate::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec};
@@ -78,11 +79,14 @@ impl Draft {
     /// not be asked.
     pub fn plan_connect(&mut self, container: &Container, config: &EndpointConfig) -> Result<Plan> {
         let attempt = || format!("plan to connect {} to {}", container.name(), self.spec.name);
-        let failed = |faults| Error::of(attempt(), faults);
-        let request = config.check().map_err(failed)?;
-        let admitted = self.members.admit(container.name(), &request, &self.spec);
-        let admission = admitted.map_err(failed)?;
-        let place = container.take_place(request.link_name.clone())?;
+        let mut faults = Vec::new();
+        let request = config.check(&mut faults);
+        let placed = container.take_place(&request, &mut faults);
+        let name = container.name();
+        let admitted = self.members.admit(name, &request, &self.spec, &mut faults);
+        let (Some(place), Some(admission)) = (placed, admitted) else {
+            return Err(Error::of(attempt(), faults));
+        };
         let spec = choose(&self.spec, container, (&request, &admission), &place)?;
         let mut plan = plan_endpoint((&self.spec, self.driver.as_ref()), container, &spec)?;
         let newcomer = Member {

@@ -49,14 +49,40 @@ impl Members {
         }
     }
 
-    /// Holds a place and addresses for `container`, or tells all that is in the way.
+    /// Holds a place and addresses for `container`. `None` if there are faults, with which it began
+    /// or which it adds: all that is in the way.
     pub(crate) fn admit(
         &mut self,
         container: &ContainerName,
         request: &EndpointRequest,
         network: &NetworkSpec,
-    ) -> Result<Admission, Vec<Fault>> {
-        let mut faults = Vec::new();
+        faults: &mut Vec<Fault>,
+    ) -> Option<Admission> {
+        self.check_room(container, network, faults);
+        // addresses that were asked for are checked whatever else is wrong; one that is chosen is
+        // taken only if it stays taken, since a released one comes last in the order
+        let mut admission = Admission {
+            ipv4: self.lease_wanted(container, request.ipv4, faults),
+            ipv6: self.lease_wanted(container, request.ipv6, faults),
+        };
+        if faults.is_empty() {
+            self.lease_any(Family::V4, container, &mut admission.ipv4, faults);
+            self.lease_any(Family::V6, container, &mut admission.ipv6, faults);
+        }
+        if !faults.is_empty() {
+            self.give_back(&admission);
+            return None;
+        }
+        self.coming.insert(container.clone());
+        Some(admission)
+    }
+
+    fn check_room(
+        &self,
+        container: &ContainerName,
+        network: &NetworkSpec,
+        faults: &mut Vec<Fault>,
+    ) {
         let taken = self
             .present()
             .any(|member| member.spec.container == *container);
@@ -72,37 +98,34 @@ impl Members {
                 limit: BRIDGE_PORTS_MAX,
             });
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let ipv4 = self.lease(Family::V4, container, request.ipv4, &mut faults);
-        let ipv6 = self.lease(Family::V6, container, request.ipv6, &mut faults);
-        let admission = Admission { ipv4, ipv6 };
-        if !faults.is_empty() {
-            self.give_back(&admission);
-            return Err(faults);
-        }
-        self.coming.insert(container.clone());
-        Ok(admission)
     }
 
-    fn lease(
+    fn lease_wanted(
         &mut self,
-        family: Family,
         container: &ContainerName,
         wanted: Option<IpAddr>,
         faults: &mut Vec<Fault>,
     ) -> Option<Lease> {
+        let address = wanted?;
         let subnets = self.subnets();
-        let lease = match (self.pools.get_mut(&family), wanted) {
-            (Some(pool), Some(address)) => {
-                pool.reserve(address, Owner::Container(container.clone()))
-            }
-            (Some(pool), None) => pool.allocate_for(container),
-            (None, Some(address)) => Err(Fault::AddressOutside { address, subnets }),
-            (None, None) => return None,
+        let lease = match self.pools.get_mut(&Family::of(address)) {
+            Some(pool) => pool.reserve(address, Owner::Container(container.clone())),
+            None => Err(Fault::AddressOutside { address, subnets }),
         };
         lease.map_err(|fault| faults.push(fault)).ok()
+    }
+
+    fn lease_any(
+        &mut self,
+        family: Family,
+        container: &ContainerName,
+        lease: &mut Option<Lease>,
+        faults: &mut Vec<Fault>,
+    ) {
+        if let (Some(pool), None) = (self.pools.get_mut(&family), &lease) {
+            let chosen = pool.allocate_for(container);
+            *lease = chosen.map_err(|fault| faults.push(fault)).ok();
+        }
     }
 
     fn subnets(&self) -> Vec<Subnet> {

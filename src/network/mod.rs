@@ -3,7 +3,9 @@
 mod connect;
 mod detach;
 mod draft;
+mod endpoint;
 mod members;
+mod registry;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,14 +15,15 @@ use parking_lot::Mutex;
 use crate::addr::{ContainerName, NetworkId, NetworkName};
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Result};
-use crate::host::{Host, Registered};
+use crate::kernel::Kernel;
 use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec};
 use crate::trace::operation;
-pub(crate) use detach::{detach_together, join};
 pub use draft::Draft;
+pub use endpoint::Endpoint;
 pub(crate) use members::Members;
+pub(crate) use registry::{Registered, Registry};
 
 /// A group of containers that can talk.
 ///
@@ -52,7 +55,7 @@ pub(crate) struct Inner {
     driver: Arc<dyn Driver>,
     /// What the kernel has done for the network itself.
     plan: Plan,
-    host: Host,
+    kernel: Kernel,
     members: Mutex<Members>,
     records: Arc<Records>,
     /// Held while lines of several containers' hosts files are brought in step.
@@ -62,12 +65,11 @@ pub(crate) struct Inner {
 }
 
 /// Whether the network is there, and what becomes of it with its last handle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     /// It goes with the last handle.
     Owned,
-    /// It stays.
-    Kept,
+    /// It stays: it has a handle to itself.
+    Kept { _by: Network },
     /// It is gone.
     Removed,
 }
@@ -77,7 +79,7 @@ impl Network {
         spec: NetworkSpec,
         driver: Arc<dyn Driver>,
         plan: Plan,
-        host: Host,
+        kernel: Kernel,
         members: Members,
         registered: Registered,
     ) -> Self {
@@ -86,7 +88,7 @@ impl Network {
             spec,
             driver,
             plan,
-            host,
+            kernel,
             members: Mutex::new(members),
             records,
             introductions: Mutex::new(()),
@@ -95,16 +97,8 @@ impl Network {
         }))
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.0
-    }
-
-    pub(crate) fn of_inner(inner: Arc<Inner>) -> Self {
-        Self(inner)
-    }
-
-    pub(crate) fn host(&self) -> Host {
-        self.0.host.clone()
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.0.kernel
     }
 
     /// Removes the network: its bridge and all that falls with it. A network that is removed
@@ -112,7 +106,7 @@ impl Network {
     ///
     /// # Errors
     /// Containers are still connected ([`Error::is_in_use`]), or the kernel refused; what could not
-    /// be taken back is in [`Error::left_behind`].
+    /// be taken back is in [`Error::left_behind`], and the network can be removed again.
     pub fn remove(&self) -> Result<()> {
         let operation = operation!("remove network", self.name());
         self.try_remove().map_err(|error| {
@@ -122,7 +116,7 @@ impl Network {
 
     fn try_remove(&self) -> Result<()> {
         let mut life = self.0.life.lock();
-        if *life == Life::Removed {
+        if matches!(*life, Life::Removed) {
             return Ok(());
         }
         let endpoints = self.0.members.lock().active();
@@ -135,18 +129,19 @@ impl Network {
             };
             return Err(Error::of("", vec![fault]));
         }
-        *life = Life::Removed;
+        let former = std::mem::replace(&mut *life, Life::Removed);
         drop(life);
-        self.0.take_back()
+        self.0.take_back().inspect_err(|_| {
+            *self.0.life.lock() = former;
+        })
     }
 
     /// Leaves the network as it is when the process ends, and returns what was chosen. It then ends
     /// by [`remove`](Self::remove) alone.
     pub fn persist(&self) -> NetworkSpec {
         let mut life = self.0.life.lock();
-        if *life == Life::Owned {
-            *life = Life::Kept;
-            self.0.host.keep(self);
+        if matches!(*life, Life::Owned) {
+            *life = Life::Kept { _by: self.clone() };
         }
         self.0.spec.clone()
     }
@@ -212,7 +207,7 @@ impl Network {
 impl Inner {
     fn take_back(&self) -> Result<()> {
         let undo = self.plan.undo(self.plan.steps().len());
-        let result = self.host.kernel().take_back(&undo, None);
+        let result = self.kernel.take_back(&undo, None);
         if result.is_ok() {
             self.registered.cancel();
         }
@@ -222,7 +217,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if *self.life.get_mut() == Life::Owned {
+        if matches!(self.life.get_mut(), Life::Owned) {
             let _lost = self.take_back();
         }
     }

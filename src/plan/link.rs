@@ -7,6 +7,7 @@ use crate::addr::{LinkIndex, LinkName};
 /// The two sides of a plan. Every plan touches one namespace or two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Side {
     /// The namespace with the bridges.
     Host,
@@ -17,6 +18,7 @@ pub enum Side {
 /// A link on one side: the index for the kernel, the name for people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Link {
     /// Which namespace it is in.
     pub side: Side,
@@ -85,7 +87,7 @@ impl Switch {
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(default)
+    serde(default, deny_unknown_fields)
 )]
 #[non_exhaustive]
 pub struct BridgeOptions {
@@ -161,7 +163,7 @@ pub(crate) fn centiseconds(duration: Duration) -> u32 {
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(default)
+    serde(default, deny_unknown_fields)
 )]
 #[non_exhaustive]
 pub struct PortOptions {

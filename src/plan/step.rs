@@ -53,6 +53,56 @@ pub struct Route {
     pub metric: u32,
 }
 
+impl Route {
+    /// A route to what is on the link itself.
+    ///
+    /// ```
+    /// use bridgework::plan::{Link, Route, Side, Step};
+    /// use bridgework::{LinkIndex, Subnet};
+    ///
+    /// let link = Link::new(Side::Host, "veth0".parse()?, LinkIndex::new(7)?);
+    /// let route = Route::new("10.89.0.2/32".parse::<Subnet>()?, &link);
+    /// assert_eq!(Step::AddRoute(route).to_string(), "ip route add 10.89.0.2/32 dev veth0 proto 98");
+    /// # Ok::<(), bridgework::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn new(destination: impl Into<IpNet>, link: &Link) -> Self {
+        Self {
+            destination: destination.into(),
+            gateway: None,
+            link: link.clone(),
+            metric: 0,
+        }
+    }
+
+    /// The default route of the gateway's family.
+    ///
+    /// ```
+    /// use bridgework::LinkIndex;
+    /// use bridgework::plan::{Link, Route, Side, Step};
+    ///
+    /// let link = Link::new(Side::Host, "eth0".parse()?, LinkIndex::new(7)?);
+    /// let route = Route::default_by([10, 89, 0, 1], &link);
+    /// assert_eq!(
+    ///     Step::AddRoute(route).to_string(),
+    ///     "ip route add default via 10.89.0.1 dev eth0 proto 98",
+    /// );
+    /// # Ok::<(), bridgework::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn default_by(gateway: impl Into<IpAddr>, link: &Link) -> Self {
+        let gateway = gateway.into();
+        let everything = match gateway {
+            IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
+            IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+        };
+        Self {
+            gateway: Some(gateway),
+            ..Self::new(everything, link)
+        }
+    }
+}
+
 /// Lines of one hosts file: which go and which come, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostsEdit {
@@ -67,6 +117,7 @@ pub struct HostsEdit {
 /// Where a container's hosts file is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum HostsFile {
     /// A path of the host's, written in place since a container may have it bind-mounted. No
     /// symbolic link is followed at its last component.

@@ -269,15 +269,16 @@ fn hosts(f: &mut Formatter<'_>, edit: &HostsEdit) -> fmt::Result {
         HostsFile::At(path) => path.clone(),
         HostsFile::InRoot(root) => root.join("etc/hosts"),
     };
-    let path = quote(path.as_os_str().as_bytes());
+    let quoted = quote(path.as_os_str().as_bytes());
     let mut commands = Vec::new();
     if !edit.remove.is_empty() {
         let pattern = |line: &String| format!(" -e {}", quote(line));
         let patterns: String = edit.remove.iter().map(pattern).collect();
+        let kept = quote([path.as_os_str().as_bytes(), b".kept"].concat());
         // the same file, not a new one of its name: a container may have it bind-mounted
-        commands.push(format!(
-            "t=$(grep -vxF{patterns} {path}); printf '%s\\n' \"$t\" > {path}"
-        ));
+        commands.push(format!("grep -avxF{patterns} {quoted} > {kept}"));
+        commands.push(format!("cat {kept} > {quoted}"));
+        commands.push(format!("rm {kept}"));
     }
     commands.extend(edit.add.iter().map(|line| {
         // sh's echo takes backslashes for escapes and a leading dash for an option
@@ -285,7 +286,7 @@ fn hosts(f: &mut Formatter<'_>, edit: &HostsEdit) -> fmt::Result {
             line if line.contains('\\') || line.starts_with('-') => "printf '%s\\n'",
             _ => "echo",
         };
-        format!("{echo} {} >> {path}", quote(line))
+        format!("{echo} {} >> {quoted}", quote(line))
     }));
     match commands.as_slice() {
         [] => f.write_str(":"),

@@ -20,6 +20,7 @@ ff02::2\tip6-allrouters
 /// Which families a container's loopback interface has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Loopback {
     /// IPv4 alone.
     V4,
@@ -30,6 +31,7 @@ pub enum Loopback {
 /// A line that the caller wants in a container's hosts file, as `--add-host` does.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ExtraHost {
     /// The name.
     pub name: HostName,

@@ -35,8 +35,8 @@ const ORDER: &[(&[&str], Layer)] = &[
     (&["resolver/server"], Layer::Effects),
     (&["container"], Layer::Handles),
     (&["device"], Layer::Handles),
-    // a host makes networks, which hold it; a network makes endpoints, which hold it
-    (&["endpoint", "network", "host"], Layer::Handles),
+    (&["network"], Layer::Handles),
+    (&["host"], Layer::Handles),
     (&["lib"], Layer::Handles),
 ];
 

@@ -3,4 +3,9 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod addresses;
+mod bad_input;
 mod connect;
+mod names;
+mod ready;
+mod scratch;

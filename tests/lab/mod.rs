@@ -3,6 +3,8 @@
 
 #![allow(dead_code)]
 
+pub mod packet;
+
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -46,9 +48,18 @@ pub fn wait_until(what: &str, mut met: impl FnMut() -> bool) {
 /// What `ip -j ARGUMENTS` prints inside the namespace. `None`, loudly, where iproute2 is missing;
 /// under CI that is a failure.
 pub fn ip_json(netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Value>> {
+    iproute_json("ip", netns, arguments)
+}
+
+/// As [`ip_json`], of `bridge -j`.
+pub fn bridge_json(netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Value>> {
+    iproute_json("bridge", netns, arguments)
+}
+
+fn iproute_json(program: &str, netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Value>> {
     let output = netns
         .run(|| {
-            Command::new("ip")
+            Command::new(program)
                 .arg("-j")
                 .args(arguments.split_whitespace())
                 .output()
@@ -57,13 +68,13 @@ pub fn ip_json(netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Value>>
     let output = match output {
         Ok(output) => output,
         Err(error) => {
-            eprintln!("NOT CHECKED: ip {arguments}: {error}: install iproute2");
+            eprintln!("NOT CHECKED: {program} {arguments}: {error}: install iproute2");
             assert!(std::env::var_os("CI").is_none(), "iproute2 is missing");
             return None;
         }
     };
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "ip {arguments}: {errors}");
+    assert!(output.status.success(), "{program} {arguments}: {errors}");
     let text = String::from_utf8(output.stdout).expect("utf-8");
     if text.trim().is_empty() {
         return Some(Vec::new());
@@ -72,6 +83,24 @@ pub fn ip_json(netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Value>>
         serde_json::Value::Array(items) => Some(items),
         other => Some(vec![other]),
     }
+}
+
+/// Whether the namespace has a link of that name, as `ip` sees it.
+pub fn has_link(netns: &Netns, name: &str) -> Option<bool> {
+    let links = ip_json(netns, "link show")?;
+    Some(links.iter().any(|link| link["ifname"] == name))
+}
+
+/// The addresses of a link, as `ip` has them: text without the prefix, and its flags.
+pub fn addresses(netns: &Netns, link: &str) -> Option<Vec<serde_json::Value>> {
+    let links = ip_json(netns, &format!("addr show dev {link}"))?;
+    let all = links.iter().filter_map(|link| link["addr_info"].as_array());
+    Some(
+        all.flatten()
+            .filter(|address| address["local"].is_string())
+            .cloned()
+            .collect(),
+    )
 }
 
 /// One datagram each way; panics if either does not come.

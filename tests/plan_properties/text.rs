@@ -102,7 +102,8 @@ proptest! {
         prop_assert!(text.is_empty() || text.ends_with('\n'));
         for line in text.lines() {
             prop_assert!(!line.trim().is_empty());
-            let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+            let control = |c: char| c.is_control() && c != '\t';
+            let breaks = |c: char| control(c) || matches!(c, '\u{2028}' | '\u{2029}');
             prop_assert!(!line.contains(breaks), "{line:?}");
         }
         for step in plan.steps() {
@@ -153,9 +154,12 @@ fn operators_of(step: &Step) -> Vec<Token> {
     match step {
         Step::AwaitForwarding { .. } => ["|", ";", ";"].map(operator).to_vec(),
         Step::EditHosts(edit) => {
-            let sed = vec![vec![]; edit.remove.len()];
+            let keep = match edit.remove.as_slice() {
+                [] => vec![],
+                _ => vec![vec![operator(">")], vec![operator(">")], vec![]],
+            };
             let echo = vec![vec![operator(">>")]; edit.add.len()];
-            [sed, echo].concat().join(&operator(";"))
+            [keep, echo].concat().join(&operator(";"))
         }
         _ => vec![],
     }

@@ -6,9 +6,11 @@ use std::net::IpAddr;
 use crate::addr::{EndpointId, LinkName, MacAddr};
 use crate::container::{Container, Place};
 use crate::error::Result;
-use crate::network::{Network, detach_together, join};
 use crate::plan::Plan;
 use crate::spec::EndpointSpec;
+
+use super::Network;
+use super::detach::{detach_together, join};
 
 /// One container's place in one network.
 ///
@@ -29,11 +31,11 @@ use crate::spec::EndpointSpec;
 /// # Ok(()) }
 /// ```
 pub struct Endpoint {
-    pub(crate) spec: EndpointSpec,
+    pub(super) spec: EndpointSpec,
     /// What the kernel has done for it alone.
-    pub(crate) plan: Plan,
-    pub(crate) network: Network,
-    pub(crate) container: Container,
+    pub(super) plan: Plan,
+    pub(super) network: Network,
+    pub(super) container: Container,
     /// The interface's name and rank, free again when this is dropped.
     place: Place,
     ending: Ending,
@@ -47,7 +49,7 @@ enum Ending {
 }
 
 impl Endpoint {
-    pub(crate) fn new(
+    pub(super) fn new(
         spec: EndpointSpec,
         plan: Plan,
         network: Network,
@@ -99,12 +101,15 @@ impl Endpoint {
             endpoint.ending = Ending::Nothing;
         }
         let mut results = Vec::new();
-        while let Some(host) = left.first().map(|endpoint| endpoint.network.host()) {
+        while let Some(kernel) = left
+            .first()
+            .map(|endpoint| endpoint.network.kernel().clone())
+        {
             let (of_host, others): (Vec<_>, Vec<_>) = left
                 .into_iter()
-                .partition(|endpoint| endpoint.network.host().is_same(&host));
+                .partition(|endpoint| endpoint.network.kernel().is_same(&kernel));
             left = others;
-            results.push(detach_together(&of_host));
+            results.push(detach_together(&kernel, &of_host));
         }
         join(results).map_err(|error| error.during("disconnect together"))
     }

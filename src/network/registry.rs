@@ -9,13 +9,12 @@ use parking_lot::Mutex;
 
 use crate::addr::{NetworkName, Subnet};
 use crate::error::{Fault, Obstacle, Occupant};
-use crate::network::{Inner, Network};
+
+use super::{Inner, Network};
 
 #[derive(Default)]
-pub(super) struct Registry {
+pub(crate) struct Registry {
     entries: Mutex<BTreeMap<NetworkName, Entry>>,
-    /// Networks that stay when all their other handles are gone.
-    kept: Mutex<Vec<Network>>,
 }
 
 struct Entry {
@@ -25,17 +24,17 @@ struct Entry {
 
 /// A name and subnets that are taken until it is cancelled.
 pub(crate) struct Registered {
-    registry: Weak<Registry>,
+    registry: Arc<Registry>,
     name: NetworkName,
 }
 
 impl Registry {
     /// Takes `name`, and the subnets that `choose` picks while no other can take any.
-    pub(super) fn register(
+    pub(crate) fn register(
         self: &Arc<Self>,
         name: &NetworkName,
         choose: impl FnOnce(&[Obstacle]) -> Result<Vec<Subnet>, Vec<Fault>>,
-    ) -> Result<(Registered, Vec<Subnet>), Vec<Fault>> {
+    ) -> Result<Registered, Vec<Fault>> {
         let mut entries = self.entries.lock();
         let mut faults = Vec::new();
         if entries.contains_key(name) {
@@ -47,25 +46,25 @@ impl Registry {
             return Err(faults);
         };
         let entry = Entry {
-            subnets: subnets.clone(),
+            subnets,
             network: Weak::new(),
         };
         entries.insert(name.clone(), entry);
         let registered = Registered {
-            registry: Arc::downgrade(self),
+            registry: Arc::clone(self),
             name: name.clone(),
         };
-        Ok((registered, subnets))
+        Ok(registered)
     }
 
     /// The network that was registered is there.
-    pub(super) fn announce(&self, network: &Network) {
+    pub(crate) fn announce(&self, network: &Network) {
         if let Some(entry) = self.entries.lock().get_mut(network.name()) {
-            entry.network = Arc::downgrade(network.inner());
+            entry.network = Arc::downgrade(&network.0);
         }
     }
 
-    pub(super) fn networks(&self) -> Vec<Network> {
+    pub(crate) fn networks(&self) -> Vec<Network> {
         let entries = self.entries.lock();
         let inners: Vec<_> = entries
             .values()
@@ -73,29 +72,14 @@ impl Registry {
             .collect();
         // the last handle of a network may be dropped here, which takes the lock again
         drop(entries);
-        inners.into_iter().map(Network::of_inner).collect()
-    }
-
-    pub(super) fn keep(&self, network: Network) {
-        self.kept.lock().push(network);
-    }
-
-    fn forget(&self, name: &NetworkName) {
-        self.entries.lock().remove(name);
-        let mut kept = self.kept.lock();
-        let (gone, staying) = kept.drain(..).partition(|network| network.name() == name);
-        *kept = staying;
-        drop(kept);
-        let _dropped_unlocked: Vec<Network> = gone;
+        inners.into_iter().map(Network).collect()
     }
 }
 
 impl Registered {
     /// The name and the subnets are free again.
     pub(crate) fn cancel(&self) {
-        if let Some(registry) = self.registry.upgrade() {
-            registry.forget(&self.name);
-        }
+        self.registry.entries.lock().remove(&self.name);
     }
 }
 

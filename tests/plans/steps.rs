@@ -1,0 +1,353 @@
+//! Every step, one by one: its line, its fate, and the line of its inverse.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bridgework::plan::{
+    BridgeOptions, ConfScope, Fate, HostsEdit, HostsFile, Ipv4Conf, Ipv6Conf, Link, PortOptions,
+    Route, Side, Step, Switch, Sysctl, VethStep,
+};
+use bridgework::{LinkIndex, LinkName, MacAddr, Mtu};
+
+const FALLS: Fate = Fate::FallsWithLink;
+const STAYS: Fate = Fate::Stays;
+const UNDONE: Fate = Fate::Undone;
+const NONE: &str = "";
+
+fn link(side: Side, name: &str, index: u32) -> Link {
+    let name: LinkName = name.parse().unwrap();
+    Link::new(side, name, LinkIndex::new(index).unwrap())
+}
+
+fn near() -> Link {
+    link(Side::Host, "veth0", 7)
+}
+
+fn far() -> Link {
+    link(Side::Container, "eth0", 8)
+}
+
+fn bridge() -> Link {
+    link(Side::Host, "br0", 9)
+}
+
+fn mac(last: u8) -> MacAddr {
+    MacAddr::new([2, 0, 0, 0, 0, last]).unwrap()
+}
+
+fn check(rows: Vec<(Step, &str, Fate, &str)>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (step, line, fate, inverse) in rows {
+        let name = variant(&step);
+        assert_eq!(step.to_string(), line, "{name}");
+        assert_eq!(step.fate(), fate, "{name}");
+        let back = step.inverse().map(|step| step.to_string());
+        assert_eq!(back.unwrap_or_default(), inverse, "{name}");
+        names.insert(name);
+    }
+    names
+}
+
+/// The variant's name, which `Debug` writes first.
+fn variant(step: &Step) -> String {
+    let text = format!("{step:?}");
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric());
+    text[..end.unwrap_or(text.len())].to_owned()
+}
+
+/// The names of all variants, read from the source: `Step` is not exhaustive, so that no match out
+/// here could say that one is missing.
+fn variants_in_source() -> BTreeSet<String> {
+    let source = include_str!("../../src/plan/step.rs");
+    let start = source.find("pub enum Step {").expect("the enum");
+    let body = &source[start..];
+    let body = &body[..body.find("\n}").expect("its end")];
+    let name = |line: &str| {
+        let word = line.strip_prefix("    ")?;
+        let end = word.find(|c: char| !c.is_ascii_alphanumeric())?;
+        word.starts_with(|c: char| c.is_ascii_uppercase())
+            .then(|| word[..end].to_owned())
+    };
+    body.lines().filter_map(name).collect()
+}
+
+#[test]
+fn every_kind_of_step_has_a_line_a_fate_and_an_inverse_that_somebody_has_read() {
+    let mut covered = BTreeSet::new();
+    for rows in [births(), marks(), states(), addresses(), routes(), others()] {
+        covered.extend(check(rows));
+    }
+    assert_eq!(covered, variants_in_source());
+    assert_eq!(covered.len(), 18);
+}
+
+fn births() -> Vec<(Step, &'static str, Fate, &'static str)> {
+    let options = BridgeOptions::new()
+        .stp(Switch::On)
+        .ageing(Duration::from_millis(12_345))
+        .multicast_snooping(Switch::Off)
+        .forward_delay(Duration::from_secs(2));
+    let add_bridge = |options| Step::AddBridge {
+        link: bridge(),
+        mac: mac(1),
+        mtu: Mtu::ETHERNET,
+        options,
+    };
+    let add_veth = |master, peer| {
+        Step::AddVeth(VethStep {
+            link: near(),
+            mac: mac(2),
+            master,
+            peer,
+            peer_mac: mac(3),
+            mtu: Mtu::IPV6_MIN,
+        })
+    };
+    let beside = link(Side::Host, "veth1", 8);
+    let gone = Step::DeleteLink { link: far() };
+    vec![
+        (
+            add_bridge(BridgeOptions::new()),
+            "ip link add name br0 index 9 address 02:00:00:00:00:01 mtu 1500 type bridge",
+            UNDONE,
+            "ip link del dev br0",
+        ),
+        (
+            add_bridge(options),
+            "ip link add name br0 index 9 address 02:00:00:00:00:01 mtu 1500 type bridge \
+             stp_state 1 ageing_time 1234 mcast_snooping 0 forward_delay 200",
+            UNDONE,
+            "ip link del dev br0",
+        ),
+        (
+            add_veth(Some(bridge()), far()),
+            "ip link add name veth0 index 7 address 02:00:00:00:00:02 mtu 1280 numtxqueues 1 \
+             numrxqueues 1 master br0 type veth peer name eth0 index 8 address 02:00:00:00:00:03 \
+             mtu 1280 numtxqueues 1 numrxqueues 1 netns container",
+            UNDONE,
+            "ip link del dev veth0",
+        ),
+        (
+            add_veth(None, beside),
+            "ip link add name veth0 index 7 address 02:00:00:00:00:02 mtu 1280 numtxqueues 1 \
+             numrxqueues 1 type veth peer name veth1 index 8 address 02:00:00:00:00:03 \
+             mtu 1280 numtxqueues 1 numrxqueues 1",
+            UNDONE,
+            "ip link del dev veth0",
+        ),
+        (gone, "ip -n container link del dev eth0", STAYS, NONE),
+    ]
+}
+
+fn marks() -> Vec<(Step, &'static str, Fate, &'static str)> {
+    let alias = "it's ours; $(reboot)".to_owned();
+    vec![
+        (
+            Step::SetAlias {
+                link: near(),
+                alias,
+            },
+            r"ip link set dev veth0 alias 'it'\''s ours; $(reboot)'",
+            FALLS,
+            NONE,
+        ),
+        (
+            Step::SetNoAutoAddress { link: far() },
+            "ip -n container link set dev eth0 addrgenmode none",
+            FALLS,
+            NONE,
+        ),
+        (
+            Step::SetMaster {
+                link: near(),
+                master: Some(bridge()),
+            },
+            "ip link set dev veth0 master br0",
+            FALLS,
+            "ip link set dev veth0 nomaster",
+        ),
+        (
+            Step::SetMaster {
+                link: near(),
+                master: None,
+            },
+            "ip link set dev veth0 nomaster",
+            FALLS,
+            NONE,
+        ),
+        (
+            Step::SetPort {
+                link: near(),
+                options: PortOptions::new()
+                    .hairpin(Switch::On)
+                    .isolated(Switch::Off)
+                    .learning(Switch::On),
+            },
+            "bridge link set dev veth0 hairpin on isolated off learning on",
+            FALLS,
+            NONE,
+        ),
+    ]
+}
+
+fn states() -> Vec<(Step, &'static str, Fate, &'static str)> {
+    vec![
+        (
+            Step::RaiseLoopback { side: Side::Host },
+            "ip link set dev lo up",
+            STAYS,
+            NONE,
+        ),
+        (
+            Step::SetUp { link: far() },
+            "ip -n container link set dev eth0 up",
+            FALLS,
+            "ip -n container link set dev eth0 down",
+        ),
+        (
+            Step::SetDown { link: near() },
+            "ip link set dev veth0 down",
+            STAYS,
+            NONE,
+        ),
+        (
+            Step::AwaitForwarding { link: near() },
+            "until bridge link show dev veth0 | grep -q forwarding; do :; done",
+            FALLS,
+            NONE,
+        ),
+        (
+            Step::Announce {
+                link: far(),
+                mac: mac(3),
+            },
+            "ip -n container link set dev eth0 address 02:00:00:00:00:03",
+            FALLS,
+            NONE,
+        ),
+    ]
+}
+
+fn addresses() -> Vec<(Step, &'static str, Fate, &'static str)> {
+    let add = |address: &str| Step::AddAddress {
+        link: far(),
+        address: address.parse().unwrap(),
+    };
+    vec![
+        (
+            add("10.0.0.2/24"),
+            "ip -n container addr add 10.0.0.2/24 brd + dev eth0",
+            FALLS,
+            "ip -n container addr del 10.0.0.2/24 dev eth0",
+        ),
+        (
+            add("10.0.0.2/31"),
+            "ip -n container addr add 10.0.0.2/31 dev eth0",
+            FALLS,
+            "ip -n container addr del 10.0.0.2/31 dev eth0",
+        ),
+        (
+            add("fd00::2/64"),
+            "ip -n container addr add fd00::2/64 nodad dev eth0",
+            FALLS,
+            "ip -n container addr del fd00::2/64 dev eth0",
+        ),
+        (
+            Step::DeleteAddress {
+                link: near(),
+                address: "10.0.0.2/24".parse().unwrap(),
+            },
+            "ip addr del 10.0.0.2/24 dev veth0",
+            STAYS,
+            NONE,
+        ),
+    ]
+}
+
+fn routes() -> Vec<(Step, &'static str, Fate, &'static str)> {
+    let route = |destination: &str, gateway: Option<&str>, metric| Route {
+        destination: destination.parse().unwrap(),
+        gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+        link: far(),
+        metric,
+    };
+    let v4 = route("0.0.0.0/0", Some("10.0.0.1"), 0);
+    let v6 = route("::/0", Some("fd00::1"), 1025);
+    vec![
+        (
+            Step::AddRoute(v4),
+            "ip -n container route add default via 10.0.0.1 dev eth0 proto 98",
+            FALLS,
+            "ip -n container route del default via 10.0.0.1 dev eth0 proto 98",
+        ),
+        (
+            Step::AddRoute(v6),
+            "ip -n container -6 route add default via fd00::1 dev eth0 proto 98 metric 1025",
+            FALLS,
+            "ip -n container -6 route del default via fd00::1 dev eth0 proto 98 metric 1025",
+        ),
+        (
+            Step::DeleteRoute(route("10.9.0.0/16", None, 5)),
+            "ip -n container route del 10.9.0.0/16 dev eth0 proto 98 metric 5",
+            STAYS,
+            NONE,
+        ),
+    ]
+}
+
+fn others() -> Vec<(Step, &'static str, Fate, &'static str)> {
+    let sysctl = |side, key| Step::SetSysctl {
+        side,
+        key,
+        value: 0,
+    };
+    let of = |link: Link| ConfScope::Link(link.name);
+    let edit = |file| {
+        Step::EditHosts(HostsEdit {
+            file,
+            remove: Vec::new(),
+            add: vec!["10.0.0.2\tweb".to_owned()],
+        })
+    };
+    vec![
+        (
+            sysctl(
+                Side::Container,
+                Sysctl::Ipv4(of(far()), Ipv4Conf::AcceptRedirects),
+            ),
+            "ip netns exec container sysctl -w net/ipv4/conf/eth0/accept_redirects=0",
+            FALLS,
+            NONE,
+        ),
+        (
+            sysctl(
+                Side::Host,
+                Sysctl::Ipv6(ConfScope::All, Ipv6Conf::Forwarding),
+            ),
+            "sysctl -w net/ipv6/conf/all/forwarding=0",
+            STAYS,
+            NONE,
+        ),
+        (
+            sysctl(
+                Side::Host,
+                Sysctl::Ipv6(ConfScope::Default, Ipv6Conf::DisableIpv6),
+            ),
+            "sysctl -w net/ipv6/conf/default/disable_ipv6=0",
+            STAYS,
+            NONE,
+        ),
+        (
+            edit(HostsFile::At("/srv/web hosts".into())),
+            "echo '10.0.0.2\tweb' >> '/srv/web hosts'",
+            UNDONE,
+            "t=$(grep -vxF -e '10.0.0.2\tweb' '/srv/web hosts'); echo \"$t\" > '/srv/web hosts'",
+        ),
+        (
+            edit(HostsFile::InRoot("/srv/root".into())),
+            "echo '10.0.0.2\tweb' >> /srv/root/etc/hosts",
+            UNDONE,
+            "t=$(grep -vxF -e '10.0.0.2\tweb' /srv/root/etc/hosts); echo \"$t\" > /srv/root/etc/hosts",
+        ),
+    ]
+}

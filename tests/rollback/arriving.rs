@@ -1,0 +1,301 @@
+//! Creating and connecting: whatever fails, all is as it was, and the same verb then does it.
+
+use std::time::Instant;
+
+use bridgework::{Container, Endpoint, EndpointConfig, HostsScope, Network, NetworkConfig, Result};
+
+use crate::point::points;
+use crate::world::World;
+
+/// A verb in a world: what it needs, what it does, what it gives.
+trait Verb {
+    /// What must be there before.
+    type Ground;
+    type Made;
+    fn ground(&self, world: &World) -> Self::Ground;
+    /// The lines of its kernel calls, in order.
+    fn lines(&self, world: &World, ground: &Self::Ground) -> Vec<String>;
+    fn act(&self, world: &World, ground: &Self::Ground) -> Result<Self::Made>;
+    /// What it gave that is not random.
+    fn facts(&self, made: &Self::Made) -> String;
+    fn undo(&self, made: Self::Made);
+    fn check(&self, _world: &World, _ground: &Self::Ground, _when: &str) {}
+}
+
+fn sweep(name: &str, verb: &impl Verb) {
+    let world = World::new();
+    let (start, deep) = (Instant::now(), world.deep());
+    let bare = world.state();
+    let (facts, calls) = rehearse(&world, verb);
+    let mut ground = verb.ground(&world);
+    let mut count = 0;
+    for point in points(calls) {
+        let lines = verb.lines(&world, &ground);
+        let line = &lines[point.call - 1];
+        let when = format!("{name}: {point}: {line}");
+        let before = world.state();
+        point.arm(&world.injector);
+        match verb.act(&world, &ground) {
+            Err(error) => point.check(&error, line),
+            Ok(made) if point.may_be_overcome() => {
+                assert_eq!(verb.facts(&made), facts, "{when}");
+                verb.undo(made);
+            }
+            Ok(_) => panic!("{when}: nobody noticed"),
+        }
+        world.assert_same(&before, &when);
+        verb.check(&world, &ground, &when);
+        count += 1;
+        if point.is_last_of_its_kind() {
+            let made = verb.act(&world, &ground).expect(&when);
+            assert_eq!(verb.facts(&made), facts, "{when}");
+            verb.undo(made);
+            world.assert_same(&before, &format!("{when}: done, and taken back"));
+            verb.check(&world, &ground, &when);
+            drop(ground);
+            world.assert_same(&bare, &format!("{when}: and its ground"));
+            ground = verb.ground(&world);
+        }
+    }
+    drop(ground);
+    world.assert_same(&bare, name);
+    assert_eq!(world.deep(), deep, "{name}");
+    println!(
+        "{name}: {calls} calls, {count} points in {:?}",
+        start.elapsed()
+    );
+}
+
+/// Once without a fault, to see what it gives and how many calls it makes.
+fn rehearse<V: Verb>(world: &World, verb: &V) -> (String, usize) {
+    let ground = verb.ground(world);
+    let lines = verb.lines(world, &ground);
+    let before = world.injector.calls();
+    let made = verb.act(world, &ground).unwrap();
+    let calls = world.injector.calls() - before;
+    assert_eq!(calls, lines.len() as u64, "{lines:#?}");
+    let facts = verb.facts(&made);
+    verb.undo(made);
+    (facts, lines.len())
+}
+
+struct Create(NetworkConfig);
+
+impl Verb for Create {
+    type Ground = ();
+    type Made = Network;
+
+    fn ground(&self, _world: &World) {}
+
+    fn lines(&self, world: &World, (): &()) -> Vec<String> {
+        let draft = world.host.draft_network(&self.0).unwrap();
+        let plan = draft.plan().to_string();
+        let read = "read links, addresses and routes";
+        std::iter::once(read)
+            .chain(plan.lines())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn act(&self, world: &World, (): &()) -> Result<Network> {
+        world.host.create_network(self.0.clone())
+    }
+
+    fn facts(&self, made: &Network) -> String {
+        let spec = made.spec();
+        format!("{} {:?} {:?}", spec.name, spec.ipv4, spec.ipv6)
+    }
+
+    fn undo(&self, made: Network) {
+        made.remove().unwrap();
+    }
+}
+
+/// One container comes to a network, which has had some before.
+struct Connect {
+    network: NetworkConfig,
+    /// Those that are there already.
+    there: &'static [usize],
+    /// Those that were there and have left.
+    left: &'static [usize],
+    container: usize,
+}
+
+impl Connect {
+    fn fresh(network: NetworkConfig) -> Self {
+        Self {
+            network,
+            there: &[],
+            left: &[],
+            container: 2,
+        }
+    }
+}
+
+pub struct Ground {
+    there: Vec<Endpoint>,
+    pub network: Network,
+}
+
+impl Ground {
+    pub fn new(world: &World, config: &NetworkConfig, there: &[usize]) -> Self {
+        let network = world.host.create_network(config.clone()).unwrap();
+        let there = there
+            .iter()
+            .map(|&at| network.connect(&world.containers[at]).unwrap())
+            .collect();
+        Self { there, network }
+    }
+
+    fn check(&self, world: &World, when: &str) {
+        assert_eq!(self.network.endpoints().len(), self.there.len(), "{when}");
+        world.assert_room(&self.network, when);
+    }
+}
+
+fn facts(endpoint: &Endpoint) -> String {
+    let spec = endpoint.spec();
+    let addresses: Vec<String> = spec
+        .addresses()
+        .map(|a| format!("{} {:?} {}", a.address, a.gateway, a.metric))
+        .collect();
+    format!("{} {} {addresses:?}", spec.container, spec.link.name)
+}
+
+impl Verb for Connect {
+    type Ground = Ground;
+    type Made = Endpoint;
+
+    fn ground(&self, world: &World) -> Ground {
+        let ground = Ground::new(world, &self.network, self.there);
+        for &at in self.left {
+            let left = ground.network.connect(&world.containers[at]).unwrap();
+            left.disconnect().unwrap();
+        }
+        ground
+    }
+
+    fn lines(&self, world: &World, ground: &Ground) -> Vec<String> {
+        let container = &world.containers[self.container];
+        let plan = ground
+            .network
+            .plan_connect(container, &EndpointConfig::new());
+        plan.unwrap()
+            .to_string()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn act(&self, world: &World, ground: &Ground) -> Result<Endpoint> {
+        ground.network.connect(&world.containers[self.container])
+    }
+
+    fn facts(&self, made: &Endpoint) -> String {
+        facts(made)
+    }
+
+    fn undo(&self, made: Endpoint) {
+        made.disconnect().unwrap();
+    }
+
+    fn check(&self, world: &World, ground: &Ground, when: &str) {
+        ground.check(world, when);
+        let name = world.containers[self.container].name();
+        let known = ground.network.records().owners();
+        assert_eq!(known.len(), self.there.len(), "{when}: {name} resolves");
+    }
+}
+
+/// Three containers come to an empty network at once.
+struct ConnectAll(NetworkConfig);
+
+impl Verb for ConnectAll {
+    type Ground = Ground;
+    type Made = Vec<Endpoint>;
+
+    fn ground(&self, world: &World) -> Ground {
+        Ground::new(world, &self.0, &[])
+    }
+
+    fn lines(&self, world: &World, ground: &Ground) -> Vec<String> {
+        let mut draft = ground.network.draft();
+        let mut plan = |container: &Container| {
+            let planned = draft.plan_connect(container, &EndpointConfig::new());
+            planned.unwrap().to_string()
+        };
+        let plans: String = world.containers.iter().map(&mut plan).collect();
+        plans.lines().map(str::to_owned).collect()
+    }
+
+    fn act(&self, world: &World, ground: &Ground) -> Result<Vec<Endpoint>> {
+        ground.network.connect_all(&world.containers)
+    }
+
+    fn facts(&self, made: &Vec<Endpoint>) -> String {
+        made.iter().map(facts).collect::<Vec<_>>().join("\n")
+    }
+
+    fn undo(&self, made: Vec<Endpoint>) {
+        Endpoint::disconnect_all(made).unwrap();
+    }
+
+    fn check(&self, world: &World, ground: &Ground, when: &str) {
+        ground.check(world, when);
+    }
+}
+
+pub fn v4() -> NetworkConfig {
+    NetworkConfig::bridge("hmall").subnet("10.89.0.0/29")
+}
+
+pub fn dual() -> NetworkConfig {
+    v4().subnet("fd00:89::/125")
+}
+
+#[test]
+fn creating_a_network_is_all_or_nothing() {
+    sweep("create v4", &Create(v4()));
+}
+
+#[test]
+fn creating_a_network_of_both_families_is_all_or_nothing() {
+    sweep("create dual", &Create(dual()));
+    sweep("create named", &Create(dual().bridge_name("br-hmall")));
+}
+
+#[test]
+fn connecting_is_all_or_nothing() {
+    sweep("connect v4", &Connect::fresh(v4()));
+}
+
+#[test]
+fn connecting_in_both_families_is_all_or_nothing() {
+    sweep("connect dual", &Connect::fresh(dual()));
+}
+
+#[test]
+fn connecting_where_hosts_files_have_all_members_is_all_or_nothing() {
+    let connect = Connect {
+        network: dual().hosts(HostsScope::Everyone),
+        there: &[0],
+        left: &[],
+        container: 1,
+    };
+    sweep("connect with hosts files", &connect);
+}
+
+#[test]
+fn connecting_with_an_address_that_somebody_had_is_all_or_nothing() {
+    let connect = Connect {
+        left: &[2],
+        ..Connect::fresh(dual())
+    };
+    sweep("connect again", &connect);
+}
+
+#[test]
+fn connecting_many_is_all_or_nothing() {
+    let network = v4().hosts(HostsScope::Everyone);
+    sweep("connect all", &ConnectAll(network));
+}

@@ -1,0 +1,255 @@
+//! Disconnecting and removing: whatever fails, either it is done all the same, or the error has
+//! the plan that does it.
+
+use std::time::Instant;
+
+use bridgework::driver::Driver;
+use bridgework::plan::{Link, Plan, Side, Step};
+use bridgework::snapshot::Snapshot;
+use bridgework::spec::{EndpointSpec, NetworkSpec};
+use bridgework::{
+    Container, Endpoint, Error, Fault, Host, HostConfig, HostsScope, LinkIndex, Netns, Network,
+    NetworkConfig, Result,
+};
+
+use crate::arriving::Ground;
+use crate::point::{Moment, Point, points};
+use crate::world::World;
+
+/// So many containers that no address comes back soon: what has left something behind keeps its
+/// own.
+fn wide() -> NetworkConfig {
+    NetworkConfig::bridge("hmall")
+        .subnet("10.89.0.0/16")
+        .subnet("fd00:89::/64")
+        .hosts(HostsScope::Everyone)
+}
+
+/// What those leave that leave.
+trait Verb {
+    type Made;
+    fn make(&self, world: &World, ground: &Ground) -> Self::Made;
+    fn act(&self, made: Self::Made) -> Result<()>;
+    /// How many kernel calls it makes.
+    const CALLS: usize;
+    /// How many containers are there before.
+    const THERE: &'static [usize];
+}
+
+fn sweep<V: Verb>(name: &str, verb: &V) {
+    let world = World::new();
+    let (start, deep) = (Instant::now(), world.deep());
+    let bare = world.state();
+    let ground = Ground::new(&world, &wide(), V::THERE);
+    let before = world.state();
+    let calls = world.injector.calls();
+    let made = verb.make(&world, &ground);
+    let in_between = world.injector.calls();
+    verb.act(made).unwrap();
+    world.assert_same(&before, name);
+    assert_eq!(
+        world.injector.calls() - in_between,
+        V::CALLS as u64,
+        "{name}"
+    );
+    assert!(in_between > calls);
+    let (mut count, mut left) = (0, 0);
+    for point in points(V::CALLS) {
+        let when = format!("{name}: {point}");
+        let made = verb.make(&world, &ground);
+        let before_last_call = world.injector.calls();
+        point.arm(&world.injector);
+        match verb.act(made) {
+            Ok(()) => assert!(point.may_be_tried_again(), "{when}: nobody noticed"),
+            Err(error) => {
+                left += 1;
+                take_back(&world, &error, None, &when);
+            }
+        }
+        assert!(
+            world.injector.calls() >= before_last_call + V::CALLS as u64,
+            "{when}"
+        );
+        world.assert_same(&before, &when);
+        count += 1;
+    }
+    drop(ground);
+    world.assert_same(&bare, name);
+    assert_eq!(world.deep(), deep, "{name}");
+    let calls = V::CALLS;
+    println!(
+        "{name}: {calls} calls, {count} points, {left} left something, {:?}",
+        start.elapsed()
+    );
+}
+
+impl Point {
+    /// Whether the crate itself tries a second time; what is only heard of in the wrong way is not.
+    fn may_be_tried_again(&self) -> bool {
+        use bridgework::Errno;
+        let passing = [Errno::EINTR, Errno::EBUSY, Errno::ENOBUFS];
+        self.moment == Moment::Refused && passing.contains(&self.errno)
+    }
+}
+
+/// What the error has left is not nothing, and can be performed, even twice.
+pub fn take_back(world: &World, error: &Error, container: Option<&Netns>, when: &str) {
+    let left = error.left_behind();
+    assert!(!left.is_empty(), "{when}: {error}");
+    assert!(error.to_string().contains("left behind"), "{when}: {error}");
+    for _ in 0..2 {
+        world.kernel().take_back(left, container).expect(when);
+    }
+}
+
+struct Disconnect;
+
+impl Verb for Disconnect {
+    type Made = Endpoint;
+    // one line in its peer's file, its peer's lines and its own in its own file, the link
+    const CALLS: usize = 4;
+    const THERE: &'static [usize] = &[0];
+
+    fn make(&self, world: &World, ground: &Ground) -> Endpoint {
+        ground.network.connect(&world.containers[1]).unwrap()
+    }
+
+    fn act(&self, made: Endpoint) -> Result<()> {
+        made.disconnect()
+    }
+}
+
+struct DisconnectAll;
+
+impl Verb for DisconnectAll {
+    type Made = Vec<Endpoint>;
+    // the first leaves the second's file and its own, the second its own for the third; two have
+    // own lines; the links go together
+    const CALLS: usize = 6;
+    const THERE: &'static [usize] = &[];
+
+    fn make(&self, world: &World, ground: &Ground) -> Vec<Endpoint> {
+        ground.network.connect_all(&world.containers).unwrap()
+    }
+
+    fn act(&self, made: Vec<Endpoint>) -> Result<()> {
+        Endpoint::disconnect_all(made)
+    }
+}
+
+#[test]
+fn disconnecting_is_done_or_says_what_is_left() {
+    sweep("disconnect", &Disconnect);
+}
+
+#[test]
+fn disconnecting_many_is_done_or_says_what_is_left() {
+    sweep("disconnect all", &DisconnectAll);
+}
+
+#[test]
+fn a_removal_that_failed_can_be_repeated() {
+    let world = World::new();
+    let (before, deep) = (world.state(), world.deep());
+    let create = || -> Network { world.host.create_network(wide()).unwrap() };
+    let network = create();
+    let calls = world.injector.calls();
+    network.remove().unwrap();
+    assert_eq!(world.injector.calls() - calls, 1);
+    for point in points(1) {
+        let when = format!("remove: {point}");
+        let network = create();
+        point.arm(&world.injector);
+        match network.remove() {
+            Ok(()) => assert!(point.may_be_tried_again(), "{when}: nobody noticed"),
+            Err(error) => {
+                assert!(!error.left_behind().is_empty(), "{when}: {error}");
+                network.remove().expect(&when);
+            }
+        }
+        world.assert_same(&before, &when);
+        // the name is free again
+        create().remove().expect(&when);
+    }
+    assert_eq!(world.deep(), deep);
+}
+
+#[test]
+fn what_a_removal_left_behind_can_be_taken_away_by_hand() {
+    let world = World::new();
+    let before = world.state();
+    for point in points(1).filter(|point| !point.may_be_tried_again()) {
+        let when = format!("remove: {point}");
+        let network = world.host.create_network(wide()).unwrap();
+        point.arm(&world.injector);
+        take_back(&world, &network.remove().unwrap_err(), None, &when);
+        drop(network);
+        world.assert_same(&before, &when);
+    }
+}
+
+/// A driver of which all is inside the container.
+#[derive(Debug)]
+struct Inside;
+
+impl Driver for Inside {
+    fn name(&self) -> &str {
+        "inside"
+    }
+
+    fn create(&self, _: &NetworkSpec, _: &Snapshot) -> std::result::Result<Plan, Fault> {
+        Ok(Plan::new())
+    }
+
+    fn connect(
+        &self,
+        _: &NetworkSpec,
+        endpoint: &EndpointSpec,
+    ) -> std::result::Result<Plan, Fault> {
+        let lo = Link::new(Side::Container, "lo".parse()?, LinkIndex::new(1)?);
+        let mut plan = Plan::with_container(endpoint.container.clone());
+        plan.extend(endpoint.addresses().map(|address| Step::AddAddress {
+            link: lo.clone(),
+            address: address.address,
+        }));
+        Ok(plan)
+    }
+}
+
+#[test]
+fn steps_inside_of_containers_are_taken_back_there_one_by_one_and_together() {
+    let config = HostConfig::new().netns(Netns::create().unwrap());
+    let host = Host::open_with(config.driver(Inside)).unwrap();
+    let network = NetworkConfig::new("inside", "lab").subnet("10.89.0.0/24");
+    let network = host.create_network(network).unwrap();
+    let containers = ["one", "two"].map(crate::lab::container);
+    let addresses = || {
+        let see = |container: &Container| container.netns().snapshot().unwrap().addresses.len();
+        containers.iter().map(see).collect::<Vec<_>>()
+    };
+    let mut endpoints = network.connect_all(&containers).unwrap();
+    assert_eq!(addresses(), [1, 1]);
+    Endpoint::disconnect_all(endpoints).unwrap();
+    assert_eq!(addresses(), [0, 0]);
+    endpoints = network.connect_all(&containers).unwrap();
+    endpoints.pop().unwrap().disconnect().unwrap();
+    assert_eq!(addresses(), [1, 0]);
+}
+
+#[test]
+fn a_container_that_left_something_behind_can_come_again() {
+    let world = World::new();
+    let ground = Ground::new(&world, &wide(), &[]);
+    let container: &Container = &world.containers[0];
+    let endpoint = ground.network.connect(container).unwrap();
+    let first: Vec<_> = endpoint.ips().collect();
+    world.injector.fail_nth(2, bridgework::Errno::EPERM);
+    let error = endpoint.disconnect().unwrap_err();
+    take_back(&world, &error, None, "disconnect");
+    let again = ground.network.connect(container).unwrap();
+    let second: Vec<_> = again.ips().collect();
+    assert!(
+        first.iter().all(|address| !second.contains(address)),
+        "{first:?} {second:?}"
+    );
+}

@@ -1,0 +1,12 @@
+//! All or nothing: every verb, with each of its kernel calls failing in turn in every way that a
+//! call can fail, leaves everything as it was, says why, and works the next time.
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod arriving;
+mod leaving;
+mod parts;
+mod point;
+mod ruin;
+mod world;
