@@ -49,6 +49,7 @@ impl Driver for BridgeDriver {
             alias,
         });
         plan.extend(no_auto_address(bridge, network.mtu));
+        plan.push(refuse_redirects(Side::Host));
         plan.extend(guard(bridge, network.ipv6.is_some(), network.mtu));
         let gateways = [&network.ipv4, &network.ipv6].into_iter().flatten();
         let gateways = gateways.filter_map(NetworkRange::gateway_interface);
@@ -113,12 +114,7 @@ fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
 
 fn container_side(endpoint: &EndpointSpec, mtu: Mtu) -> Vec<Step> {
     let far = &endpoint.link;
-    // a link that does not forward takes redirects if its own or `all`'s setting is 1
-    let mut steps = vec![sysctl(
-        far.side,
-        Sysctl::Ipv4(ConfScope::All, Ipv4Conf::AcceptRedirects),
-        0,
-    )];
+    let mut steps = vec![refuse_redirects(far.side)];
     steps.extend(guard(far, endpoint.ipv6.is_some(), mtu));
     steps.push(Step::RaiseLoopback { side: far.side });
     if endpoint.ipv6.is_some() {
@@ -135,6 +131,13 @@ fn container_side(endpoint: &EndpointSpec, mtu: Mtu) -> Vec<Step> {
             .filter_map(|address| default_route(far, address)),
     );
     steps
+}
+
+/// A link that does not forward takes redirects if its own or `all`'s setting is 1; the kernel
+/// itself puts `all`'s to 0 when forwarding is switched on. Other links keep their own.
+fn refuse_redirects(side: Side) -> Step {
+    let all = Sysctl::Ipv4(ConfScope::All, Ipv4Conf::AcceptRedirects);
+    sysctl(side, all, 0)
 }
 
 /// Settings that must hold before the link is up: nobody on the wire changes addresses or routes,

@@ -87,7 +87,7 @@ impl HostConfig {
         self
     }
 
-    /// The file whose name servers no automatic subnet may cover. Default: `/etc/resolv.conf`. A
+    /// The file whose name servers no subnet may cover. Default: `/etc/resolv.conf`. A
     /// file that is not there has none.
     #[must_use]
     pub fn resolv_conf(mut self, path: impl Into<PathBuf>) -> Self {

@@ -252,7 +252,7 @@ impl<'k> Run<'k> {
         reaper.delete((&namespace, &mut doorway.route), deletion, links)
     }
 
-    /// IPv6 addresses of the steps that were done are not announced as usable before they are.
+    /// A plan is not done before the IPv6 addresses that it added are usable.
     fn settle(&mut self, steps: &[Step], progress: &mut Progress) {
         for index in progress.done.clone() {
             let Some(Step::AddAddress { link, address }) = steps.get(index) else {
@@ -262,10 +262,10 @@ impl<'k> Run<'k> {
                 continue;
             };
             let side = self.side(link.side);
-            let listens = side.and_then(|doorway| {
-                settle::until_listening(&mut doorway.route, link.index, address)
+            let delivered = side.and_then(|doorway| {
+                settle::until_delivered(&mut doorway.route, link.index, address)
             });
-            if let Err(refusal) = listens {
+            if let Err(refusal) = delivered {
                 let failure = Failure {
                     step: index,
                     refusal,

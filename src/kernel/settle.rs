@@ -1,15 +1,15 @@
 //! Waiting for what the kernel goes on with after it has answered: until it is through, first
 //! packets are lost. Nothing is changed here.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use crate::addr::LinkIndex;
 use crate::errno::Errno;
 use crate::netlink::frame::Refusal;
-use crate::netlink::read::Readiness;
+use crate::netlink::read::{OwnAddress, Readiness};
 use crate::netlink::socket::{DEADLINE, RouteSocket};
-use crate::netlink::{address, link, read};
+use crate::netlink::{link, read, route};
 
 /// How long to leave the kernel alone between two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(20);
@@ -30,20 +30,21 @@ pub(super) fn until_forwarding(socket: &mut RouteSocket, port: LinkIndex) -> Res
     })
 }
 
-/// Waits until neighbours that ask for `address` are heard. The kernel joins the group in which
-/// they ask on a thread of its own, after it has added the address (`addrconf_dad_work`).
-pub(super) fn until_listening(
+/// Waits until packets for `address` are delivered. The kernel hears neighbours that ask for it,
+/// and after that has a route to it, by a thread of its own, some time after it has said that the
+/// address is added (`addrconf_dad_work`, also without duplicate address detection).
+pub(super) fn until_delivered(
     socket: &mut RouteSocket,
     index: LinkIndex,
     address: Ipv6Addr,
 ) -> Result<(), Refusal> {
-    let group = IpAddr::V6(address::solicited_node(address));
-    until("the link does not listen for its neighbours", || {
-        let groups = socket.dump(address::dump_groups(index), &read::GROUP)?;
-        let mut joined = groups.iter().filter(|state| state.link == index.get());
-        // what nobody asks for on this link has no group
-        let heard = joined.any(|state| state.group == group) || !readiness(socket, index)?.resolves;
-        Ok(heard.then_some(()))
+    let wanted = OwnAddress {
+        link: index.get(),
+        address: address.into(),
+    };
+    until("packets for the address are not delivered", || {
+        let own = socket.dump(route::dump_own_addresses(index), &read::OWN_ADDRESS)?;
+        Ok(own.contains(&wanted).then_some(()))
     })
 }
 

@@ -2,14 +2,13 @@
 //!
 //! uapi/linux/if_addr.h
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netlink_packet_route::address::{
     AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage, AddressScope,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use nix::libc;
 
 use super::frame::Request;
 use crate::addr::LinkIndex;
@@ -66,20 +65,4 @@ pub(crate) fn delete(index: LinkIndex, net: IpNet) -> Request {
 
 pub(crate) fn dump() -> Request {
     Request::dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))
-}
-
-/// The IPv6 multicast groups of one link. Kernels before 4.20 tell of all links.
-pub(crate) fn dump_groups(index: LinkIndex) -> Request {
-    let mut message = AddressMessage::default();
-    message.header.family = AddressFamily::Inet6;
-    message.header.index = index.get();
-    let message = RouteNetlinkMessage::GetAddress(message);
-    Request::dump_of(libc::RTM_GETMULTICAST, message)
-}
-
-/// The group in which an owner of `address` is asked for its hardware address.
-pub(crate) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
-    // rfc4291 §2.7.1: ff02::1:ff00:0/104 and the last 24 bits
-    let [.., high, low] = address.segments();
-    Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | (high & 0xff), low)
 }

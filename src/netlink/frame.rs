@@ -42,39 +42,34 @@ pub(crate) enum Intent {
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) intent: Intent,
-    pub(crate) kind: u16,
     pub(crate) message: RouteNetlinkMessage,
 }
 
 impl Request {
     pub(crate) fn create(message: RouteNetlinkMessage) -> Self {
-        Self::new(Intent::Create, message)
-    }
-
-    pub(crate) fn change(message: RouteNetlinkMessage) -> Self {
-        Self::new(Intent::Change, message)
-    }
-
-    pub(crate) fn get(message: RouteNetlinkMessage) -> Self {
-        Self::new(Intent::Get, message)
-    }
-
-    pub(crate) fn dump(message: RouteNetlinkMessage) -> Self {
-        Self::new(Intent::Dump, message)
-    }
-
-    /// A dump of objects that have the message's form and another type.
-    pub(crate) fn dump_of(kind: u16, message: RouteNetlinkMessage) -> Self {
         Self {
-            kind,
-            ..Self::dump(message)
+            intent: Intent::Create,
+            message,
         }
     }
 
-    fn new(intent: Intent, message: RouteNetlinkMessage) -> Self {
+    pub(crate) fn change(message: RouteNetlinkMessage) -> Self {
         Self {
-            intent,
-            kind: message.message_type(),
+            intent: Intent::Change,
+            message,
+        }
+    }
+
+    pub(crate) fn get(message: RouteNetlinkMessage) -> Self {
+        Self {
+            intent: Intent::Get,
+            message,
+        }
+    }
+
+    pub(crate) fn dump(message: RouteNetlinkMessage) -> Self {
+        Self {
+            intent: Intent::Dump,
             message,
         }
     }
@@ -114,7 +109,7 @@ fn write_header(frame: &mut [u8], request: &Request, sequence: u32, last: bool) 
     }
     let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
     frame[0..4].copy_from_slice(&length.to_ne_bytes());
-    frame[4..6].copy_from_slice(&request.kind.to_ne_bytes());
+    frame[4..6].copy_from_slice(&request.message.message_type().to_ne_bytes());
     frame[6..8].copy_from_slice(&flags.to_ne_bytes());
     frame[8..12].copy_from_slice(&sequence.to_ne_bytes());
 }

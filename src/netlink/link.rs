@@ -161,13 +161,15 @@ pub(crate) fn set_port(index: LinkIndex, options: &PortOptions) -> Request {
             .map(|s| InfoBridgePort::Learning(s.is_on())),
     ];
     let chosen = chosen.into_iter().flatten().collect();
-    set(
-        index,
-        vec![LinkAttribute::LinkInfo(vec![
-            LinkInfo::PortKind(InfoPortKind::Bridge),
-            LinkInfo::PortData(InfoPortData::BridgePort(chosen)),
-        ])],
-    )
+    let attributes = vec![LinkAttribute::LinkInfo(vec![
+        LinkInfo::PortKind(InfoPortKind::Bridge),
+        LinkInfo::PortData(InfoPortData::BridgePort(chosen)),
+    ])];
+    // RTM_SETLINK passes over what concerns a port, without a word (rtnl_setlink)
+    Request::change(RouteNetlinkMessage::NewLink(message(
+        index.get(),
+        attributes,
+    )))
 }
 
 pub(crate) fn raise_loopback() -> Request {

@@ -27,7 +27,7 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     for body in bodies {
         let _ = (read::LINK.read)(body);
         let _ = (read::READINESS.read)(body);
-        let _ = (read::GROUP.read)(body);
+        let _ = (read::OWN_ADDRESS.read)(body);
         let _ = (read::ADDRESS.read)(body);
         let _ = (read::ROUTE.read)(body);
     }

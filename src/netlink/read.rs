@@ -30,7 +30,6 @@ const IF_OPER_UP: u8 = 6;
 // uapi/linux/if_addr.h
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
-const IFA_MULTICAST: u16 = 7;
 // uapi/linux/rtnetlink.h
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
@@ -58,10 +57,9 @@ pub(crate) const ADDRESS: Reader<AddressState> = Reader {
     kind: libc::RTM_NEWADDR,
     read: address,
 };
-/// What is dumped as a group bears the number of the request.
-pub(crate) const GROUP: Reader<GroupState> = Reader {
-    kind: libc::RTM_GETMULTICAST,
-    read: group,
+pub(crate) const OWN_ADDRESS: Reader<OwnAddress> = Reader {
+    kind: libc::RTM_NEWROUTE,
+    read: own_address,
 };
 pub(crate) const ROUTE: Reader<RouteState> = Reader {
     kind: libc::RTM_NEWROUTE,
@@ -116,14 +114,10 @@ pub(crate) struct Readiness {
     pub(crate) forwards: bool,
     /// The bridge that it is a port of.
     pub(crate) bridge: Option<u32>,
-    /// It has neighbours whose hardware addresses must be asked for.
-    pub(crate) resolves: bool,
 }
 
 /// How far the link has come that the body of `RTM_NEWLINK` tells of.
 fn readiness(body: &[u8]) -> Option<Readiness> {
-    const RESOLVES_NOTHING: u32 = (libc::IFF_LOOPBACK | libc::IFF_NOARP) as u32;
-    let flags = u32_at(body, 8)?;
     let rest = body.get(LINK_HEADER_BYTES..)?;
     let port = find(rest, IFLA_LINKINFO).and_then(|nested| find(nested, IFLA_INFO_SLAVE_DATA));
     let state = port.and_then(|port| find(port, IFLA_BRPORT_STATE));
@@ -131,23 +125,6 @@ fn readiness(body: &[u8]) -> Option<Readiness> {
         runs: find(rest, IFLA_OPERSTATE).and_then(<[u8]>::first) == Some(&IF_OPER_UP),
         forwards: state.and_then(<[u8]>::first) == Some(&BR_STATE_FORWARDING),
         bridge: find(rest, IFLA_MASTER).and_then(|value| u32_at(value, 0)),
-        resolves: flags & RESOLVES_NOTHING == 0,
-    })
-}
-
-/// A multicast group that a link is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct GroupState {
-    pub(crate) link: u32,
-    pub(crate) group: IpAddr,
-}
-
-/// A group, from the body of an answer to `RTM_GETMULTICAST`.
-fn group(body: &[u8]) -> Option<GroupState> {
-    let rest = body.get(ADDRESS_HEADER_BYTES..)?;
-    Some(GroupState {
-        link: u32_at(body, 4)?,
-        group: ip(find(rest, IFA_MULTICAST)?)?,
     })
 }
 
@@ -160,6 +137,25 @@ fn address(body: &[u8]) -> Option<AddressState> {
     Some(AddressState {
         link: u32_at(body, 4)?,
         address,
+    })
+}
+
+/// An address that packets are delivered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OwnAddress {
+    pub(crate) link: u32,
+    pub(crate) address: IpAddr,
+}
+
+/// An address that is delivered for, from the body of `RTM_NEWROUTE`; `None` for other routes.
+fn own_address(body: &[u8]) -> Option<OwnAddress> {
+    let rest = body.get(ROUTE_HEADER_BYTES..)?;
+    if *body.get(7)? != libc::RTN_LOCAL {
+        return None;
+    }
+    Some(OwnAddress {
+        link: find(rest, RTA_OIF).and_then(|value| u32_at(value, 0))?,
+        address: find(rest, RTA_DST).and_then(ip)?,
     })
 }
 

@@ -2,13 +2,15 @@
 //!
 //! uapi/linux/rtnetlink.h
 
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::libc;
 
 use super::address::family;
 use super::frame::Request;
+use crate::addr::LinkIndex;
 use crate::plan::{ROUTE_PROTOCOL, Route};
 
 fn message(route: &Route) -> RouteMessage {
@@ -53,4 +55,14 @@ pub(crate) fn delete(route: &Route) -> Request {
 
 pub(crate) fn dump() -> Request {
     Request::dump(RouteNetlinkMessage::GetRoute(RouteMessage::default()))
+}
+
+/// The IPv6 addresses of one link that packets are delivered for. Kernels before 4.20 tell of all
+/// routes.
+pub(crate) fn dump_own_addresses(index: LinkIndex) -> Request {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet6;
+    message.header.table = libc::RT_TABLE_LOCAL;
+    message.attributes = vec![RouteAttribute::Oif(index.get())];
+    Request::dump(RouteNetlinkMessage::GetRoute(message))
 }

@@ -33,7 +33,7 @@ fn attribute_bytes(kind: u16, value: &[u8]) -> Vec<u8> {
 fn read_all(bytes: &[u8]) {
     let _ = (read::LINK.read)(bytes);
     let _ = (read::READINESS.read)(bytes);
-    let _ = (read::GROUP.read)(bytes);
+    let _ = (read::OWN_ADDRESS.read)(bytes);
     let _ = (read::ADDRESS.read)(bytes);
     let _ = (read::ROUTE.read)(bytes);
 }

@@ -71,6 +71,11 @@ impl Network {
     /// # Errors
     /// As for [`connect_with`](Self::connect_with), as far as the kernel need not be asked.
     pub fn plan_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Plan> {
+        if let Some(gone) = self.gone(&self.0.life.lock()) {
+            let (container, network) = (container.name(), self.name());
+            let attempt = format!("plan to connect {container} to {network}");
+            return Err(Error::of(attempt, vec![gone]));
+        }
         self.draft().plan_connect(container, config)
     }
 
@@ -110,6 +115,11 @@ impl Network {
         }
     }
 
+    fn gone(&self, life: &Life) -> Option<Fault> {
+        let name = self.name().to_string();
+        matches!(life, Life::Removed).then_some(Fault::NetworkNotFound { name })
+    }
+
     fn admit(
         &self,
         container: &Container,
@@ -117,11 +127,7 @@ impl Network {
         faults: &mut Vec<Fault>,
     ) -> Option<Admission> {
         let life = self.0.life.lock();
-        if matches!(*life, Life::Removed) {
-            let name = self.name().to_string();
-            faults.push(Fault::NetworkNotFound { name });
-            return None;
-        }
+        faults.extend(self.gone(&life));
         let mut members = self.0.members.lock();
         members.admit(container.name(), request, &self.0.spec, faults)
     }

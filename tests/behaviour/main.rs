@@ -6,6 +6,8 @@ mod lab;
 mod addresses;
 mod bad_input;
 mod connect;
+mod devices;
+mod guard;
 mod names;
 mod ready;
 mod scratch;

@@ -276,19 +276,6 @@ impl Redirect<Ipv6Addr> {
         body.extend(self.destination.octets());
         body.extend([2, 1]);
         body.extend(better_mac.octets());
-        // the redirected packet, in units of 8 bytes
-        let about = icmpv6_packet(victim, self.destination, vec![129, 0, 0, 0, 0, 1, 0, 1]);
-        body.extend([
-            4,
-            u8::try_from(1 + about.len() / 8).unwrap(),
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-        ]);
-        body.extend(about);
         let packet = icmpv6_packet(self.router, victim, body);
         ethernet(self.from, mac.octets(), ETHER_IPV6, &packet)
     }

@@ -341,13 +341,15 @@ fn others() -> Vec<(Step, &'static str, Fate, &'static str)> {
             edit(HostsFile::At("/srv/web hosts".into())),
             "echo '10.0.0.2\tweb' >> '/srv/web hosts'",
             UNDONE,
-            "t=$(grep -vxF -e '10.0.0.2\tweb' '/srv/web hosts'); echo \"$t\" > '/srv/web hosts'",
+            "grep -avxF -e '10.0.0.2\tweb' '/srv/web hosts' > '/srv/web hosts.kept'; \
+             cat '/srv/web hosts.kept' > '/srv/web hosts'; rm '/srv/web hosts.kept'",
         ),
         (
             edit(HostsFile::InRoot("/srv/root".into())),
             "echo '10.0.0.2\tweb' >> /srv/root/etc/hosts",
             UNDONE,
-            "t=$(grep -vxF -e '10.0.0.2\tweb' /srv/root/etc/hosts); echo \"$t\" > /srv/root/etc/hosts",
+            "grep -avxF -e '10.0.0.2\tweb' /srv/root/etc/hosts > /srv/root/etc/hosts.kept; \
+             cat /srv/root/etc/hosts.kept > /srv/root/etc/hosts; rm /srv/root/etc/hosts.kept",
         ),
     ]
 }

@@ -99,7 +99,7 @@ impl fmt::Display for Point {
 
 /// `line` without what comes out otherwise each time: ids, and what is derived from them.
 pub fn mask(line: &str) -> String {
-    let words = line.split(' ').map(mask_word);
+    let words = line.split([' ', '\t']).map(mask_word);
     words.collect::<Vec<_>>().join(" ")
 }
 

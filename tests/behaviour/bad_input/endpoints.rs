@@ -281,6 +281,8 @@ fn a_network_that_is_removed_takes_nobody() {
         &[fault],
         "connect web to net: network net not found",
     );
+    let planned = net.plan_connect(&lab::container("web"), &EndpointConfig::new());
+    assert_eq!(planned.unwrap_err().faults(), error.faults());
 }
 
 #[test]
