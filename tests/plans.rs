@@ -4,6 +4,8 @@
 //! After a change that is meant, `UPDATE_GOLDEN=1 cargo test --test plans` writes the texts anew:
 //! read the difference before you commit it.
 
+#![allow(clippy::unwrap_used)]
+
 mod cases;
 
 #[path = "plans/steps.rs"]

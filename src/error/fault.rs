@@ -344,6 +344,7 @@ impl Fault {
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Kernel { errno, .. } | Self::NamespaceNotFound { errno, .. } => Some(*errno),
+            Self::Privilege { .. } => Some(Errno::EPERM),
             _ => None,
         }
     }

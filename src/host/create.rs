@@ -270,7 +270,7 @@ impl Prepared {
 
     /// Whether it was a name or index derived from the id that is taken.
     fn may_try_again(&self, error: &Error) -> bool {
-        error.is_exists() && self.request.link_name.is_none()
+        error.is_exists() && error.left_behind().is_empty() && self.request.link_name.is_none()
     }
 }
 

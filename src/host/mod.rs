@@ -43,7 +43,8 @@ impl Host {
     /// The machine's own side: the namespace of the calling thread.
     ///
     /// # Errors
-    /// `CAP_NET_ADMIN` is missing ([`Error::is_permission`]).
+    /// `CAP_NET_ADMIN` is missing in the user namespace that owns it, or `CAP_SYS_ADMIN`, without
+    /// which no namespace can be entered ([`Error::is_permission`]).
     pub fn open() -> Result<Self> {
         Self::open_with(HostConfig::new())
     }

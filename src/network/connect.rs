@@ -152,7 +152,7 @@ impl Network {
                     let (network, container) = (self.clone(), container.clone());
                     return Ok(Endpoint::new(spec, plan, network, container, place));
                 }
-                Err(error) if tries < ID_TRIES && is_taken(&error, &spec) => tries += 1,
+                Err(error) if tries < ID_TRIES && may_try_again(&error, &spec) => tries += 1,
                 Err(error) => return Err(error),
             }
         }
@@ -189,9 +189,10 @@ fn retreat(error: Error, endpoints: Vec<Endpoint>) -> Error {
     }
 }
 
-/// Whether it is the host's name or one of the indexes, all derived from the id, that is taken.
-fn is_taken(error: &Error, spec: &EndpointSpec) -> bool {
-    error.faults().iter().any(|fault| match fault {
+/// Whether it is the host's name or one of the indexes, all derived from the id, that is taken, and
+/// nothing is left of the attempt.
+fn may_try_again(error: &Error, spec: &EndpointSpec) -> bool {
+    let is_taken = |fault: &Fault| match fault {
         Fault::LinkExists { name, namespace } => {
             namespace.is_none() && *name == spec.host_link.name
         }
@@ -199,5 +200,6 @@ fn is_taken(error: &Error, spec: &EndpointSpec) -> bool {
             *errno == Errno::EEXIST && doing.contains(" type veth ")
         }
         _ => false,
-    })
+    };
+    error.left_behind().is_empty() && error.faults().iter().any(is_taken)
 }

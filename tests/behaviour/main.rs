@@ -3,11 +3,18 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+#[path = "../cases/mod.rs"]
+mod cases;
+
 mod addresses;
 mod bad_input;
 mod connect;
 mod devices;
 mod guard;
+mod lifetimes;
 mod names;
+mod netns;
+mod outsiders;
 mod ready;
 mod scratch;
+mod text;

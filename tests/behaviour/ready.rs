@@ -1,10 +1,13 @@
 //! When connect returns, the first packet either way gets through.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use bridgework::plan::{BridgeOptions, Switch};
 use bridgework::{
-    Container, Device, Endpoint, EndpointConfig, Host, MacAddr, MacPolicy, Mtu, Network,
+    Container, Device, Endpoint, EndpointConfig, Host, MacAddr, MacPolicy, Mtu, Netns, Network,
     NetworkConfig, VethConfig, VethPair,
 };
 
@@ -45,6 +48,26 @@ fn static_place() -> EndpointConfig {
 const REUSED_V4: Ipv4Addr = Ipv4Addr::new(10, 89, 0, 77);
 const REUSED_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x89, 0, 0, 0, 0, 0, 0x77);
 
+/// Does `act` while others keep the kernel's link lock busy, so that what the kernel puts off is put
+/// off for long.
+fn under_load<T>(act: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    let occupy = || {
+        let netns = Netns::create().unwrap();
+        while !over.load(Ordering::Relaxed) {
+            VethPair::create((&netns, "a"), (&netns, "b"), VethConfig::new()).unwrap();
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(occupy);
+        }
+        let acted = catch_unwind(AssertUnwindSafe(act));
+        over.store(true, Ordering::Relaxed);
+        acted.unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
 #[test]
 fn the_first_datagram_and_the_first_echo_get_through_a_hundred_times() {
     let host = lab::host();
@@ -53,44 +76,66 @@ fn the_first_datagram_and_the_first_echo_get_through_a_hundred_times() {
     let peer = lab::container("peer");
     let at_peer = network.connect(&peer).unwrap();
     ask_once(peer.netns(), "eth0");
-    for round in 0..100 {
-        let newcomer = lab::container("newcomer");
-        let at = network.connect(&newcomer).unwrap();
-        for (address, of_peer) in at.ips().zip(at_peer.ips()) {
-            // whoever comes first has to find the other, so the order changes
-            let mut ways = [
-                (host.netns(), newcomer.netns(), address),
-                (peer.netns(), newcomer.netns(), address),
-                (newcomer.netns(), peer.netns(), of_peer),
-            ];
-            ways.rotate_left(round % 3);
-            for (from, to, at) in ways {
-                let came = datagram(from, to, at);
-                assert_eq!(came, Ok(()), "round {round}: {from:?} to {at}");
+    under_load(|| {
+        for round in 0..100 {
+            let newcomer = lab::container("newcomer");
+            let at = network.connect(&newcomer).unwrap();
+            for (address, of_peer) in at.ips().zip(at_peer.ips()) {
+                // whoever comes first has to find the other, so the order changes
+                let mut ways = [
+                    (host.netns(), newcomer.netns(), address),
+                    (peer.netns(), newcomer.netns(), address),
+                    (newcomer.netns(), peer.netns(), of_peer),
+                ];
+                ways.rotate_left(round % 3);
+                for (from, to, at) in ways {
+                    let came = datagram(from, to, at);
+                    assert_eq!(came, Ok(()), "round {round}: {from:?} to {at}");
+                }
+                assert_eq!(echo(host.netns(), address), Ok(()), "round {round}");
+                assert_eq!(echo(peer.netns(), address), Ok(()), "round {round}");
             }
-            assert_eq!(echo(host.netns(), address), Ok(()), "round {round}");
-            assert_eq!(echo(peer.netns(), address), Ok(()), "round {round}");
+            for gateway in gateways(&network) {
+                assert_eq!(echo(newcomer.netns(), gateway), Ok(()), "round {round}");
+            }
+            at.disconnect().unwrap();
         }
-        for gateway in gateways(&network) {
-            assert_eq!(echo(newcomer.netns(), gateway), Ok(()), "round {round}");
-        }
-        at.disconnect().unwrap();
-    }
+    });
 }
 
 #[test]
 fn a_newcomers_first_own_packet_reaches_its_gateway() {
     let host = lab::host();
     let network = dual(&host);
-    for round in 0..20 {
-        let newcomer = lab::container("newcomer");
-        let _at = network.connect(&newcomer).unwrap();
-        ask_once(newcomer.netns(), "eth0");
-        for gateway in gateways(&network) {
-            let came = datagram(newcomer.netns(), host.netns(), gateway);
+    under_load(|| {
+        for round in 0..20 {
+            let newcomer = lab::container("newcomer");
+            let _at = network.connect(&newcomer).unwrap();
+            ask_once(newcomer.netns(), "eth0");
+            for gateway in gateways(&network) {
+                let came = datagram(newcomer.netns(), host.netns(), gateway);
+                assert_eq!(came, Ok(()), "round {round}");
+            }
+        }
+    });
+}
+
+/// Without any port a bridge has no carrier, and drops what the host sends.
+#[test]
+fn the_hosts_first_packet_reaches_the_only_container_of_a_bridge() {
+    let host = lab::host();
+    let network = host
+        .create_network(NetworkConfig::bridge("n").subnet("10.89.0.0/24"))
+        .unwrap();
+    ask_once(host.netns(), bridge_name(&network));
+    under_load(|| {
+        for round in 0..50 {
+            let only = lab::container("only");
+            let at = network.connect(&only).unwrap();
+            let came = datagram(host.netns(), only.netns(), at.ip());
             assert_eq!(came, Ok(()), "round {round}");
         }
-    }
+    });
 }
 
 #[test]
@@ -159,7 +204,7 @@ fn with_spanning_tree_connect_does_not_wait_for_the_port() {
 }
 
 /// What `ip neigh` knows of an address.
-fn neighbour(netns: &bridgework::Netns, link: &str, address: IpAddr) -> Option<String> {
+fn neighbour(netns: &Netns, link: &str, address: IpAddr) -> Option<String> {
     let all = ip_json(netns, &format!("neigh show dev {link}"))?;
     let found = all
         .iter()
@@ -235,7 +280,7 @@ fn a_reused_address_is_announced_on_the_wire_and_a_fresh_one_is_not() {
     assert!(ipv6.contains(&REUSED_V6), "{ipv6:?}");
 }
 
-fn mac_of(netns: &bridgework::Netns, link: &str) -> Option<String> {
+fn mac_of(netns: &Netns, link: &str) -> Option<String> {
     let links = ip_json(netns, &format!("link show dev {link}"))?;
     Some(links[0]["address"].as_str()?.to_owned())
 }

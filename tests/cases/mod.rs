@@ -1,7 +1,7 @@
 //! Specs with every id, name and hardware address fixed, so that what drivers plan for them is the
 //! same text every time. Plain data; nothing here touches a kernel.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -59,7 +59,7 @@ fn sweep(name: &str, verb: &impl Verb) {
     }
     drop(ground);
     world.assert_same(&bare, name);
-    assert_eq!(world.deep(), deep, "{name}");
+    world.assert_deep(&deep, name);
     println!(
         "{name}: {calls} calls, {count} points in {:?}",
         start.elapsed()

@@ -75,7 +75,7 @@ fn sweep<V: Verb>(name: &str, verb: &V) {
     }
     drop(ground);
     world.assert_same(&bare, name);
-    assert_eq!(world.deep(), deep, "{name}");
+    world.assert_deep(&deep, name);
     let calls = V::CALLS;
     println!(
         "{name}: {calls} calls, {count} points, {left} left something, {:?}",
@@ -171,7 +171,7 @@ fn a_removal_that_failed_can_be_repeated() {
         // the name is free again
         create().remove().expect(&when);
     }
-    assert_eq!(world.deep(), deep);
+    world.assert_deep(&deep, "removing");
 }
 
 #[test]

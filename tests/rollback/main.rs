@@ -1,6 +1,8 @@
 //! All or nothing: every verb, with each of its kernel calls failing in turn in every way that a
 //! call can fail, leaves everything as it was, says why, and works the next time.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../lab/mod.rs"]
 mod lab;
 

@@ -126,6 +126,20 @@ impl World {
         assert!(one_more.unwrap_err().is_exhausted(), "{when}");
     }
 
+    /// All that [`deep`](Self::deep) sees is as it was; only what differs is shown.
+    pub fn assert_deep(&self, before: &[(String, serde_json::Value)], what: &str) {
+        for ((label, was), (_, is)) in before.iter().zip(self.deep()) {
+            let lines = |value: &serde_json::Value| {
+                let text = serde_json::to_string_pretty(value).expect("json");
+                text.lines().map(str::to_owned).collect::<Vec<_>>()
+            };
+            let (was, is) = (lines(was), lines(&is));
+            let gone: Vec<_> = was.iter().filter(|line| !is.contains(line)).collect();
+            let new: Vec<_> = is.iter().filter(|line| !was.contains(line)).collect();
+            assert!(was == is, "{what}: {label}: gone {gone:#?}, new {new:#?}");
+        }
+    }
+
     /// What others than ourselves see: `ip -j`, and the settings that no link has.
     pub fn deep(&self) -> Vec<(String, serde_json::Value)> {
         let mut seen = Vec::new();
@@ -143,10 +157,8 @@ impl World {
                 seen.push((format!("{at} ip {arguments}"), items.into()));
             }
             let mut settings = settings(kernel.namespace());
-            if at > 0 {
-                // it stays by design: a link takes redirects if its own or this is 1
-                settings.remove("/proc/sys/net/ipv4/conf/all/accept_redirects");
-            }
+            // it stays by design: a link takes redirects if its own or this is 1
+            settings.remove("/proc/sys/net/ipv4/conf/all/accept_redirects");
             let settings = serde_json::to_value(settings).unwrap();
             seen.push((format!("{at} settings"), settings));
         }

@@ -49,7 +49,7 @@ fn a_feature_that_the_kernel_does_not_have_is_told_by_name() {
     assert_eq!(host.snapshot().unwrap(), before);
 
     let net = host.create_network(net()).unwrap();
-    injector.fail_nth(2, Errno::EOPNOTSUPP); // after the reading of `refused_connect`
+    injector.fail_nth(1, Errno::EOPNOTSUPP); // the first step
     let web = lab::container("web");
     let error = refused_connect(&host, &net, &web, EndpointConfig::new());
     assert!(error.is_unsupported());

@@ -7,9 +7,11 @@ mod kernel;
 mod networks;
 mod subnets;
 
+use bridgework::snapshot::{AddressState, Snapshot};
 use bridgework::{
-    Container, EndpointConfig, Error, Fault, Host, HostConfig, Network, NetworkConfig,
+    Container, EndpointConfig, Error, Fault, Host, HostConfig, Netns, Network, NetworkConfig,
 };
+use ipnet::IpNet;
 use std::process::Command;
 
 use crate::lab;
@@ -21,7 +23,7 @@ fn net() -> NetworkConfig {
 
 /// The config is refused, by the plan like by the deed; the host is as it was, and the name free.
 fn refused_network(host: &Host, config: &NetworkConfig) -> Error {
-    let before = host.snapshot().unwrap();
+    let before = settled(host.netns());
     let known: Vec<String> = host
         .networks()
         .iter()
@@ -30,7 +32,7 @@ fn refused_network(host: &Host, config: &NetworkConfig) -> Error {
     let error = host
         .create_network(config.clone())
         .expect_err("it is bad input");
-    assert_eq!(host.snapshot().unwrap(), before, "{error}");
+    assert_eq!(settled(host.netns()), before, "{error}");
     let left: Vec<String> = host
         .networks()
         .iter()
@@ -41,7 +43,7 @@ fn refused_network(host: &Host, config: &NetworkConfig) -> Error {
     if !known.iter().any(|name| name == "net") {
         let good = host.create_network(net().subnet("203.0.113.0/24")).unwrap();
         good.remove().unwrap();
-        assert_eq!(host.snapshot().unwrap(), before, "{error}");
+        assert_eq!(settled(host.netns()), before, "{error}");
     }
     error
 }
@@ -56,6 +58,23 @@ fn foreseen(host: &Host, config: &NetworkConfig) -> Error {
     error
 }
 
+/// What a namespace has once the kernel is done with IPv6 addresses that it was given: it adds the
+/// local route of each in a worker of its own.
+fn settled(netns: &Netns) -> Snapshot {
+    let mut now = netns.snapshot().unwrap();
+    lab::wait_until("the local routes of all addresses", || {
+        now = netns.snapshot().unwrap();
+        let is_local = |address: &AddressState| {
+            let alone = IpNet::from(address.address.addr());
+            let mut routes = now.routes.iter();
+            routes.any(|route| route.destination == alone && route.table == 255)
+        };
+        let mut ipv6 = now.addresses.iter().filter(|a| a.address.addr().is_ipv6());
+        ipv6.all(is_local)
+    });
+    now
+}
+
 /// The config is refused; host, container and members are as they were, and `container` can be
 /// connected to another network.
 fn refused_connect(
@@ -65,9 +84,9 @@ fn refused_connect(
     config: EndpointConfig,
 ) -> Error {
     let state = || {
-        let inside = container.netns().snapshot().unwrap();
+        let inside = settled(container.netns());
         (
-            host.snapshot().unwrap(),
+            settled(host.netns()),
             inside,
             network.endpoints(),
             network.records().owners(),
