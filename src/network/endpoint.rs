@@ -72,8 +72,9 @@ impl Endpoint {
     /// namespace among it, counts as done.
     ///
     /// # Errors
-    /// Something could not be taken back; it is in [`Error::left_behind`], and the endpoint's
-    /// address is not given to anybody else.
+    /// Something could not be taken back; it is in
+    /// [`Error::left_behind`](crate::Error::left_behind), and the endpoint's address is not given
+    /// to anybody else.
     pub fn disconnect(mut self) -> Result<()> {
         self.ending = Ending::Nothing;
         self.network.detach(&self)
