@@ -129,7 +129,7 @@ fn the_hosts_first_packet_reaches_the_only_container_of_a_bridge() {
         .unwrap();
     ask_once(host.netns(), bridge_name(&network));
     under_load(|| {
-        for round in 0..50 {
+        for round in 0..150 {
             let only = lab::container("only");
             let at = network.connect(&only).unwrap();
             let came = datagram(host.netns(), only.netns(), at.ip());
