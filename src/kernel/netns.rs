@@ -12,12 +12,16 @@ use std::thread::{self, JoinHandle};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::statfs::{FsType, fstatfs};
 
 use crate::addr::ContainerName;
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
 use crate::kernel::Kernel;
 use crate::snapshot::Snapshot;
+
+/// uapi/linux/magic.h: NSFS_MAGIC
+const NSFS: FsType = FsType(0x6e73_6673);
 
 /// Where iproute2 keeps names for namespaces.
 const NAMED: &str = "/run/netns";
@@ -124,6 +128,13 @@ impl Netns {
     /// Of a descriptor that may be anything: only entering tells.
     fn from_open(descriptor: OwnedFd, label: String) -> Result<Self> {
         let netns = Self::of_descriptor(descriptor, label)?;
+        // setns(2) takes a process's descriptor too, which is no namespace
+        let kind = fstatfs(netns.as_fd()).map(|stat| stat.filesystem_type());
+        if kind.is_ok_and(|kind| kind != NSFS) {
+            let namespace = netns.label().to_owned();
+            let fault = Fault::NotANamespace { namespace };
+            return Err(Error::of("open network namespace", vec![fault]));
+        }
         let entered = netns.enter(|| ());
         entered.map_err(|error| error.during("open network namespace"))?;
         Ok(netns)
