@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::addr::{ContainerId, ContainerName, HostName, LinkName, ParseError};
-use crate::config::EndpointRequest;
+use crate::config::{EndpointRequest, take};
 use crate::error::{Error, Fault, Result};
 use crate::kernel::{HostsOrigin, Netns, create_hosts, random_bytes, remove_hosts};
 use crate::plan::HostsFile;
@@ -109,10 +109,7 @@ impl ContainerConfig {
         V: TryInto<HostName>,
         V::Error: Into<Fault>,
     {
-        let parsed = hostname
-            .try_into()
-            .map_err(|error| self.faults.push(error.into()));
-        self.hostname = parsed.ok().or(self.hostname);
+        self.hostname = take(hostname, &mut self.faults).or(self.hostname);
         self
     }
 
@@ -123,10 +120,7 @@ impl ContainerConfig {
         V: TryInto<HostName>,
         V::Error: Into<Fault>,
     {
-        let parsed = domain
-            .try_into()
-            .map_err(|error| self.faults.push(error.into()));
-        self.domain = parsed.ok().or(self.domain);
+        self.domain = take(domain, &mut self.faults).or(self.domain);
         self
     }
 
@@ -154,13 +148,10 @@ impl ContainerConfig {
         V: TryInto<HostName>,
         V::Error: Into<Fault>,
     {
-        match name.try_into() {
-            Ok(name) => self.extra_hosts.push(ExtraHost {
-                name,
-                address: address.into(),
-            }),
-            Err(error) => self.faults.push(error.into()),
-        }
+        let address = address.into();
+        let name = take(name, &mut self.faults);
+        self.extra_hosts
+            .extend(name.map(|name| ExtraHost { name, address }));
         self
     }
 }

@@ -14,7 +14,7 @@ pub use network::{HostsScope, MacPolicy, NetworkConfig};
 use crate::error::Fault;
 
 /// `value` as a `T`, or nothing and one more fault.
-fn take<T, V>(value: V, faults: &mut Vec<Fault>) -> Option<T>
+pub(crate) fn take<T, V>(value: V, faults: &mut Vec<Fault>) -> Option<T>
 where
     V: TryInto<T>,
     V::Error: Into<Fault>,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::addr::Subnet;
+use crate::config::take;
 use crate::driver::{BridgeDriver, Driver};
 use crate::error::Fault;
 use crate::ipam::AddressPools;
@@ -72,10 +73,8 @@ impl HostConfig {
         V: TryInto<Subnet>,
         V::Error: Into<Fault>,
     {
-        match subnet.try_into() {
-            Ok(subnet) => self.denied.push(subnet),
-            Err(error) => self.faults.push(error.into()),
-        }
+        self.denied
+            .extend(take::<Subnet, _>(subnet, &mut self.faults));
         self
     }
 

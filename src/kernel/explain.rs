@@ -1,7 +1,6 @@
 //! From a refusal to the words of an error: what was attempted, on which object, and what to do
 //! about it.
 
-use super::perform::Failure;
 use crate::errno::Errno;
 use crate::error::{Error, Fault};
 use crate::netlink::frame::Refusal;
@@ -10,6 +9,13 @@ use crate::snapshot::LinkState;
 
 /// include/net/bridge: a port's number has 10 bits, and 0 is none.
 pub(crate) const BRIDGE_PORTS_MAX: u32 = 1023;
+
+/// A step of a plan that the kernel refused.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) step: usize,
+    pub(super) refusal: Refusal,
+}
 
 pub(super) fn plain(doing: &str, refusal: Refusal) -> Error {
     let Refusal { errno, words } = refusal;

@@ -2,6 +2,7 @@
 //! allows, and each is known as done, refused or unknown afterwards.
 
 use super::doorway::Doorway;
+use super::explain::Failure;
 use super::inject::{Moment, Strike};
 use super::netns::{Netns, Visit};
 use super::{Kernel, explain, files, settle};
@@ -21,12 +22,6 @@ pub(super) struct Progress {
     pub(super) done: Vec<usize>,
     /// The first that failed.
     pub(super) failure: Option<Failure>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Failure {
-    pub(super) step: usize,
-    pub(super) refusal: Refusal,
 }
 
 /// A plan's two sides, open.

@@ -2,7 +2,7 @@
 //!
 //! rfc3549 §2.3.1, uapi/linux/netlink.h: `struct nlattr`
 
-use super::frame::{align, u16_at};
+use super::bytes::{align, u16_at};
 
 const HEADER_BYTES: usize = 4;
 // NLA_F_NESTED and NLA_F_NET_BYTEORDER are flags, not part of the type

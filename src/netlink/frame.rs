@@ -7,6 +7,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use nix::libc;
 
 use super::attribute::find;
+use super::bytes::{align, u16_at, u32_at};
 use crate::errno::Errno;
 
 pub(crate) const HEADER_BYTES: usize = 16;
@@ -112,10 +113,6 @@ fn write_header(frame: &mut [u8], request: &Request, sequence: u32, last: bool) 
     frame[4..6].copy_from_slice(&request.message.message_type().to_ne_bytes());
     frame[6..8].copy_from_slice(&flags.to_ne_bytes());
     frame[8..12].copy_from_slice(&sequence.to_ne_bytes());
-}
-
-pub(super) const fn align(length: usize) -> usize {
-    (length + 3) & !3
 }
 
 /// One message of the kernel's.
@@ -252,16 +249,4 @@ fn words(attributes: &[u8]) -> Option<String> {
     let message = find(attributes, NLMSGERR_ATTR_MSG)?;
     let text = message.split(|&byte| byte == 0).next()?;
     Some(String::from_utf8_lossy(text).into_owned())
-}
-
-pub(crate) fn u32_at(bytes: &[u8], start: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(
-        bytes.get(start..start + 4)?.try_into().ok()?,
-    ))
-}
-
-pub(crate) fn u16_at(bytes: &[u8], start: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(
-        bytes.get(start..start + 2)?.try_into().ok()?,
-    ))
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod address;
 mod attribute;
+mod bytes;
 pub(crate) mod frame;
 pub(crate) mod link;
 pub(crate) mod read;

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use nix::libc;
 
 use super::attribute::find;
-use super::frame::u32_at;
+use super::bytes::u32_at;
 use crate::addr::MacAddr;
 use crate::snapshot::{AddressState, LinkState, RouteState};
 

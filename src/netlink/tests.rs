@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 
-use super::frame::{Body, HEADER_BYTES, Request, encode, replies, u16_at, u32_at};
+use super::bytes::{u16_at, u32_at};
+use super::frame::{Body, HEADER_BYTES, Request, encode, replies};
 use super::{address, attribute, link, read, route};
 use crate::addr::LinkIndex;
 use crate::errno::Errno;

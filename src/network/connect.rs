@@ -9,9 +9,10 @@ use crate::plan::Plan;
 use crate::spec::EndpointSpec;
 use crate::trace::operation;
 
+use super::attachment::Attachment;
 use super::draft::{Draft, choose, introductions, owner, plan_endpoint};
 use super::endpoint::Endpoint;
-use super::members::{Admission, Member};
+use super::members::Admission;
 use super::{Life, Network};
 
 /// An id, and so a name or an index, that is taken already is chosen anew this many times.
@@ -149,8 +150,13 @@ impl Network {
             let applied = self.0.kernel.apply(&plan, Some(container.netns()));
             match applied {
                 Ok(()) => {
-                    let (network, container) = (self.clone(), container.clone());
-                    return Ok(Endpoint::new(spec, plan, network, container, place));
+                    let attachment = Attachment {
+                        spec,
+                        plan,
+                        network: self.clone(),
+                        container: container.clone(),
+                    };
+                    return Ok(Endpoint::new(attachment, place));
                 }
                 Err(error) if tries < ID_TRIES && may_try_again(&error, &spec) => tries += 1,
                 Err(error) => return Err(error),
@@ -160,10 +166,7 @@ impl Network {
 
     /// Names are published once the address works, and cannot fail but for hosts files.
     fn introduce(&self, endpoint: Endpoint) -> Result<Endpoint> {
-        let newcomer = Member {
-            spec: endpoint.spec.clone(),
-            hosts: endpoint.container.hosts_file().cloned(),
-        };
+        let newcomer = endpoint.attachment.member();
         let in_step = self.0.introductions.lock();
         let steps = introductions(&self.0.spec, &self.0.members.lock(), &newcomer);
         let introduced = self.0.kernel.apply(&Plan::from_iter(steps), None);
@@ -172,7 +175,7 @@ impl Network {
             drop(in_step);
             return Err(retreat(error, vec![endpoint]));
         }
-        self.0.records.insert(owner(&endpoint.spec));
+        self.0.records.insert(owner(&endpoint.attachment.spec));
         Ok(endpoint)
     }
 }

@@ -10,7 +10,8 @@ use crate::plan::Plan;
 use crate::spec::EndpointSpec;
 
 use super::Network;
-use super::detach::{detach_together, join};
+use super::attachment::Attachment;
+use super::detach::{detach, detach_together, join};
 
 /// One container's place in one network.
 ///
@@ -31,11 +32,7 @@ use super::detach::{detach_together, join};
 /// # Ok(()) }
 /// ```
 pub struct Endpoint {
-    pub(super) spec: EndpointSpec,
-    /// What the kernel has done for it alone.
-    pub(super) plan: Plan,
-    pub(super) network: Network,
-    pub(super) container: Container,
+    pub(super) attachment: Attachment,
     /// The interface's name and rank, free again when this is dropped.
     place: Place,
     ending: Ending,
@@ -49,18 +46,9 @@ enum Ending {
 }
 
 impl Endpoint {
-    pub(super) fn new(
-        spec: EndpointSpec,
-        plan: Plan,
-        network: Network,
-        container: Container,
-        place: Place,
-    ) -> Self {
+    pub(super) fn new(attachment: Attachment, place: Place) -> Self {
         Self {
-            spec,
-            plan,
-            network,
-            container,
+            attachment,
             place,
             ending: Ending::Disconnect,
         }
@@ -77,7 +65,7 @@ impl Endpoint {
     /// to anybody else.
     pub fn disconnect(mut self) -> Result<()> {
         self.ending = Ending::Nothing;
-        self.network.detach(&self)
+        detach(&self.attachment)
     }
 
     /// Disconnects many at once. The links go as one group, for which the kernel waits once: 1.4 to
@@ -102,15 +90,14 @@ impl Endpoint {
             endpoint.ending = Ending::Nothing;
         }
         let mut results = Vec::new();
-        while let Some(kernel) = left
-            .first()
-            .map(|endpoint| endpoint.network.kernel().clone())
-        {
+        while let Some(first) = left.first() {
+            let kernel = first.network().kernel().clone();
             let (of_host, others): (Vec<_>, Vec<_>) = left
                 .into_iter()
-                .partition(|endpoint| endpoint.network.kernel().is_same(&kernel));
+                .partition(|endpoint| endpoint.network().kernel().is_same(&kernel));
             left = others;
-            results.push(detach_together(&kernel, &of_host));
+            let attachments: Vec<_> = of_host.iter().map(|e| &e.attachment).collect();
+            results.push(detach_together(&kernel, &attachments));
         }
         join(results).map_err(|error| error.during("disconnect together"))
     }
@@ -120,64 +107,67 @@ impl Endpoint {
     #[must_use = "the spec is what knows the endpoint from now on"]
     pub fn persist(mut self) -> EndpointSpec {
         self.ending = Ending::Nothing;
-        self.network.persist();
+        self.attachment.network.persist();
         self.place.keep();
-        self.spec.clone()
+        self.attachment.spec.clone()
     }
 
     /// Everything that was chosen for it.
     #[must_use]
     pub fn spec(&self) -> &EndpointSpec {
-        &self.spec
+        &self.attachment.spec
     }
 
     /// The steps that made it, which print as the lines that an operator would type.
     #[must_use]
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        &self.attachment.plan
     }
 
     /// Its id.
     #[must_use]
     pub fn id(&self) -> EndpointId {
-        self.spec.id
+        self.attachment.spec.id
     }
 
     /// The network.
     #[must_use]
     pub fn network(&self) -> &Network {
-        &self.network
+        &self.attachment.network
     }
 
     /// The container.
     #[must_use]
     pub fn container(&self) -> &Container {
-        &self.container
+        &self.attachment.container
     }
 
     /// The interface's name inside the container, `eth0` say.
     #[must_use]
     pub fn link_name(&self) -> &LinkName {
-        &self.spec.link.name
+        &self.attachment.spec.link.name
     }
 
     /// The interface's hardware address.
     #[must_use]
     pub fn mac(&self) -> MacAddr {
-        self.spec.mac
+        self.attachment.spec.mac
     }
 
     /// Its address: the IPv4 one where it has both. It always has one, since a network without a
     /// family is refused.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
-        let first = self.spec.addresses().next();
+        let first = self.attachment.spec.addresses().next();
         first.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.address.addr())
     }
 
     /// All its addresses, IPv4 first.
     pub fn ips(&self) -> impl Iterator<Item = IpAddr> {
-        self.spec.addresses().map(|address| address.address.addr())
+        self.attachment
+            .spec
+            .addresses()
+            .map(|address| address.address.addr())
     }
 }
 
@@ -185,18 +175,18 @@ impl Drop for Endpoint {
     fn drop(&mut self) {
         if self.ending == Ending::Disconnect {
             self.ending = Ending::Nothing;
-            let _lost = self.network.detach(self);
+            let _lost = detach(&self.attachment);
         }
     }
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let EndpointSpec { container, id, .. } = &self.spec;
+        let EndpointSpec { container, id, .. } = &self.attachment.spec;
         write!(
             f,
             "Endpoint({container} on {}, {})",
-            self.network.name(),
+            self.network().name(),
             id.short()
         )
     }

@@ -1,5 +1,6 @@
 //! A network: a group of containers that can talk, as a handle.
 
+mod attachment;
 mod connect;
 mod detach;
 mod draft;
