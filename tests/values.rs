@@ -319,6 +319,7 @@ fn host_names_can_not_add_a_line_or_a_word_to_a_hosts_file() {
         ("db\n127.0.0.1 bank", "'\\n' at byte 2 is not allowed"),
         ("db\r", "'\\r' at byte 2 is not allowed"),
         ("db\tbank", "'\\t' at byte 2 is not allowed"),
+        ("127.0.0.1", "expected a name and not an address"),
         ("db#", "'#' at byte 2 is not allowed"),
         ("db\u{85}bank", "'\\u{85}' at byte 2 is not allowed"),
         ("db\0", "'\\0' at byte 2 is not allowed"),

@@ -2,13 +2,14 @@
 //! a path or a log line without quoting, because no separator or control byte gets in.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::parse::{ParseError, Reason, ValueKind, text_value};
 
-/// Checks `text` label by label. Labels are 1 to 63 bytes (rfc1035 §2.3.4) of letters, digits,
-/// `_` and `-`, joined by single dots.
+/// Checks `text` label by label, and that nobody can take it for an IPv4 address. Labels are 1 to
+/// 63 bytes (rfc1035 §2.3.4) of letters, digits, `_` and `-`, joined by single dots.
 fn check_labels(kind: ValueKind, text: &str, max_bytes: usize) -> Result<(), ParseError> {
     let error = |reason| Err(ParseError::new(kind, text, reason));
     if text.is_empty() {
@@ -22,6 +23,11 @@ fn check_labels(kind: ValueKind, text: &str, max_bytes: usize) -> Result<(), Par
         return error(Reason::BadCharacter {
             character,
             position,
+        });
+    }
+    if text.parse::<Ipv4Addr>().is_ok() {
+        return error(Reason::Malformed {
+            expected: "a name and not an address",
         });
     }
     if text

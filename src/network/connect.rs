@@ -199,8 +199,9 @@ fn may_try_again(error: &Error, spec: &EndpointSpec) -> bool {
         Fault::LinkExists { name, namespace } => {
             namespace.is_none() && *name == spec.host_link.name
         }
+        // an index that is taken is EEXIST for the near end and EBUSY for the far one
         Fault::Kernel { errno, doing, .. } => {
-            *errno == Errno::EEXIST && doing.contains(" type veth ")
+            [Errno::EEXIST, Errno::EBUSY].contains(errno) && doing.contains(" type veth ")
         }
         _ => false,
     };

@@ -84,7 +84,7 @@ impl Point {
 
     /// A name or an index that is derived from an id and taken is chosen anew.
     pub fn may_be_overcome(&self) -> bool {
-        self.errno == Errno::EEXIST
+        [Errno::EEXIST, Errno::EBUSY].contains(&self.errno)
     }
 }
 
