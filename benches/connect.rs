@@ -16,6 +16,9 @@
 //! * `disconnect_all`: ours, which puts the links into a group, against one `RTM_DELLINK` of a group
 //!   that exists. `ended` is when also nothing waits in the kernel any more.
 //!
+//! The kernel takes seconds to take down the namespaces of a run that has ended: leave it alone for
+//! ten before the next.
+//!
 //! A container holds one descriptor (its namespace): 1,000 on both sides are 2,000 of them, and
 //! rows for which the limit is too low are left out by name. Without `--bench` (as `cargo test`
 //! runs it) all rows run with a few containers, which shows that they work and measures nothing.
