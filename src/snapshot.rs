@@ -58,6 +58,9 @@ pub struct RouteState {
 }
 
 /// All links, addresses and routes of one namespace, each sorted.
+///
+/// Each of the three is as it was at one moment. Only where changes never pause for 50 ms it is
+/// everything that was there all the while, and maybe something that has gone since.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {

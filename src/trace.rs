@@ -1,5 +1,6 @@
 //! A span for each operation, where the feature `tracing` is on; nothing at all where it is off.
 
+use crate::addr::EndpointId;
 #[cfg(feature = "tracing")]
 use crate::errno::Errno;
 use crate::error::Error;
@@ -11,6 +12,15 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
+    /// Notes in the span which endpoint it is about.
+    pub(crate) fn concerns(&self, endpoint: EndpointId) {
+        #[cfg(feature = "tracing")]
+        self.span
+            .record("endpoint", tracing::field::display(endpoint));
+        #[cfg(not(feature = "tracing"))]
+        let _unsaid = endpoint;
+    }
+
     /// Notes in the span that the operation was refused, with the errno where there is one.
     pub(crate) fn refused(&self, error: Error) -> Error {
         #[cfg(feature = "tracing")]
@@ -33,6 +43,7 @@ macro_rules! operation {
                 $name,
                 network = %$network,
                 $(container = %$container.name(), namespace = $container.netns().inode(),)?
+                endpoint = tracing::field::Empty,
                 errno = tracing::field::Empty,
                 error = tracing::field::Empty,
             )

@@ -107,6 +107,12 @@ fn each_verb_is_a_span_that_names_its_objects_and_its_errno() {
             .all(|span| span.fields["namespace"] == inode),
         "{connects:?}"
     );
+    let disconnects = keeper.named("disconnect");
+    assert_eq!(connects[1].fields["endpoint"].len(), 64);
+    assert_eq!(
+        connects[1].fields["endpoint"],
+        disconnects[0].fields["endpoint"]
+    );
     assert_eq!(connects[0].fields["errno"], Errno::ENOMEM.raw().to_string());
     assert!(!connects[1].fields.contains_key("errno"));
 }

@@ -54,6 +54,10 @@ impl Doorway {
             routes: route.dump(route::dump(), &read::ROUTE)?,
         };
         snapshot.links.sort_by_key(|link| link.index);
+        // of a link that changed while it was read, what was read last
+        snapshot.links.reverse();
+        snapshot.links.dedup_by_key(|link| link.index);
+        snapshot.links.reverse();
         snapshot.addresses.sort();
         snapshot.routes.sort();
         Ok(snapshot)

@@ -22,6 +22,11 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// `netlink_dump`'s 32 KiB).
 const DATAGRAM_BYTES: usize = 64 * 1024;
 
+/// How long a dump that is disturbed is repeated in the hope of a moment without changes, and how
+/// often at the least.
+const PATIENCE: Duration = Duration::from_millis(50);
+const DISTURBED_ENOUGH: u32 = 4;
+
 /// What became of one request of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -120,36 +125,48 @@ impl RouteSocket {
 
     /// All objects, as they were at one moment: a dump that a change disturbed, or of which
     /// messages were lost, is repeated.
-    pub(crate) fn dump<T>(
+    ///
+    /// Where changes never pause, one disturbed dump follows another. What was there all the while
+    /// is then in their union: the kernel goes on after the last object that it told of, so that
+    /// it leaves out only what comes or goes. Something that has gone since may be in it.
+    pub(crate) fn dump<T: PartialEq>(
         &mut self,
         request: Request,
         reader: &Reader<T>,
     ) -> Result<Vec<T>, Refusal> {
-        let deadline = Instant::now() + DEADLINE;
+        let begin = Instant::now();
         let request = [request];
+        let mut union: Vec<T> = Vec::new();
+        let mut disturbed = 0;
         loop {
             match self.try_dump(&request, reader) {
-                Ok(Some(objects)) => return Ok(objects),
-                Ok(None) => {}
+                Ok((objects, Calm::Still)) => return Ok(objects),
+                Ok((objects, Calm::Disturbed)) => {
+                    disturbed += 1;
+                    union.retain(|object| !objects.contains(object));
+                    union.extend(objects);
+                }
                 Err(refusal) if refusal.errno == Errno::ENOBUFS => {}
                 Err(refusal) => return Err(refusal),
             }
-            if Instant::now() > deadline {
+            if disturbed >= DISTURBED_ENOUGH && begin.elapsed() > PATIENCE {
+                return Ok(union);
+            }
+            if begin.elapsed() > DEADLINE {
                 return Err(Errno::ETIMEDOUT.into());
             }
         }
     }
 
-    /// `None` where the dump was disturbed.
     fn try_dump<T>(
         &mut self,
         request: &[Request],
         reader: &Reader<T>,
-    ) -> Result<Option<Vec<T>>, Refusal> {
+    ) -> Result<(Vec<T>, Calm), Refusal> {
         let first = self.take_sequences(1);
         self.send(&encode(request, first))?;
         let mut objects = Vec::new();
-        let interrupted = self.each_reply(first, |body| match body {
+        let calm = self.each_reply(first, |body| match body {
             Body::Object(of_kind, bytes) => {
                 if *of_kind == reader.kind {
                     objects.extend((reader.read)(bytes));
@@ -160,7 +177,7 @@ impl RouteSocket {
             Body::Refused(refusal) => Flow::Refuse(refusal.clone()),
             Body::Overrun => Flow::Refuse(Errno::ENOBUFS.into()),
         })?;
-        Ok((!interrupted).then_some(objects))
+        Ok((objects, calm))
     }
 
     fn take_sequences(&mut self, count: usize) -> u32 {
@@ -217,14 +234,14 @@ impl RouteSocket {
         Ok(())
     }
 
-    /// Hands each reply to one request to `react` until it stops; tells whether any of them said
+    /// Hands each reply to one request to `react` until it stops; tells whether one of them said
     /// that the dump was disturbed.
     fn each_reply(
         &mut self,
         sequence: u32,
         mut react: impl FnMut(&Body<'_>) -> Flow,
-    ) -> Result<bool, Refusal> {
-        let mut interrupted = false;
+    ) -> Result<Calm, Refusal> {
+        let mut calm = Calm::Still;
         loop {
             let length = self.receive()?;
             for reply in replies(&self.buffer[..length]) {
@@ -232,10 +249,12 @@ impl RouteSocket {
                 if reply.sequence != sequence {
                     continue;
                 }
-                interrupted |= reply.interrupted;
+                if reply.interrupted {
+                    calm = Calm::Disturbed;
+                }
                 match react(&reply.body) {
                     Flow::Continue => {}
-                    Flow::Stop => return Ok(interrupted),
+                    Flow::Stop => return Ok(calm),
                     Flow::Refuse(refusal) => return Err(refusal),
                 }
             }
@@ -254,6 +273,13 @@ impl RouteSocket {
             }
         }
     }
+}
+
+/// Whether anything changed while the kernel told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Calm {
+    Still,
+    Disturbed,
 }
 
 enum Flow {

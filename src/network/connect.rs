@@ -41,10 +41,13 @@ impl Network {
     /// no address is left, or the bridge is full (1023 ports).
     pub fn connect_with(&self, container: &Container, config: EndpointConfig) -> Result<Endpoint> {
         let operation = operation!("connect", self.name(), container);
-        self.try_connect(container, &config).map_err(|error| {
-            let (container, network) = (container.name(), self.name());
-            operation.refused(error.during(format!("connect {container} to {network}")))
-        })
+        let connected = self.try_connect(container, &config);
+        connected
+            .inspect(|endpoint| operation.concerns(endpoint.id()))
+            .map_err(|error| {
+                let (container, network) = (container.name(), self.name());
+                operation.refused(error.during(format!("connect {container} to {network}")))
+            })
     }
 
     /// Connects all of `containers` with all defaults, in their order, or none of them.

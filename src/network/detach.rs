@@ -13,6 +13,7 @@ use super::draft::introductions;
 pub(super) fn detach(attachment: &Attachment) -> Result<()> {
     let (container, network) = (&attachment.container, &attachment.network);
     let operation = operation!("disconnect", network.name(), container);
+    operation.concerns(attachment.spec.id);
     let withdrawn = withdraw(attachment);
     let unwired = network
         .kernel()

@@ -329,3 +329,19 @@ fn fifty_are_disconnected_at_once() {
     // they can come back
     assert_eq!(network.connect_all(&containers).unwrap().len(), 50);
 }
+
+#[test]
+fn every_handle_may_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<bridgework::Host>();
+    shared::<bridgework::Network>();
+    shared::<bridgework::Endpoint>();
+    shared::<bridgework::Container>();
+    shared::<bridgework::Netns>();
+    shared::<bridgework::Bridge>();
+    shared::<bridgework::VethPair>();
+    shared::<bridgework::Device>();
+    shared::<bridgework::Draft>();
+    shared::<bridgework::kernel::Kernel>();
+    shared::<bridgework::Error>();
+}

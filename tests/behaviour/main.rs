@@ -12,6 +12,7 @@ mod connect;
 mod devices;
 mod guard;
 mod lifetimes;
+mod listing;
 mod names;
 mod netns;
 mod outsiders;
