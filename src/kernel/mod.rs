@@ -79,9 +79,12 @@ impl Kernel {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn with_injector(namespace: Netns, injector: FaultInjector) -> Result<Self> {
-        let mut doorway = namespace
-            .enter(Doorway::open)?
-            .map_err(|errno| explain::plain("open a netlink socket", errno.into()))?;
+        let mut doorway = match namespace.take_doorway() {
+            Some(doorway) => doorway,
+            None => namespace
+                .enter(Doorway::open)?
+                .map_err(|errno| explain::plain("open a netlink socket", errno.into()))?,
+        };
         doorway.check_privilege()?;
         let shared = Shared {
             namespace,

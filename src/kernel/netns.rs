@@ -14,6 +14,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statfs::{FsType, fstatfs};
 
+use parking_lot::Mutex;
+
+use super::doorway::Doorway;
 use crate::addr::ContainerName;
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
@@ -28,7 +31,8 @@ const NAMED: &str = "/run/netns";
 
 /// An open network namespace.
 ///
-/// It holds a descriptor, which keeps the namespace alive; a clone shares it. When the last one is
+/// It holds a descriptor, which keeps the namespace alive, and until it is first used three more; a
+/// clone shares them. When the last one is
 /// dropped, no process is in the namespace and no name is [pinned](Self::pin) to it, the kernel
 /// takes the namespace down with all links in it. To keep it on purpose, pin it.
 ///
@@ -48,6 +52,16 @@ struct Open {
     descriptor: OwnedFd,
     label: String,
     identity: (u64, u64),
+    process: u32,
+    /// Whoever enters to see what the descriptor stands for brings this back, so that the first
+    /// who wants to change something inside need not enter again.
+    doorway: Mutex<Option<Doorway>>,
+}
+
+impl Open {
+    fn keep(&self, doorway: Option<Doorway>) {
+        *self.doorway.lock() = doorway;
+    }
 }
 
 impl Netns {
@@ -59,11 +73,14 @@ impl Netns {
         let label = "a new namespace";
         let made = on_own_thread("create network namespace", || {
             unshare(CloneFlags::CLONE_NEWNET)?;
-            File::open(OWN_NAMESPACE).map_err(|error| raw(&error))
+            let file = File::open(OWN_NAMESPACE).map_err(|error| raw(&error))?;
+            Ok((file, Doorway::open().ok()))
         })?;
-        let file =
-            made.map_err(|errno| refused("create network namespace", label, errno.into()))?;
-        Self::of_descriptor(file.into(), label.to_owned())
+        let (file, doorway) =
+            made.map_err(|errno| refused("create network namespace", label, errno))?;
+        let netns = Self::of_descriptor(file.into(), label.to_owned())?;
+        netns.0.keep(doorway);
+        Ok(netns)
     }
 
     /// The namespace of the calling thread.
@@ -135,8 +152,9 @@ impl Netns {
             let fault = Fault::NotANamespace { namespace };
             return Err(Error::of("open network namespace", vec![fault]));
         }
-        let entered = netns.enter(|| ());
-        entered.map_err(|error| error.during("open network namespace"))?;
+        let entered = netns.enter(|| Doorway::open().ok());
+        let doorway = entered.map_err(|error| error.during("open network namespace"))?;
+        netns.0.keep(doorway);
         Ok(netns)
     }
 
@@ -151,7 +169,16 @@ impl Netns {
             descriptor: file.into(),
             label,
             identity,
+            process: std::process::id(),
+            doorway: Mutex::new(None),
         })))
+    }
+
+    /// The doorway that was opened when the namespace was looked at, once.
+    pub(super) fn take_doorway(&self) -> Option<Doorway> {
+        // a socket that was opened before a fork is the parent's too
+        let doorway = self.0.doorway.lock().take();
+        doorway.filter(|_| self.0.process == std::process::id())
     }
 
     /// Runs `act` on a new thread that is inside the namespace, and returns what it returns.

@@ -321,7 +321,9 @@ impl<'k> Run<'k> {
             return;
         };
         if matches!(far.doorway, Opening::Ahead) {
-            if let Ok(visit) = far.namespace.start(Doorway::open) {
+            if let Some(doorway) = far.namespace.take_doorway() {
+                far.doorway = Opening::Open(doorway);
+            } else if let Ok(visit) = far.namespace.start(Doorway::open) {
                 far.doorway = Opening::Underway(visit);
             }
         }
