@@ -43,7 +43,7 @@
 //!
 //! # Limits
 //!
-//! Linux 4.20 or later with `/proc` mounted. A bridge has at most 1023 ports. NAT, published ports,
+//! Linux with `/proc` mounted; it was made and tested on 6.18, and on nothing older. A bridge has at most 1023 ports. NAT, published ports,
 //! isolation between networks, the DNS server and a store that survives the process are not here
 //! yet. A process that forks must open its hosts anew.
 //!
