@@ -24,16 +24,15 @@
 //! runs it) all rows run with a few containers, which shows that they work and measures nothing.
 
 mod floor;
+mod ground;
 
-use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use bridgework::{
-    Container, ContainerConfig, Endpoint, EndpointConfig, Host, Netns, Network, NetworkConfig,
-};
-use floor::{Floor, Script, Until};
+use bridgework::{Container, Endpoint};
+use floor::{Floor, Until};
+use ground::{Ground, REST, Spot, Spots, TWO_THREADS, settle, wander};
 
 const CONNECT_RATIO: f64 = 1.25;
 const GROUP_RATIO: f64 = 1.3;
@@ -90,90 +89,6 @@ const SMOKE: Effort = Effort {
     sizes: &[4],
 };
 
-/// A namespace for a container of ours, and one for the floor's.
-struct Spot {
-    ours: Netns,
-    floor: Netns,
-}
-
-struct Spots(Vec<Spot>);
-
-impl Spots {
-    /// As many as the largest of `sizes` needs and one more, or as the limit of descriptors allows.
-    fn make(sizes: &[usize]) -> Self {
-        let most = sizes.iter().max().copied().unwrap_or_default();
-        let limit = descriptors_max().map_or(usize::MAX, |limit| limit.saturating_sub(64) / 2);
-        let make = |_| Spot {
-            ours: Netns::create().expect("a namespace"),
-            floor: Netns::create().expect("a namespace"),
-        };
-        Self((0..=most).take(limit).map(make).collect())
-    }
-
-    /// The first `count`; `None`, loudly, where there are fewer.
-    fn take(&self, count: usize) -> Option<&[Spot]> {
-        let taken = self.0.get(..count);
-        if taken.is_none() {
-            println!(
-                "NOT MEASURED: {count} containers on both sides hold {} descriptors, and the limit \
-                 (RLIMIT_NOFILE) is too low: ulimit -n {}",
-                2 * count,
-                2 * count + 100
-            );
-        }
-        taken
-    }
-}
-
-fn descriptors_max() -> Option<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
-/// A network of ours, and its twin on a host of the floor's.
-struct Ground {
-    network: Network,
-    twin: Netns,
-}
-
-impl Ground {
-    fn make(config: NetworkConfig) -> Self {
-        let host = Host::isolated().expect("a host");
-        let network = host.create_network(config).expect("a network");
-        let twin = Netns::create().expect("a namespace");
-        let script = Script::new(network.plan(), None);
-        let lay = || Floor::enter(&twin).perform(&script, None, Until::Acknowledged);
-        std::thread::scope(|scope| scope.spawn(lay).join()).expect("the twin is laid");
-        Self { network, twin }
-    }
-
-    fn v4() -> Self {
-        Self::make(NetworkConfig::bridge("bench").subnet("10.89.0.0/16"))
-    }
-
-    fn dual() -> Self {
-        let config = NetworkConfig::bridge("bench").subnet("10.89.0.0/16");
-        Self::make(config.subnet("fd00:89::/64"))
-    }
-
-    /// One connect of ours, and the plan of it by the floor.
-    fn connect(&self, name: &str, spot: &Spot) -> (Duration, Endpoint) {
-        let config = ContainerConfig::new(name, spot.ours.clone());
-        let container = Container::open(config).expect("a container");
-        let start = Instant::now();
-        let endpoint = self.network.connect_with(&container, EndpointConfig::new());
-        let taken = start.elapsed();
-        (taken, endpoint.expect("connected"))
-    }
-
-    fn script(endpoint: &Endpoint, spot: &Spot) -> Script {
-        Script::new(endpoint.plan(), Some(spot.floor.as_fd()))
-    }
-}
-
 /// Milliseconds, in the order in which they were measured.
 #[derive(Default)]
 struct Times(Vec<f64>);
@@ -218,26 +133,6 @@ fn print_connect(name: &str, (ours, floor): (&[f64], &[f64])) {
         &format!("ratio <= {CONNECT_RATIO}: {verdict}"),
     );
 }
-
-/// What the kernel's own workers have to do after a connect is done by then.
-const REST: Duration = Duration::from_millis(3);
-
-/// Waits until all threads but `own` have ended: those of ours that wait for the kernel.
-fn settle(own: usize) {
-    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
-    while threads() > own {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    std::thread::sleep(REST);
-}
-
-/// Runs `act` on a thread that may wander between namespaces.
-fn wander<T: Send>(act: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(act).join()).expect("no panic")
-}
-
-/// The main thread, and one that wanders.
-const TWO_THREADS: usize = 2;
 
 /// Ours, the floor and the waiting floor of one connect and one disconnect.
 #[derive(Default)]
