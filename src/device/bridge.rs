@@ -7,7 +7,7 @@ use crate::error::{Error, Fault, Result};
 use crate::kernel::{Kernel, Netns};
 use crate::plan::{BridgeOptions, Link, Plan, PortOptions, Side, Step};
 
-use super::{Device, Ending, choose_mac, delete, find, mark, new_link, set_port};
+use super::{Device, Ending, choose_mac, delete, find, mark, new_link};
 
 /// What a bridge is made with.
 ///
@@ -174,7 +174,11 @@ impl Bridge {
     /// # Errors
     /// It is no port.
     pub fn set_port(&self, port: &Device, options: &PortOptions) -> Result<()> {
-        set_port(port, options)
+        let step = Step::SetPort {
+            link: port.link.clone(),
+            options: options.clone(),
+        };
+        port.perform("set port options of", step)
     }
 
     /// Its name.

@@ -15,7 +15,7 @@ pub use veth::{VethConfig, VethPair};
 use crate::addr::{LinkIndex, LinkName, MacAddr, Subnet};
 use crate::error::{Error, Fault, Result};
 use crate::kernel::{Kernel, Netns, random_bytes};
-use crate::plan::{ALIAS_MARK, Link, Plan, PortOptions, Route, Side, Step};
+use crate::plan::{ALIAS_MARK, Link, Plan, Route, Side, Step};
 use crate::snapshot::{LinkState, Snapshot};
 
 /// A link in a namespace, whoever made it: addresses, routes, up and down.
@@ -218,14 +218,6 @@ fn delete(kernel: &Kernel, link: &Link) -> Result<()> {
     let undo = Plan::from_iter([Step::DeleteLink { link: link.clone() }]);
     let deleted = kernel.take_back(&undo, None);
     deleted.map_err(|error| error.during(format!("delete link {}", link.name)))
-}
-
-fn set_port(device: &Device, options: &PortOptions) -> Result<()> {
-    let step = Step::SetPort {
-        link: device.link.clone(),
-        options: options.clone(),
-    };
-    device.perform("set port options of", step)
 }
 
 fn mark(link: &Link) -> Step {

@@ -32,7 +32,8 @@ pub(super) struct Run<'k> {
     last_refusal: Option<Fault>,
 }
 
-/// The container's side. Its doorway is opened by a thread while the host's steps are under way.
+/// The container's side. Its doorway is the one that the namespace was looked at through, or it is
+/// opened by a thread while the host's steps are under way.
 struct Far<'k> {
     namespace: &'k Netns,
     doorway: Opening,

@@ -172,7 +172,10 @@ impl Network {
         let newcomer = endpoint.attachment.member();
         let in_step = self.0.introductions.lock();
         let steps = introductions(&self.0.spec, &self.0.members.lock(), &newcomer);
-        let introduced = self.0.kernel.apply(&Plan::from_iter(steps), None);
+        let introduced = match steps.as_slice() {
+            [] => Ok(()),
+            _ => self.0.kernel.apply(&Plan::from_iter(steps), None),
+        };
         self.0.members.lock().welcome(newcomer);
         if let Err(error) = introduced {
             drop(in_step);

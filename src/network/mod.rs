@@ -29,12 +29,13 @@ pub(crate) use registry::{Registered, Registry};
 /// A group of containers that can talk.
 ///
 /// **Dropping the last handle removes the network**; what goes wrong then is lost. Every
-/// [`Endpoint`](crate::Endpoint) holds a handle, so a network never goes under its containers. To remove it on
+/// [`Endpoint`] holds a handle, so a network never goes under its containers. To remove it on
 /// purpose and hear of it, call [`remove`](Self::remove); to let it outlive the process,
 /// [`persist`](Self::persist). A clone is another handle to the same.
 ///
 /// Threads that connect to different networks do not wait for each other, and threads that connect
-/// to the same one only while an address is chosen.
+/// to the same one only while an address is chosen and, where
+/// [everyone's names](crate::HostsScope::Everyone) stand in hosts files, while those are written.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), bridgework::Error> {
