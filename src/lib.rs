@@ -76,8 +76,8 @@ pub mod spec;
 mod trace;
 
 pub use addr::{
-    ContainerId, ContainerName, EndpointId, Family, HostName, LinkIndex, LinkName, MacAddr, Mtu,
-    NetworkId, NetworkName, ParseError, Subnet,
+    ContainerId, ContainerLink, ContainerName, EndpointId, Family, HostName, LinkIndex, LinkName,
+    MacAddr, Mtu, NetworkId, NetworkName, ParseError, Subnet, Timestamp,
 };
 pub use config::{EndpointConfig, HostsScope, MacPolicy, NetworkConfig};
 pub use container::{Container, ContainerConfig};

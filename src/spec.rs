@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::addr::{
-    ContainerId, ContainerName, EndpointId, HostName, MacAddr, Mtu, NetworkId, NetworkName, Subnet,
+    ContainerId, ContainerLink, ContainerName, EndpointId, HostName, LinkName, MacAddr, Mtu,
+    NetworkId, NetworkName, Subnet, Timestamp,
 };
 use crate::config::{HostsScope, MacPolicy};
 use crate::plan::{BridgeOptions, Link, PortOptions, Switch};
@@ -23,6 +24,10 @@ pub struct NetworkSpec {
     pub name: NetworkName,
     /// The name of the driver that makes it.
     pub driver: String,
+    /// Who wanted it.
+    pub origin: Origin,
+    /// When it was made.
+    pub created: Timestamp,
     /// Its IPv4 side.
     pub ipv4: Option<NetworkRange>,
     /// Its IPv6 side.
@@ -43,6 +48,19 @@ pub struct NetworkSpec {
     pub hosts: HostsScope,
     /// The caller's labels.
     pub labels: BTreeMap<String, String>,
+}
+
+/// Who wanted a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum Origin {
+    /// Nobody: every host has it. On a built-in bridge no names resolve, and no address or alias
+    /// can be asked for.
+    Builtin,
+    /// A caller: it is user-defined.
+    #[default]
+    Custom,
 }
 
 /// One family of a network.
@@ -95,8 +113,16 @@ pub struct EndpointSpec {
     pub ipv4: Option<EndpointAddress>,
     /// The IPv6 address.
     pub ipv6: Option<EndpointAddress>,
+    /// What of it was asked for, where the rest was chosen.
+    pub requested: Requested,
+    /// Addresses that are good on the link alone, beside the ones above.
+    pub link_local: Vec<IpNet>,
+    /// The higher, the sooner the container's default route leads by this endpoint.
+    pub priority: i32,
     /// Further names on this network.
     pub aliases: Vec<HostName>,
+    /// Containers that this one alone knows by names of its own.
+    pub links: Vec<ContainerLink>,
     /// The options of the bridge's port.
     pub port: PortOptions,
 }
@@ -106,6 +132,22 @@ impl EndpointSpec {
     pub fn addresses(&self) -> impl Iterator<Item = &EndpointAddress> {
         self.ipv4.iter().chain(&self.ipv6)
     }
+}
+
+/// What a caller asked for by value. The rest of an endpoint was chosen, and is chosen anew when the
+/// container returns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct Requested {
+    /// The IPv4 address.
+    pub ipv4: Option<IpAddr>,
+    /// The IPv6 address.
+    pub ipv6: Option<IpAddr>,
+    /// The hardware address of the container's end.
+    pub mac: Option<MacAddr>,
+    /// The name of the container's end.
+    pub link_name: Option<LinkName>,
 }
 
 /// One address of an endpoint.

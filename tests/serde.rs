@@ -1,7 +1,9 @@
 //! With the feature `serde`: what is written is read back, in a form that stays as it is.
 
 use bridgework::plan::{BridgeOptions, Link, PortOptions, Side, Switch};
-use bridgework::spec::{EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec};
+use bridgework::spec::{
+    EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
+};
 use bridgework::{
     ContainerId, EndpointConfig, EndpointId, HostsScope, LinkIndex, MacPolicy, Mtu, NetworkConfig,
     NetworkId,
@@ -94,8 +96,11 @@ fn an_endpoint_s_config_comes_back_as_it_was_and_needs_nothing() {
         .port_options(PortOptions::new().isolated(Switch::On));
     let form = json!({
         "addresses": ["10.89.0.7"],
+        "link_local": [],
+        "priority": 0,
         "mac": "02:42:00:00:00:02",
         "aliases": ["db"],
+        "links": [],
         "link_name": "lan0",
         "port": {"hairpin": null, "isolated": "on", "learning": null},
     });
@@ -115,6 +120,8 @@ fn network_spec() -> NetworkSpec {
         id: NetworkId::from_bytes([0xab; 32]),
         name: "hmall".parse().unwrap(),
         driver: "bridge".to_owned(),
+        origin: Origin::Custom,
+        created: "2026-11-21T06:44:00.5Z".parse().unwrap(),
         ipv4: Some(range("10.89.0.0/24", "10.89.0.1")),
         ipv6: None,
         internal: Switch::Off,
@@ -138,6 +145,8 @@ fn a_network_s_spec_comes_back_as_it_was() {
         "id": "ab".repeat(32),
         "name": "hmall",
         "driver": "bridge",
+        "origin": "custom",
+        "created": "2026-11-21T06:44:00.500000000Z",
         "ipv4": {
             "subnet": "10.89.0.0/24",
             "gateway": "10.89.0.1",
@@ -181,7 +190,14 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
             history: History::Fresh,
         }),
         ipv6: None,
+        requested: Requested {
+            ipv4: Some([10, 89, 0, 2].into()),
+            ..Requested::default()
+        },
+        link_local: vec!["169.254.0.7/16".parse().unwrap()],
+        priority: -1,
         aliases: vec!["www".parse().unwrap()],
+        links: vec!["mysql:db".parse().unwrap()],
         port: PortOptions::new().hairpin(Switch::On),
     };
     let form = json!({
@@ -201,7 +217,11 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
             "history": "fresh",
         },
         "ipv6": null,
+        "requested": {"ipv4": "10.89.0.2", "ipv6": null, "mac": null, "link_name": null},
+        "link_local": ["169.254.0.7/16"],
+        "priority": -1,
         "aliases": ["www"],
+        "links": ["mysql:db"],
         "port": {"hairpin": "on", "isolated": null, "learning": null},
     });
     assert_form(&spec, &form);

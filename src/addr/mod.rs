@@ -3,6 +3,7 @@
 //! Nothing here knows of requests, plans or the kernel; a value of these types can be handed to
 //! the kernel, a file or a DNS answer as it is.
 
+mod container_link;
 mod family;
 mod id;
 mod link;
@@ -10,7 +11,9 @@ mod mac;
 mod name;
 mod parse;
 mod subnet;
+mod time;
 
+pub use container_link::ContainerLink;
 pub use family::Family;
 pub use id::{ContainerId, EndpointId, NetworkId};
 pub use link::{LinkIndex, LinkName, Mtu};
@@ -18,3 +21,4 @@ pub use mac::MacAddr;
 pub use name::{ContainerName, HostName, NetworkName};
 pub use parse::{ParseError, Reason, ValueKind};
 pub use subnet::Subnet;
+pub use time::Timestamp;

@@ -26,6 +26,10 @@ pub enum ValueKind {
     /// [`NetworkId`](super::NetworkId), [`EndpointId`](super::EndpointId) or
     /// [`ContainerId`](super::ContainerId)
     Id,
+    /// [`ContainerLink`](super::ContainerLink)
+    ContainerLink,
+    /// [`Timestamp`](super::Timestamp)
+    Timestamp,
 }
 
 impl fmt::Display for ValueKind {
@@ -40,6 +44,8 @@ impl fmt::Display for ValueKind {
             Self::NetworkName => "network name",
             Self::HostName => "host name",
             Self::Id => "id",
+            Self::ContainerLink => "link",
+            Self::Timestamp => "time",
         })
     }
 }

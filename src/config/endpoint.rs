@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::addr::{HostName, LinkName, MacAddr};
+use ipnet::IpNet;
+
+use crate::addr::{ContainerLink, Family, HostName, LinkName, MacAddr, Subnet};
 use crate::error::Fault;
 use crate::plan::PortOptions;
 
@@ -28,7 +30,10 @@ use super::take;
 pub struct EndpointConfig {
     addresses: Vec<IpAddr>,
     mac: Option<MacAddr>,
+    link_local: Vec<IpAddr>,
+    priority: i32,
     aliases: Vec<HostName>,
+    links: Vec<ContainerLink>,
     link_name: Option<LinkName>,
     port: PortOptions,
     #[cfg_attr(
@@ -53,6 +58,31 @@ impl EndpointConfig {
     #[must_use]
     pub fn ip(mut self, address: impl Into<IpAddr>) -> Self {
         self.addresses.push(address.into());
+        self
+    }
+
+    /// One more address, good on the link alone: of `169.254.0.0/16` or `fe80::/64`.
+    #[must_use]
+    pub fn link_local(mut self, address: impl Into<IpAddr>) -> Self {
+        self.link_local.push(address.into());
+        self
+    }
+
+    /// The higher, the sooner the container's default route leads by this endpoint. Default: 0.
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// A container that this one alone knows by a name of its own: `other:alias`.
+    #[must_use]
+    pub fn link<V>(mut self, link: V) -> Self
+    where
+        V: TryInto<ContainerLink>,
+        V::Error: Into<Fault>,
+    {
+        self.links.extend(take(link, &mut self.faults));
         self
     }
 
@@ -117,12 +147,36 @@ impl EndpointConfig {
         EndpointRequest {
             ipv4,
             ipv6,
+            link_local: self.link_local_addresses(faults),
+            priority: self.priority,
+            links: self.links.clone(),
             mac: self.mac,
             aliases: self.aliases.clone(),
             link_name: self.link_name.clone(),
             port: self.port.clone(),
         }
     }
+
+    fn link_local_addresses(&self, faults: &mut Vec<Fault>) -> Vec<IpNet> {
+        let mut found = Vec::new();
+        for &address in &self.link_local {
+            match on_link(address) {
+                Some(net) => found.push(net),
+                None => faults.push(Fault::NotLinkLocal { address }),
+            }
+        }
+        found
+    }
+}
+
+/// The address with the length of the prefix that all of its kind have (rfc3927 §2.1, rfc4291
+/// §2.5.6).
+fn on_link(address: IpAddr) -> Option<IpNet> {
+    let range = match Family::of(address) {
+        Family::V4 => Subnet::new([169, 254, 0, 0].into(), 16),
+        Family::V6 => Subnet::new([0xfe80, 0, 0, 0, 0, 0, 0, 0].into(), 64),
+    };
+    range.ok()?.interface(address)
 }
 
 /// A place that passed the check.
@@ -130,6 +184,9 @@ impl EndpointConfig {
 pub(crate) struct EndpointRequest {
     pub(crate) ipv4: Option<IpAddr>,
     pub(crate) ipv6: Option<IpAddr>,
+    pub(crate) link_local: Vec<IpNet>,
+    pub(crate) priority: i32,
+    pub(crate) links: Vec<ContainerLink>,
     pub(crate) mac: Option<MacAddr>,
     pub(crate) aliases: Vec<HostName>,
     pub(crate) link_name: Option<LinkName>,

@@ -101,6 +101,12 @@ pub enum Fault {
         /// What it is there for.
         role: &'static str,
     },
+    /// An address that is not good on a link alone.
+    #[error("invalid link local IP address: {address}")]
+    NotLinkLocal {
+        /// The address.
+        address: IpAddr,
+    },
     /// A subnet has no room for a gateway or a container.
     #[error("invalid subnet {subnet}: {why}")]
     SubnetUnusable {
@@ -312,6 +318,7 @@ impl Fault {
             | Self::AuxiliaryOutside { .. }
             | Self::AddressOutside { .. }
             | Self::AddressReserved { .. }
+            | Self::NotLinkLocal { .. }
             | Self::SubnetUnusable { .. }
             | Self::MtuBelowIpv6 { .. }
             | Self::Conflicting(_)

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkId, Subnet};
 use crate::config::{FamilyRequest, NetworkConfig, NetworkRequest};
@@ -13,7 +14,7 @@ use crate::kernel::{random_bytes, read_nameservers};
 use crate::network::{Draft, Members, Network, Registered};
 use crate::plan::{Link, Plan, Side};
 use crate::snapshot::Snapshot;
-use crate::spec::{NetworkRange, NetworkSpec};
+use crate::spec::{NetworkRange, NetworkSpec, Origin};
 use crate::trace::operation;
 
 use super::Host;
@@ -245,6 +246,8 @@ impl Prepared {
             id,
             name: request.name.clone(),
             driver: request.driver.clone(),
+            origin: Origin::Custom,
+            created: SystemTime::now().into(),
             ipv4: self.ranges.get(&Family::V4).cloned(),
             ipv6: self.ranges.get(&Family::V6).cloned(),
             internal: request.internal,

@@ -14,7 +14,7 @@ use crate::ipam::Lease;
 use crate::kernel::random_bytes;
 use crate::plan::{HostsEdit, HostsFile, Link, Plan, Side, Step, Switch};
 use crate::resolver::{Names, Owner, endpoint_lines, peer_lines};
-use crate::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec};
+use crate::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec, Requested};
 
 use super::members::{Admission, Member, Members};
 
@@ -134,7 +134,16 @@ pub(super) fn choose(
         mac: choose_mac(network.mac_policy, request, admission)?,
         ipv4: address(&network.ipv4, &admission.ipv4),
         ipv6: address(&network.ipv6, &admission.ipv6),
+        requested: Requested {
+            ipv4: request.ipv4,
+            ipv6: request.ipv6,
+            mac: request.mac,
+            link_name: request.link_name.clone(),
+        },
+        link_local: request.link_local.clone(),
+        priority: request.priority,
         aliases: request.aliases.clone(),
+        links: request.links.clone(),
         port: request.port.clone(),
     })
 }

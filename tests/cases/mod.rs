@@ -13,7 +13,9 @@ use bridgework::plan::{
 };
 use bridgework::resolver::{Names, Owner, endpoint_lines, peer_lines};
 use bridgework::snapshot::Snapshot;
-use bridgework::spec::{EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec};
+use bridgework::spec::{
+    EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
+};
 use bridgework::{ContainerId, EndpointId, HostsScope, MacAddr, MacPolicy, Mtu, NetworkId, Subnet};
 
 /// One thing that is asked of the driver, by the name of its golden file.
@@ -195,6 +197,8 @@ pub fn v4() -> NetworkSpec {
         id: network_id(),
         name: "hmall".parse().unwrap(),
         driver: "bridge".to_owned(),
+        origin: Origin::Custom,
+        created: "2026-11-21T06:44:00Z".parse().unwrap(),
         ipv4: Some(range("10.89.0.0/24", Some("10.89.0.1"))),
         ipv6: None,
         internal: Switch::Off,
@@ -295,7 +299,11 @@ pub fn endpoint(network: &NetworkSpec) -> EndpointSpec {
         mac: mac("d2:00:00:00:00:03"),
         ipv4: address(network, &network.ipv4, "10.89.0.2"),
         ipv6: address(network, &network.ipv6, "fd00:89::2"),
+        requested: Requested::default(),
+        link_local: Vec::new(),
+        priority: 0,
         aliases: Vec::new(),
+        links: Vec::new(),
         port: PortOptions::new(),
     }
 }
