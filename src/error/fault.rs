@@ -4,34 +4,11 @@
 use std::net::IpAddr;
 
 use super::obstacle::Obstacle;
+use super::words::{active, first_few, in_namespace, join, no_parent};
 use crate::addr::{
     ContainerName, EndpointId, LinkName, Mtu, NetworkId, NetworkName, ParseError, Subnet,
 };
 use crate::errno::Errno;
-
-/// What a fault means to the caller, whatever its details.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FaultClass {
-    /// The request can never be met as it is.
-    Invalid,
-    /// An object of that name, address or id is there already.
-    Exists,
-    /// An object that the request names is not there.
-    NotFound,
-    /// Nothing is left to give: addresses, subnets, ports.
-    Exhausted,
-    /// Others still use the object.
-    InUse,
-    /// The privilege is missing.
-    Permission,
-    /// This kernel can not do it.
-    Unsupported,
-    /// The deadline passed.
-    TimedOut,
-    /// The kernel or a file refused, for a reason of its own.
-    Refused,
-}
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -303,107 +280,4 @@ impl From<std::convert::Infallible> for Fault {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
     }
-}
-
-impl Fault {
-    /// What it means to the caller.
-    #[must_use]
-    pub fn class(&self) -> FaultClass {
-        match self {
-            Self::Value(_)
-            | Self::NoFamily
-            | Self::MultipleSubnets { .. }
-            | Self::GatewayOutside { .. }
-            | Self::RangeOutside { .. }
-            | Self::AuxiliaryOutside { .. }
-            | Self::AddressOutside { .. }
-            | Self::AddressReserved { .. }
-            | Self::NotLinkLocal { .. }
-            | Self::SubnetUnusable { .. }
-            | Self::MtuBelowIpv6 { .. }
-            | Self::Conflicting(_)
-            | Self::Driver { .. }
-            | Self::Forked
-            | Self::LinkKind { .. }
-            | Self::NotANamespace { .. } => FaultClass::Invalid,
-            Self::AddressInUse { .. }
-            | Self::SubnetOverlaps { .. }
-            | Self::NetworkExists { .. }
-            | Self::EndpointExists { .. }
-            | Self::LinkExists { .. } => FaultClass::Exists,
-            Self::NetworkNotFound { .. }
-            | Self::LinkNotFound { .. }
-            | Self::NamespaceNotFound { .. } => FaultClass::NotFound,
-            Self::PoolsExhausted { .. }
-            | Self::AddressesExhausted { .. }
-            | Self::BridgeFull { .. } => FaultClass::Exhausted,
-            Self::ActiveEndpoints { .. } => FaultClass::InUse,
-            Self::Privilege { .. } => FaultClass::Permission,
-            Self::Unsupported { .. } => FaultClass::Unsupported,
-            Self::TimedOut { .. } => FaultClass::TimedOut,
-            Self::Kernel { errno, .. } => class_of(*errno),
-            Self::Garbled { .. } | Self::Panicked { .. } => FaultClass::Refused,
-        }
-    }
-
-    /// The kernel's error number, where it gave one.
-    #[must_use]
-    pub fn errno(&self) -> Option<Errno> {
-        match self {
-            Self::Kernel { errno, .. } | Self::NamespaceNotFound { errno, .. } => Some(*errno),
-            Self::Privilege { .. } => Some(Errno::EPERM),
-            _ => None,
-        }
-    }
-}
-
-fn class_of(errno: Errno) -> FaultClass {
-    match errno {
-        Errno::EPERM | Errno::EACCES => FaultClass::Permission,
-        Errno::EEXIST => FaultClass::Exists,
-        Errno::ENODEV | Errno::ENOENT | Errno::ESRCH => FaultClass::NotFound,
-        Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT => FaultClass::Unsupported,
-        Errno::EXFULL | Errno::ENOSPC | Errno::EMFILE => FaultClass::Exhausted,
-        Errno::EBUSY => FaultClass::InUse,
-        Errno::ETIMEDOUT => FaultClass::TimedOut,
-        _ => FaultClass::Refused,
-    }
-}
-
-fn join<T: ToString>(items: &[T]) -> String {
-    items
-        .iter()
-        .map(T::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn first_few(obstacles: &[Obstacle]) -> String {
-    const SHOWN: usize = 8;
-    let shown = join(&obstacles[..obstacles.len().min(SHOWN)]);
-    match (obstacles.len(), obstacles.len().saturating_sub(SHOWN)) {
-        (0, _) => String::new(),
-        (_, 0) => format!("; in the way: {shown}"),
-        (_, more) => format!("; in the way: {shown} and {more} more"),
-    }
-}
-
-fn no_parent(subnets: &[Subnet], what: &str) -> String {
-    match subnets {
-        [] => format!("no subnet is given to contain {what}"),
-        subnets => format!("parent subnet {} doesn't contain {what}", join(subnets)),
-    }
-}
-
-fn in_namespace(namespace: &Option<String>) -> String {
-    namespace
-        .as_deref()
-        .map(|name| format!(" in the namespace of {name}"))
-        .unwrap_or_default()
-}
-
-fn active(endpoints: &[(ContainerName, EndpointId)]) -> String {
-    let each =
-        |(name, id): &(ContainerName, EndpointId)| format!("name:\"{name}\" id:\"{}\"", id.short());
-    endpoints.iter().map(each).collect::<Vec<_>>().join(", ")
 }

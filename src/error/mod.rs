@@ -6,13 +6,16 @@
 //! gone? is nothing left? may I?), while causes are many and grow. [`Error::faults`] has them all
 //! for those who show or count them.
 
+mod class;
 mod fault;
 mod obstacle;
+mod words;
 
 use std::borrow::Cow;
 use std::fmt;
 
-pub use fault::{Fault, FaultClass};
+pub use class::FaultClass;
+pub use fault::Fault;
 pub use obstacle::{Obstacle, Occupant};
 
 use crate::addr::ParseError;

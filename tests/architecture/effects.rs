@@ -12,7 +12,7 @@ const IMPURE: &[&str] = &[
     "std::thread",
     "thread::",
     "Instant::now",
-    "SystemTime",
+    "SystemTime::now",
     "UdpSocket",
     "TcpStream",
     "TcpListener",
