@@ -1,0 +1,93 @@
+//! What a fault means to the caller, whatever its details: the few things that programs decide on.
+
+use super::fault::Fault;
+use crate::errno::Errno;
+
+/// What a fault means to the caller, whatever its details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultClass {
+    /// The request can never be met as it is.
+    Invalid,
+    /// An object of that name, address or id is there already.
+    Exists,
+    /// An object that the request names is not there.
+    NotFound,
+    /// Nothing is left to give: addresses, subnets, ports.
+    Exhausted,
+    /// Others still use the object.
+    InUse,
+    /// The privilege is missing.
+    Permission,
+    /// This kernel can not do it.
+    Unsupported,
+    /// The deadline passed.
+    TimedOut,
+    /// The kernel or a file refused, for a reason of its own.
+    Refused,
+}
+
+impl Fault {
+    /// What it means to the caller.
+    #[must_use]
+    pub fn class(&self) -> FaultClass {
+        match self {
+            Self::Value(_)
+            | Self::NoFamily
+            | Self::MultipleSubnets { .. }
+            | Self::GatewayOutside { .. }
+            | Self::RangeOutside { .. }
+            | Self::AuxiliaryOutside { .. }
+            | Self::AddressOutside { .. }
+            | Self::AddressReserved { .. }
+            | Self::NotLinkLocal { .. }
+            | Self::SubnetUnusable { .. }
+            | Self::MtuBelowIpv6 { .. }
+            | Self::Conflicting(_)
+            | Self::Driver { .. }
+            | Self::Forked
+            | Self::LinkKind { .. }
+            | Self::NotANamespace { .. } => FaultClass::Invalid,
+            Self::AddressInUse { .. }
+            | Self::SubnetOverlaps { .. }
+            | Self::NetworkExists { .. }
+            | Self::EndpointExists { .. }
+            | Self::LinkExists { .. } => FaultClass::Exists,
+            Self::NetworkNotFound { .. }
+            | Self::LinkNotFound { .. }
+            | Self::NamespaceNotFound { .. } => FaultClass::NotFound,
+            Self::PoolsExhausted { .. }
+            | Self::AddressesExhausted { .. }
+            | Self::BridgeFull { .. } => FaultClass::Exhausted,
+            Self::ActiveEndpoints { .. } => FaultClass::InUse,
+            Self::Privilege { .. } => FaultClass::Permission,
+            Self::Unsupported { .. } => FaultClass::Unsupported,
+            Self::TimedOut { .. } => FaultClass::TimedOut,
+            Self::Kernel { errno, .. } => class_of(*errno),
+            Self::Garbled { .. } | Self::Panicked { .. } => FaultClass::Refused,
+        }
+    }
+
+    /// The kernel's error number, where it gave one.
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Kernel { errno, .. } | Self::NamespaceNotFound { errno, .. } => Some(*errno),
+            Self::Privilege { .. } => Some(Errno::EPERM),
+            _ => None,
+        }
+    }
+}
+
+fn class_of(errno: Errno) -> FaultClass {
+    match errno {
+        Errno::EPERM | Errno::EACCES => FaultClass::Permission,
+        Errno::EEXIST => FaultClass::Exists,
+        Errno::ENODEV | Errno::ENOENT | Errno::ESRCH => FaultClass::NotFound,
+        Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT => FaultClass::Unsupported,
+        Errno::EXFULL | Errno::ENOSPC | Errno::EMFILE => FaultClass::Exhausted,
+        Errno::EBUSY => FaultClass::InUse,
+        Errno::ETIMEDOUT => FaultClass::TimedOut,
+        _ => FaultClass::Refused,
+    }
+}
