@@ -45,7 +45,9 @@ known! {
     EOPNOTSUPP: "This kernel, or this kind of link, can not do it.",
     EAFNOSUPPORT: "The address family is not in this kernel.",
     EADDRNOTAVAIL: "The interface does not have the address.",
+    ENETDOWN: "The link is down.",
     ENETUNREACH: "No route leads there.",
+    EHOSTUNREACH: "The next hop is not on the link.",
     ETIMEDOUT: "The deadline passed.",
 }
 

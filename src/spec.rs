@@ -157,10 +157,9 @@ pub struct Requested {
 pub struct EndpointAddress {
     /// The address, with the length of its subnet's prefix.
     pub address: IpNet,
-    /// The next hop of the default route, if it leads by this endpoint.
+    /// The next hop of the container's default route when it leads by this endpoint; `None` on an
+    /// internal network.
     pub gateway: Option<IpAddr>,
-    /// The metric of the default route; 0 leaves it to the kernel.
-    pub metric: u32,
     /// Whether somebody had the address before.
     pub history: History,
 }

@@ -31,11 +31,12 @@ pub struct EndpointConfig {
     addresses: Vec<IpAddr>,
     mac: Option<MacAddr>,
     link_local: Vec<IpAddr>,
-    priority: i32,
+    priority: Option<i32>,
     aliases: Vec<HostName>,
     links: Vec<ContainerLink>,
     link_name: Option<LinkName>,
     port: PortOptions,
+    memory: Memory,
     #[cfg_attr(
         feature = "serde",
         serde(
@@ -45,6 +46,18 @@ pub struct EndpointConfig {
         )
     )]
     faults: Vec<Fault>,
+}
+
+/// What becomes of what a container was connected with before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+enum Memory {
+    /// What is not asked for now is as it was then.
+    #[default]
+    Recalled,
+    /// It counts no more.
+    Forgotten,
 }
 
 impl EndpointConfig {
@@ -71,7 +84,7 @@ impl EndpointConfig {
     /// The higher, the sooner the container's default route leads by this endpoint. Default: 0.
     #[must_use]
     pub fn priority(mut self, priority: i32) -> Self {
-        self.priority = priority;
+        self.priority = Some(priority);
         self
     }
 
@@ -117,6 +130,17 @@ impl EndpointConfig {
     {
         self.link_name = take(name, &mut self.faults).or(self.link_name);
         self
+    }
+
+    /// Nothing is as it was when the container was connected before.
+    #[must_use]
+    pub fn anew(mut self) -> Self {
+        self.memory = Memory::Forgotten;
+        self
+    }
+
+    pub(crate) fn recalls(&self) -> bool {
+        self.memory == Memory::Recalled
     }
 
     /// Options of the bridge's port.
@@ -180,15 +204,38 @@ fn on_link(address: IpAddr) -> Option<IpNet> {
 }
 
 /// A place that passed the check.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct EndpointRequest {
     pub(crate) ipv4: Option<IpAddr>,
     pub(crate) ipv6: Option<IpAddr>,
     pub(crate) link_local: Vec<IpNet>,
-    pub(crate) priority: i32,
+    pub(crate) priority: Option<i32>,
     pub(crate) links: Vec<ContainerLink>,
     pub(crate) mac: Option<MacAddr>,
     pub(crate) aliases: Vec<HostName>,
     pub(crate) link_name: Option<LinkName>,
     pub(crate) port: PortOptions,
+}
+
+impl EndpointRequest {
+    /// The same, and what it leaves open as in `former`.
+    pub(crate) fn recalling(self, former: Self) -> Self {
+        fn or<T>(now: Vec<T>, then: Vec<T>) -> Vec<T> {
+            if now.is_empty() { then } else { now }
+        }
+        Self {
+            ipv4: self.ipv4.or(former.ipv4),
+            ipv6: self.ipv6.or(former.ipv6),
+            link_local: or(self.link_local, former.link_local),
+            priority: self.priority.or(former.priority),
+            links: or(self.links, former.links),
+            mac: self.mac.or(former.mac),
+            aliases: or(self.aliases, former.aliases),
+            link_name: self.link_name.or(former.link_name),
+            port: match self.port.is_default() {
+                true => former.port,
+                false => self.port,
+            },
+        }
+    }
 }

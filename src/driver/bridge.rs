@@ -9,7 +9,7 @@ use super::Driver;
 use crate::addr::Mtu;
 use crate::error::Fault;
 use crate::plan::{
-    ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Route, Side, Step, Switch, Sysctl,
+    ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Side, Step, Switch, Sysctl,
     VethStep,
 };
 use crate::snapshot::Snapshot;
@@ -64,18 +64,34 @@ impl Driver for BridgeDriver {
     }
 
     fn connect(&self, network: &NetworkSpec, endpoint: &EndpointSpec) -> Result<Plan, Fault> {
-        let mut plan = Plan::with_container(endpoint.container.clone());
-        plan.extend(host_side(network, endpoint));
-        plan.extend(container_side(endpoint, network.mtu));
-        // with spanning tree a port listens and learns for twice the delay: nobody waits for that
-        if network.bridge.stp != Some(Switch::On) {
-            plan.push(Step::AwaitForwarding {
-                link: endpoint.host_link.clone(),
-            });
-            plan.extend(announcement(endpoint));
-        }
+        let mut plan = self.stage(network, endpoint)?;
+        plan.extend(into_service(network, endpoint));
         Ok(plan)
     }
+
+    fn stage(&self, network: &NetworkSpec, endpoint: &EndpointSpec) -> Result<Plan, Fault> {
+        let mut plan = Plan::with_container(endpoint.container.clone());
+        plan.extend(host_side(network, endpoint));
+        Ok(plan)
+    }
+
+    fn join(&self, network: &NetworkSpec, endpoint: &EndpointSpec) -> Result<Plan, Fault> {
+        let mut plan = Plan::with_container(endpoint.container.clone());
+        plan.extend(into_service(network, endpoint));
+        Ok(plan)
+    }
+}
+
+fn into_service(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
+    let mut steps = container_side(endpoint, network.mtu);
+    // with spanning tree a port listens and learns for twice the delay: nobody waits for that
+    if network.bridge.stp != Some(Switch::On) {
+        steps.push(Step::AwaitForwarding {
+            link: endpoint.host_link.clone(),
+        });
+        steps.extend(announcement(endpoint));
+    }
+    steps
 }
 
 fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
@@ -124,12 +140,9 @@ fn container_side(endpoint: &EndpointSpec, mtu: Mtu) -> Vec<Step> {
     if endpoint.ipv6.is_some() {
         steps.push(add_address(far, link_local(endpoint.mac)));
     }
+    let on_link = endpoint.link_local.iter();
+    steps.extend(on_link.map(|&address| add_address(far, address)));
     steps.push(Step::SetUp { link: far.clone() });
-    steps.extend(
-        endpoint
-            .addresses()
-            .filter_map(|address| default_route(far, address)),
-    );
     steps
 }
 
@@ -192,19 +205,6 @@ fn announcement(endpoint: &EndpointSpec) -> Vec<Step> {
         });
     }
     steps
-}
-
-fn default_route(link: &Link, address: &EndpointAddress) -> Option<Step> {
-    let any = match address.address {
-        IpNet::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
-        IpNet::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
-    };
-    Some(Step::AddRoute(Route {
-        destination: any,
-        gateway: Some(address.gateway?),
-        link: link.clone(),
-        metric: address.metric,
-    }))
 }
 
 fn add_address(link: &Link, address: IpNet) -> Step {

@@ -45,6 +45,16 @@ impl Fault {
             | Self::MtuBelowIpv6 { .. }
             | Self::Conflicting(_)
             | Self::Driver { .. }
+            | Self::PredefinedName { .. }
+            | Self::Predefined { .. }
+            | Self::OnlyInstance { .. }
+            | Self::OwnNamespace
+            | Self::SharedStack
+            | Self::PrivateStack
+            | Self::HostStackLater
+            | Self::HostStackLeft
+            | Self::AddressOnDefault
+            | Self::AliasOnDefault
             | Self::Forked
             | Self::LinkKind { .. }
             | Self::NotANamespace { .. } => FaultClass::Invalid,
@@ -55,6 +65,9 @@ impl Fault {
             | Self::LinkExists { .. } => FaultClass::Exists,
             Self::NetworkNotFound { .. }
             | Self::LinkNotFound { .. }
+            | Self::ContainerNotFound { .. }
+            | Self::NotConnected { .. }
+            | Self::LinkTarget { .. }
             | Self::NamespaceNotFound { .. } => FaultClass::NotFound,
             Self::PoolsExhausted { .. }
             | Self::AddressesExhausted { .. }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::obstacle::Obstacle;
-use super::words::{active, first_few, in_namespace, join, no_parent};
+use super::words::{active, first_few, in_namespace, join, no_parent, the_network};
 use crate::addr::{
     ContainerName, EndpointId, LinkName, Mtu, NetworkId, NetworkName, ParseError, Subnet,
 };
@@ -174,6 +174,78 @@ pub enum Fault {
         id: NetworkId,
         /// The containers and their endpoints.
         endpoints: Vec<(ContainerName, EndpointId)>,
+    },
+    /// The network's name is one that every host has.
+    #[error("operation is not permitted on predefined {name} network")]
+    PredefinedName {
+        /// The name.
+        name: NetworkName,
+    },
+    /// The network is one that every host has.
+    #[error("{name} is a pre-defined network and cannot be removed")]
+    Predefined {
+        /// The network.
+        name: NetworkName,
+    },
+    /// A driver of which there is one network, made by the host itself.
+    #[error("only one instance of \"{driver}\" network is allowed")]
+    OnlyInstance {
+        /// The driver.
+        driver: String,
+    },
+    /// No container has that name or id.
+    #[error("no such container: {name}")]
+    ContainerNotFound {
+        /// The name or id that was looked up.
+        name: String,
+    },
+    /// The container is not on the network.
+    #[error("container {container} is not connected to network {network}")]
+    NotConnected {
+        /// The container, as it was named.
+        container: String,
+        /// The network.
+        network: NetworkName,
+    },
+    /// A container of which another one's namespace was asked for, and which is that other.
+    #[error("cannot join own network namespace")]
+    OwnNamespace,
+    /// A container with the host's or another container's stack is on no network of its own.
+    #[error(
+        "container sharing network namespace with another container or host cannot be connected \
+         to any other network"
+    )]
+    SharedStack,
+    /// A container that has but `lo` is on no other network.
+    #[error(
+        "container cannot be connected to multiple networks with one of the networks in private \
+         (none) mode"
+    )]
+    PrivateStack,
+    /// The host's stack is chosen when a container is opened, or never.
+    #[error(
+        "cannot connect container to host network - container must be created in host network mode"
+    )]
+    HostStackLater,
+    /// A container with the host's stack has no other.
+    #[error(
+        "cannot disconnect container from host network - container was created in host network \
+         mode"
+    )]
+    HostStackLeft,
+    /// A static address was asked for on the default network.
+    #[error("user-specified IP address is supported on user-defined networks only")]
+    AddressOnDefault,
+    /// An alias was asked for where no names resolve.
+    #[error("network-scoped aliases are only supported for user-defined networks")]
+    AliasOnDefault,
+    /// The container that a link leads to is not there.
+    #[error("cannot link to {container}, as it does not belong to {}", the_network(network))]
+    LinkTarget {
+        /// The container that the link leads to.
+        container: ContainerName,
+        /// The network.
+        network: NetworkName,
     },
     /// The container is connected to the network.
     #[error("endpoint with name {container} already exists in network {network}")]

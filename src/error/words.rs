@@ -1,7 +1,7 @@
 //! How lists stand in the words of a fault.
 
 use super::obstacle::Obstacle;
-use crate::addr::{ContainerName, EndpointId, Subnet};
+use crate::addr::{ContainerName, EndpointId, NetworkName, Subnet};
 
 pub(super) fn join<T: ToString>(items: &[T]) -> String {
     items
@@ -39,4 +39,11 @@ pub(super) fn active(endpoints: &[(ContainerName, EndpointId)]) -> String {
     let each =
         |(name, id): &(ContainerName, EndpointId)| format!("name:\"{name}\" id:\"{}\"", id.short());
     endpoints.iter().map(each).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn the_network(name: &NetworkName) -> String {
+    match name.as_str() {
+        "bridge" => "the default network".to_owned(),
+        name => format!("network {name}"),
+    }
 }

@@ -61,7 +61,8 @@ impl Host {
                 .create(&spec, &prepared.snapshot)
                 .map_err(alone)?;
             let members = Members::new(&spec.name, prepared.pools);
-            Ok(Draft::new(spec, prepared.driver, plan, members))
+            let registry = Arc::clone(&self.0.registry);
+            Ok(Draft::new(spec, prepared.driver, plan, members, registry))
         });
         drafted.map_err(|error| error.during(attempt))
     }

@@ -253,6 +253,13 @@ impl Pool {
         Ok(())
     }
 
+    /// The address that is kept for `name`, held or not.
+    #[must_use]
+    pub fn kept_for(&self, name: &ContainerName) -> Option<IpAddr> {
+        let offset = self.kept.get(name)?;
+        Some(self.span.address(*offset))
+    }
+
     /// Keeps no address for `name` any more, and returns the one that was kept. If the name holds
     /// it, it still does, until it releases it.
     pub fn unreserve(&mut self, name: &ContainerName) -> Option<IpAddr> {

@@ -276,6 +276,11 @@ impl Netns {
         }
     }
 
+    /// What no other namespace has at the same time.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        self.0.identity
+    }
+
     /// How people would call it: a name, a path, a process.
     #[must_use]
     pub fn label(&self) -> &str {

@@ -1,6 +1,8 @@
 //! One plan on its way through the kernel: steps are gathered into as few sends as their order
 //! allows, and each is known as done, refused or unknown afterwards.
 
+use std::os::fd::AsFd;
+
 use super::doorway::Doorway;
 use super::explain::Failure;
 use super::inject::{Moment, Strike};
@@ -281,13 +283,12 @@ impl<'k> Run<'k> {
                 options,
             } => link::add_bridge((&bridge.name, bridge.index), *mac, *mtu, options),
             Step::AddVeth(veth) => {
-                use std::os::fd::AsFd;
-                let far = match (veth.link.side, veth.peer.side) {
-                    (Side::Host, Side::Container) => self.container.as_ref().map(|c| c.namespace),
-                    (Side::Container, Side::Host) => Some(self.kernel.namespace()),
-                    _ => None,
-                };
+                let far = self.beyond(veth.link.side, veth.peer.side);
                 link::add_veth(veth, far.map(AsFd::as_fd))
+            }
+            Step::MoveLink { from, to } => {
+                let far = self.beyond(from.side, to.side);
+                link::move_to(from.index, far?.as_fd(), to)
             }
             Step::SetAlias { link, alias } => link::set_alias(link.index, alias),
             Step::SetNoAutoAddress { link } => link::set_no_auto_address(link.index),
@@ -302,12 +303,22 @@ impl<'k> Run<'k> {
             Step::AddAddress { link, address } => address::add(link.index, *address),
             Step::DeleteAddress { link, address } => address::delete(link.index, *address),
             Step::AddRoute(to) => route::add(to),
+            Step::ReplaceRoute { to, .. } => route::replace(to),
             Step::DeleteRoute(to) => route::delete(to),
             Step::SetSysctl { .. }
             | Step::AwaitForwarding { .. }
             | Step::EditHosts(_)
             | Step::DeleteLink { .. } => return None,
         })
+    }
+
+    /// The namespace of the one side, where it is not that of the other.
+    fn beyond(&self, near: Side, far: Side) -> Option<&Netns> {
+        match (near, far) {
+            (Side::Host, Side::Container) => self.container.as_ref().map(|c| c.namespace),
+            (Side::Container, Side::Host) => Some(self.kernel.namespace()),
+            _ => None,
+        }
     }
 
     fn far(&mut self) -> std::result::Result<&mut Far<'k>, Refusal> {
@@ -392,6 +403,10 @@ fn is_gone(step: &Step, errno: Errno) -> bool {
     match step {
         // lines that only go do not miss their file; there is no directory for those that come
         Step::EditHosts(edit) => errno == Errno::ENOENT && !edit.add.is_empty(),
+        // the next hop that it led by before can no longer be reached
+        Step::ReplaceRoute { .. } => {
+            errno.is_absence() || [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::ENETDOWN].contains(&errno)
+        }
         _ => errno.is_absence(),
     }
 }

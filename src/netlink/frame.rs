@@ -17,6 +17,7 @@ const NLM_F_ACK: u16 = libc::NLM_F_ACK as u16;
 const NLM_F_DUMP: u16 = libc::NLM_F_DUMP as u16;
 const NLM_F_CREATE: u16 = libc::NLM_F_CREATE as u16;
 const NLM_F_EXCL: u16 = libc::NLM_F_EXCL as u16;
+const NLM_F_REPLACE: u16 = libc::NLM_F_REPLACE as u16;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_CAPPED: u16 = 0x100;
 const NLM_F_ACK_TLVS: u16 = 0x200;
@@ -31,6 +32,8 @@ const NLMSGERR_ATTR_MSG: u16 = 1;
 pub(crate) enum Intent {
     /// The object must not be there yet.
     Create,
+    /// The object takes the place of one like it, or there is none yet.
+    Replace,
     /// The object is there, or goes.
     Change,
     /// One object is read.
@@ -50,6 +53,13 @@ impl Request {
     pub(crate) fn create(message: RouteNetlinkMessage) -> Self {
         Self {
             intent: Intent::Create,
+            message,
+        }
+    }
+
+    pub(crate) fn replace(message: RouteNetlinkMessage) -> Self {
+        Self {
+            intent: Intent::Replace,
             message,
         }
     }
@@ -102,6 +112,7 @@ fn write_header(frame: &mut [u8], request: &Request, sequence: u32, last: bool) 
     let mut flags = NLM_F_REQUEST;
     flags |= match request.intent {
         Intent::Create => NLM_F_CREATE | NLM_F_EXCL,
+        Intent::Replace => NLM_F_CREATE | NLM_F_REPLACE,
         Intent::Dump => NLM_F_DUMP,
         Intent::Change | Intent::Get => 0,
     };

@@ -13,7 +13,7 @@ use netlink_packet_route::link::{
 
 use super::frame::Request;
 use crate::addr::{LinkIndex, LinkName, MacAddr, Mtu};
-use crate::plan::{BridgeOptions, PortOptions, Switch, VethStep, centiseconds};
+use crate::plan::{BridgeOptions, Link, PortOptions, Switch, VethStep, centiseconds};
 
 fn message(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
     let mut message = LinkMessage::default();
@@ -121,6 +121,19 @@ fn set(index: LinkIndex, attributes: Vec<LinkAttribute>) -> Request {
 
 pub(crate) fn set_group(index: LinkIndex, group: u32) -> Request {
     set(index, vec![LinkAttribute::Group(group)])
+}
+
+/// To another namespace, under a name and an index of our choosing: without one the kernel would
+/// silently give another if it is taken there.
+pub(crate) fn move_to(from: LinkIndex, namespace: BorrowedFd<'_>, to: &Link) -> Request {
+    set(
+        from,
+        vec![
+            LinkAttribute::NetNsFd(namespace.as_raw_fd()),
+            LinkAttribute::IfName(to.name.as_str().to_owned()),
+            LinkAttribute::NewIfIndex(i32::try_from(to.index.get()).unwrap_or(i32::MAX)),
+        ],
+    )
 }
 
 pub(crate) fn set_alias(index: LinkIndex, alias: &str) -> Request {

@@ -49,6 +49,11 @@ pub(crate) fn add(route: &Route) -> Request {
     Request::create(RouteNetlinkMessage::NewRoute(message(route)))
 }
 
+/// In the place of one with the same destination and metric.
+pub(crate) fn replace(route: &Route) -> Request {
+    Request::replace(RouteNetlinkMessage::NewRoute(message(route)))
+}
+
 pub(crate) fn delete(route: &Route) -> Request {
     Request::change(RouteNetlinkMessage::DelRoute(message(route)))
 }

@@ -1,18 +1,25 @@
 //! Connecting: hold addresses, choose names, let the driver plan, let the kernel do it, and only
 //! then tell anybody.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::addr::ContainerName;
 use crate::config::{EndpointConfig, EndpointRequest};
-use crate::container::{Container, Place};
+use crate::container::{Container, Wire};
+use crate::driver::{Exit, Stack};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
-use crate::spec::EndpointSpec;
+use crate::spec::{EndpointSpec, Origin};
 use crate::trace::operation;
 
-use super::attachment::Attachment;
-use super::draft::{Draft, choose, introductions, owner, plan_endpoint};
+use super::attachment::{Attachment, Phase};
+use super::draft::{Draft, check_default, check_families, choose, introductions, owner, plan_endpoint};
 use super::endpoint::Endpoint;
 use super::members::Admission;
+use super::wiring::{LINK_PREFIX, Place};
 use super::{Life, Network};
 
 /// An id, and so a name or an index, that is taken already is chosen anew this many times.
@@ -92,48 +99,80 @@ impl Network {
             self.0.driver.clone(),
             self.0.plan.clone(),
             members,
+            Arc::clone(self.0.registered.registry()),
         )
     }
 
     fn try_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Endpoint> {
         let mut faults = Vec::new();
-        let request = config.check(&mut faults);
-        if container.netns() == self.0.kernel.namespace() {
-            let why = format!("{} has the host's own namespace", container.name());
-            faults.push(Fault::Conflicting(why));
-        }
-        let placed = container.take_place(&request, &mut faults);
-        let admitted = self.admit(container, &request, &mut faults);
+        let request = self.request(container, config, &mut faults);
+        let wiring = self.0.registered.wirings().of(container.netns());
+        let wanted = (request.link_name.as_ref(), LINK_PREFIX);
+        let placed = wiring.take_place(wanted, container.name(), &mut faults);
+        let admitted = self.admit(container.name(), &request, &mut faults);
         let (Some(place), Some(admission)) = (placed, admitted) else {
             return Err(Error::of("", faults));
         };
-        match self.wire(container, &request, &admission, place) {
-            Ok(endpoint) => self.introduce(endpoint),
+        match self.wire(container, (&request, &admission), place) {
+            Ok(attachment) => self.introduce(Endpoint::new(attachment)),
             Err(error) => {
-                self.0
-                    .members
-                    .lock()
-                    .turn_away(container.name(), &admission);
+                let mut members = self.0.members.lock();
+                members.turn_away(container.name(), &admission);
                 Err(error)
             }
         }
     }
 
-    fn gone(&self, life: &Life) -> Option<Fault> {
+    /// What is asked for now and what was before, as far as it can be met by this network.
+    pub(super) fn request(
+        &self,
+        container: &Container,
+        config: &EndpointConfig,
+        faults: &mut Vec<Fault>,
+    ) -> EndpointRequest {
+        faults.extend(self.refuses(container));
+        let request = config.check(faults);
+        let request = match container.recall(self.id()) {
+            Some(former) if config.recalls() => request.recalling(former),
+            _ => request,
+        };
+        if !config.recalls() {
+            self.0.members.lock().give_up(container.name());
+        }
+        check_families(&self.0.spec, &request, faults);
+        check_default(&self.0.spec, &request, faults);
+        request
+    }
+
+    /// Why a container of that kind can't be on a network of this kind.
+    fn refuses(&self, container: &Container) -> Option<Fault> {
+        match (self.0.driver.stack(), container.stack()) {
+            (Stack::Host, _) => Some(Fault::HostStackLater),
+            (Stack::Private, _) | (_, Stack::Private) => Some(Fault::PrivateStack),
+            (Stack::Shared, _) | (_, Stack::Shared | Stack::Host) => Some(Fault::SharedStack),
+            (Stack::Own, Stack::Own) if container.netns() == self.0.kernel.namespace() => {
+                let why = format!("{} has the host's own namespace", container.name());
+                Some(Fault::Conflicting(why))
+            }
+            (Stack::Own, Stack::Own) => None,
+        }
+    }
+
+    pub(super) fn gone(&self, life: &Life) -> Option<Fault> {
         let name = self.name().to_string();
         matches!(life, Life::Removed).then_some(Fault::NetworkNotFound { name })
     }
 
-    fn admit(
+    pub(super) fn admit(
         &self,
-        container: &Container,
+        container: &ContainerName,
         request: &EndpointRequest,
         faults: &mut Vec<Fault>,
     ) -> Option<Admission> {
         let life = self.0.life.lock();
         faults.extend(self.gone(&life));
         let mut members = self.0.members.lock();
-        members.admit(container.name(), request, &self.0.spec, faults)
+        members.admit(container, request, &self.0.spec, faults)
     }
 
     /// The kernel's part. Links are named and numbered by the endpoint's id; if one of those is
@@ -141,25 +180,32 @@ impl Network {
     fn wire(
         &self,
         container: &Container,
-        request: &EndpointRequest,
-        admission: &Admission,
+        (request, admission): (&EndpointRequest, &Admission),
         place: Place,
-    ) -> Result<Endpoint> {
-        let network = (&self.0.spec, self.0.driver.as_ref());
+    ) -> Result<Arc<Attachment>> {
+        let wiring = Arc::clone(place.wiring());
+        let _turn = wiring.take_turn();
         let mut tries = 1;
         loop {
-            let spec = choose(&self.0.spec, container, (request, admission), &place)?;
-            let plan = plan_endpoint(network, container, &spec)?;
-            let applied = self.0.kernel.apply(&plan, Some(container.netns()));
-            match applied {
+            let link_name = place.name.clone();
+            let spec = choose(&self.0.spec, container, (request, admission), link_name)?;
+            let mut plan = plan_endpoint((&self.0.spec, self.0.driver.as_ref()), container, &spec)?;
+            let own = plan.steps().len();
+            let exit = Exit::new(self.name(), &spec);
+            plan.extend(wiring.moves_with(&exit));
+            match self.0.kernel.apply(&plan, Some(container.netns())) {
                 Ok(()) => {
-                    let attachment = Attachment {
+                    wiring.enter(spec.id, exit);
+                    return Ok(Arc::new(Attachment {
                         spec,
                         plan,
+                        own,
+                        staged: 0,
                         network: self.clone(),
                         container: container.clone(),
-                    };
-                    return Ok(Endpoint::new(attachment, place));
+                        place,
+                        phase: Mutex::new(Phase::Attached),
+                    }));
                 }
                 Err(error) if tries < ID_TRIES && may_try_again(&error, &spec) => tries += 1,
                 Err(error) => return Err(error),
@@ -168,7 +214,7 @@ impl Network {
     }
 
     /// Names are published once the address works, and cannot fail but for hosts files.
-    fn introduce(&self, endpoint: Endpoint) -> Result<Endpoint> {
+    pub(super) fn introduce(&self, endpoint: Endpoint) -> Result<Endpoint> {
         let newcomer = endpoint.attachment.member();
         let in_step = self.0.introductions.lock();
         let steps = introductions(&self.0.spec, &self.0.members.lock(), &newcomer);
@@ -181,7 +227,15 @@ impl Network {
             drop(in_step);
             return Err(retreat(error, vec![endpoint]));
         }
-        self.0.records.insert(owner(&endpoint.attachment.spec));
+        if self.0.spec.origin == Origin::Custom {
+            self.0.records.insert(owner(&endpoint.attachment.spec));
+        }
+        let wire: Arc<Wire> = endpoint.attachment.clone();
+        endpoint.container().add_wire(&wire);
+        let name = endpoint.container().name().clone();
+        let attachment = Arc::downgrade(&endpoint.attachment);
+        self.0.attached.lock().insert(name, attachment);
+        self.0.registered.know(endpoint.container());
         Ok(endpoint)
     }
 }

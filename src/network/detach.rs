@@ -1,6 +1,9 @@
 //! Leaving: the same plans backwards. Names go first, so that nobody is led to an address that
-//! is going.
+//! is going; then the default routes find another way, and the wire goes last.
 
+use std::sync::Arc;
+
+use crate::addr::EndpointId;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::plan::{Link, Plan, Side, Step};
@@ -8,6 +11,7 @@ use crate::trace::operation;
 
 use super::attachment::Attachment;
 use super::draft::introductions;
+use super::wiring::Wiring;
 
 /// Takes back all that connecting did.
 pub(super) fn detach(attachment: &Attachment) -> Result<()> {
@@ -15,10 +19,15 @@ pub(super) fn detach(attachment: &Attachment) -> Result<()> {
     let operation = operation!("disconnect", network.name(), container);
     operation.concerns(attachment.spec.id);
     let withdrawn = withdraw(attachment);
+    let wiring = attachment.place.wiring();
+    let turn = wiring.take_turn();
+    let led_away = lead_away(attachment, &[attachment.spec.id]);
     let unwired = network
         .kernel()
         .take_back(&attachment.undo(), Some(container.netns()));
-    let left = join([withdrawn, unwired]);
+    wiring.leave(&attachment.spec.id);
+    drop(turn);
+    let left = join([withdrawn, led_away, unwired]);
     dismiss(attachment, &left);
     left.map_err(|error| {
         let (container, network) = (container.name(), network.name());
@@ -29,6 +38,15 @@ pub(super) fn detach(attachment: &Attachment) -> Result<()> {
 /// As [`detach`] for many of one host, with their links deleted as a group.
 pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> Result<()> {
     let mut results: Vec<Result<()>> = attachments.iter().map(|a| withdraw(a)).collect();
+    let wirings = wirings_in_order(attachments);
+    let turns: Vec<_> = wirings.iter().map(|wiring| wiring.take_turn()).collect();
+    for wiring in &wirings {
+        let mut of_wiring = attachments
+            .iter()
+            .filter(|attachment| Arc::ptr_eq(attachment.place.wiring(), wiring));
+        let going: Vec<EndpointId> = of_wiring.clone().map(|a| a.spec.id).collect();
+        results.extend(of_wiring.next().map(|first| lead_away(first, &going)));
+    }
     let mut links: Vec<Link> = Vec::new();
     for attachment in attachments {
         let mut rest = Plan::with_container(attachment.container.name().clone());
@@ -44,6 +62,10 @@ pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> R
         }
     }
     results.push(kernel.delete_together(&links));
+    for attachment in attachments {
+        attachment.place.wiring().leave(&attachment.spec.id);
+    }
+    drop(turns);
     let left = join(results);
     for attachment in attachments {
         dismiss(attachment, &left);
@@ -51,8 +73,32 @@ pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> R
     left
 }
 
+/// Each once, and always in the same order, so that two who take turns at several never wait for
+/// each other.
+fn wirings_in_order(attachments: &[&Attachment]) -> Vec<Arc<Wiring>> {
+    let mut wirings: Vec<Arc<Wiring>> = attachments
+        .iter()
+        .map(|attachment| Arc::clone(attachment.place.wiring()))
+        .collect();
+    wirings.sort_by_key(Arc::as_ptr);
+    wirings.dedup_by_key(|wiring| Arc::as_ptr(wiring));
+    wirings
+}
+
+/// The container's default routes lead by its other networks before these endpoints go.
+fn lead_away(attachment: &Attachment, going: &[EndpointId]) -> Result<()> {
+    let steps = attachment.place.wiring().moves_without(going);
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let mut plan = Plan::with_container(attachment.container.name().clone());
+    plan.extend(steps);
+    let (kernel, container) = (attachment.network.kernel(), &attachment.container);
+    kernel.take_back(&plan, Some(container.netns()))
+}
+
 /// The names go, and the lines by which it and the others know each other.
-fn withdraw(attachment: &Attachment) -> Result<()> {
+pub(super) fn withdraw(attachment: &Attachment) -> Result<()> {
     let inner = &attachment.network.0;
     inner.records.remove(&attachment.spec.id);
     let _in_step = inner.introductions.lock();
@@ -74,6 +120,8 @@ fn dismiss(attachment: &Attachment, left: &Result<()>) {
         Ok(()) => members.dismiss(&attachment.spec.id),
         Err(_) => members.strike_off(&attachment.spec.id),
     }
+    drop(members);
+    attachment.be_remembered();
 }
 
 /// All that went wrong, as one error.

@@ -5,21 +5,22 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::addr::{EndpointId, Family, LinkName, MacAddr};
+use ipnet::IpNet;
+
+use crate::addr::{ContainerLink, EndpointId, LinkName, MacAddr};
 use crate::config::{EndpointConfig, EndpointRequest, HostsScope, MacPolicy};
-use crate::container::{Container, Place};
-use crate::driver::Driver;
-use crate::error::{Error, Result};
+use crate::container::Container;
+use crate::driver::{Driver, Exit};
+use crate::error::{Error, Fault, Result};
 use crate::ipam::Lease;
 use crate::kernel::random_bytes;
 use crate::plan::{HostsEdit, HostsFile, Link, Plan, Side, Step, Switch};
-use crate::resolver::{Names, Owner, endpoint_lines, peer_lines};
-use crate::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec, Requested};
+use crate::resolver::{Names, Owner, endpoint_lines, link_lines, peer_lines};
+use crate::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec, Origin, Requested};
 
 use super::members::{Admission, Member, Members};
-
-/// An IPv6 route of metric 0 gets this one (`IP6_RT_PRIO_USER`).
-const IPV6_METRIC_DEFAULT: u32 = 1024;
+use super::registry::Registry;
+use super::wiring::LINK_PREFIX;
 
 /// A network on paper: plans for it and for containers on it, of which nothing is performed.
 ///
@@ -42,6 +43,7 @@ pub struct Draft {
     driver: Arc<dyn Driver>,
     plan: Plan,
     members: Members,
+    registry: Arc<Registry>,
 }
 
 impl Draft {
@@ -50,12 +52,14 @@ impl Draft {
         driver: Arc<dyn Driver>,
         plan: Plan,
         members: Members,
+        registry: Arc<Registry>,
     ) -> Self {
         Self {
             spec,
             driver,
             plan,
             members,
+            registry,
         }
     }
 
@@ -81,14 +85,20 @@ impl Draft {
         let attempt = || format!("plan to connect {} to {}", container.name(), self.spec.name);
         let mut faults = Vec::new();
         let request = config.check(&mut faults);
-        let placed = container.take_place(&request, &mut faults);
+        check_families(&self.spec, &request, &mut faults);
+        check_default(&self.spec, &request, &mut faults);
+        let wiring = self.registry.wirings().of(container.netns());
+        let wanted = (request.link_name.as_ref(), LINK_PREFIX);
         let name = container.name();
+        let placed = wiring.take_place(wanted, name, &mut faults);
         let admitted = self.members.admit(name, &request, &self.spec, &mut faults);
         let (Some(place), Some(admission)) = (placed, admitted) else {
             return Err(Error::of(attempt(), faults));
         };
-        let spec = choose(&self.spec, container, (&request, &admission), &place)?;
+        let link_name = place.name.clone();
+        let spec = choose(&self.spec, container, (&request, &admission), link_name)?;
         let mut plan = plan_endpoint((&self.spec, self.driver.as_ref()), container, &spec)?;
+        plan.extend(wiring.moves_with(&Exit::new(&self.spec.name, &spec)));
         let newcomer = Member {
             spec,
             hosts: container.hosts_file().cloned(),
@@ -110,13 +120,13 @@ pub(super) fn choose(
     network: &NetworkSpec,
     container: &Container,
     (request, admission): (&EndpointRequest, &Admission),
-    place: &Place,
+    link_name: LinkName,
 ) -> Result<EndpointSpec> {
     let id = EndpointId::from_bytes(random_bytes()?);
     let digits = &id.short()[..7];
     let host_name: LinkName = format!("veth{digits}").parse()?;
     let address = |range: &Option<NetworkRange>, lease: &Option<Lease>| {
-        endpoint_address(network, (range.as_ref()?, lease.as_ref()?), place.rank)
+        endpoint_address(network, (range.as_ref()?, lease.as_ref()?))
     };
     Ok(EndpointSpec {
         id,
@@ -128,7 +138,7 @@ pub(super) fn choose(
         host_mac: MacAddr::locally_administered(random_bytes()?),
         link: Link::new(
             Side::Container,
-            place.name.clone(),
+            link_name,
             id.container_link_index(),
         ),
         mac: choose_mac(network.mac_policy, request, admission)?,
@@ -141,7 +151,7 @@ pub(super) fn choose(
             link_name: request.link_name.clone(),
         },
         link_local: request.link_local.clone(),
-        priority: request.priority,
+        priority: request.priority.unwrap_or_default(),
         aliases: request.aliases.clone(),
         links: request.links.clone(),
         port: request.port.clone(),
@@ -161,25 +171,46 @@ fn choose_mac(
     })
 }
 
-/// Each endpoint of a container has a default route of a metric of its own, so that the kernel
-/// falls to the next when one goes.
 fn endpoint_address(
     network: &NetworkSpec,
     (range, lease): (&NetworkRange, &Lease),
-    rank: u32,
 ) -> Option<EndpointAddress> {
     let outward = network.internal == Switch::Off;
-    let metric = match (Family::of(lease.address), rank) {
-        (_, 0) => 0,
-        (Family::V4, rank) => rank,
-        (Family::V6, rank) => IPV6_METRIC_DEFAULT.saturating_add(rank),
-    };
     Some(EndpointAddress {
         address: range.subnet.interface(lease.address)?,
         gateway: range.gateway.filter(|_| outward),
-        metric,
         history: lease.history,
     })
+}
+
+/// An address that is good on the link alone needs its family there.
+pub(super) fn check_families(
+    network: &NetworkSpec,
+    request: &EndpointRequest,
+    faults: &mut Vec<Fault>,
+) {
+    let lacks = |address: &&IpNet| match address {
+        IpNet::V4(_) => network.ipv4.is_none(),
+        IpNet::V6(_) => network.ipv6.is_none(),
+    };
+    faults.extend(request.link_local.iter().filter(lacks).map(|net| {
+        let why = format!("address {} on a network without its family", net.addr());
+        Fault::Conflicting(why)
+    }));
+}
+
+/// What can be asked of a user-defined network only.
+pub(super) fn check_default(
+    network: &NetworkSpec,
+    request: &EndpointRequest,
+    faults: &mut Vec<Fault>,
+) {
+    if network.origin == Origin::Custom {
+        return;
+    }
+    let wants_address = request.ipv4.is_some() || request.ipv6.is_some();
+    faults.extend(wants_address.then_some(Fault::AddressOnDefault));
+    faults.extend((!request.aliases.is_empty()).then_some(Fault::AliasOnDefault));
 }
 
 /// The driver's plan, and the container's own lines in its hosts file.
@@ -207,23 +238,40 @@ pub(super) fn introductions(
     members: &Members,
     member: &Member,
 ) -> Vec<Step> {
-    if network.hosts == HostsScope::Own {
-        return Vec::new();
-    }
+    let mut met = Vec::new();
+    let mut steps = Vec::new();
     let others = members
         .iter()
         .filter(|other| other.spec.id != member.spec.id);
-    let mut met = Vec::new();
-    let mut steps = Vec::new();
     for other in others {
-        met.extend(peer_lines(&owner(&other.spec)));
-        let add = peer_lines(&owner(&member.spec));
-        steps.extend(other.hosts.clone().map(|file| edit_hosts(file, add)));
+        met.extend(known_by(network, &member.spec, &other.spec));
+        let add = known_by(network, &other.spec, &member.spec);
+        if !add.is_empty() {
+            steps.extend(other.hosts.clone().map(|file| edit_hosts(file, add)));
+        }
     }
     if !met.is_empty() {
         steps.extend(member.hosts.clone().map(|file| edit_hosts(file, met)));
     }
     steps
+}
+
+/// The lines by which `who` knows `other` in its hosts file: its links to it where no names resolve,
+/// and all of its names where everyone's stand in hosts files.
+fn known_by(network: &NetworkSpec, who: &EndpointSpec, other: &EndpointSpec) -> Vec<String> {
+    let mut lines = Vec::new();
+    if network.origin == Origin::Builtin {
+        let addresses: Vec<_> = other.addresses().map(|a| a.address.addr()).collect();
+        let links = who.links.iter().filter(|link| *link.container() == other.container);
+        let line = |link: &ContainerLink| {
+            link_lines(&addresses, link.alias(), &other.hostname, &other.container)
+        };
+        lines.extend(links.flat_map(line));
+    }
+    if network.hosts == HostsScope::Everyone {
+        lines.extend(peer_lines(&owner(other)));
+    }
+    lines
 }
 
 fn edit_hosts(file: HostsFile, add: Vec<String>) -> Step {

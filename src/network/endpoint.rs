@@ -2,23 +2,25 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::addr::{EndpointId, LinkName, MacAddr};
-use crate::container::{Container, Place};
+use crate::container::Container;
 use crate::error::Result;
 use crate::plan::Plan;
 use crate::spec::EndpointSpec;
 
 use super::Network;
 use super::attachment::Attachment;
-use super::detach::{detach, detach_together, join};
+use super::detach::{detach_together, join};
 
 /// One container's place in one network.
 ///
 /// **Dropping it disconnects the container**; what goes wrong then is lost. To disconnect on
 /// purpose and hear of it, call [`disconnect`](Self::disconnect); to let the wiring outlive the
 /// process, [`persist`](Self::persist). It holds its network and its container, so neither can go
-/// before it.
+/// before it. While other containers share the container's stack, they hold the wiring too:
+/// dropping the handle then leaves it to them.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), bridgework::Error> {
@@ -32,26 +34,12 @@ use super::detach::{detach, detach_together, join};
 /// # Ok(()) }
 /// ```
 pub struct Endpoint {
-    pub(super) attachment: Attachment,
-    /// The interface's name and rank, free again when this is dropped.
-    place: Place,
-    ending: Ending,
-}
-
-/// What becomes of the wiring when the handle is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Disconnect,
-    Nothing,
+    pub(super) attachment: Arc<Attachment>,
 }
 
 impl Endpoint {
-    pub(super) fn new(attachment: Attachment, place: Place) -> Self {
-        Self {
-            attachment,
-            place,
-            ending: Ending::Disconnect,
-        }
+    pub(super) fn new(attachment: Arc<Attachment>) -> Self {
+        Self { attachment }
     }
 
     /// Disconnects the container. It returns when the address, the names and the traffic are gone;
@@ -59,13 +47,15 @@ impl Endpoint {
     /// crate's own, and ends also if the process does. What is gone already, the container's
     /// namespace among it, counts as done.
     ///
+    /// If the container's default route led by this network and another one leads out too, it leads
+    /// there from one moment to the next.
+    ///
     /// # Errors
     /// Something could not be taken back; it is in
     /// [`Error::left_behind`](crate::Error::left_behind), and the endpoint's address is not given
     /// to anybody else.
-    pub fn disconnect(mut self) -> Result<()> {
-        self.ending = Ending::Nothing;
-        detach(&self.attachment)
+    pub fn disconnect(self) -> Result<()> {
+        self.attachment.disconnect()
     }
 
     /// Disconnects many at once. The links go as one group, for which the kernel waits once: 1.4 to
@@ -86,8 +76,10 @@ impl Endpoint {
     /// As for [`disconnect`](Self::disconnect), of all together.
     pub fn disconnect_all(endpoints: impl IntoIterator<Item = Endpoint>) -> Result<()> {
         let mut left: Vec<Endpoint> = endpoints.into_iter().collect();
-        for endpoint in &mut left {
-            endpoint.ending = Ending::Nothing;
+        left.retain(|endpoint| endpoint.attachment.end());
+        for endpoint in &left {
+            let attachment = endpoint.attachment.as_ref();
+            attachment.container.drop_wire(attachment);
         }
         let mut results = Vec::new();
         while let Some(first) = left.first() {
@@ -96,20 +88,21 @@ impl Endpoint {
                 .into_iter()
                 .partition(|endpoint| endpoint.network().kernel().is_same(&kernel));
             left = others;
-            let attachments: Vec<_> = of_host.iter().map(|e| &e.attachment).collect();
+            let attachments: Vec<_> = of_host.iter().map(|e| e.attachment.as_ref()).collect();
             results.push(detach_together(&kernel, &attachments));
         }
         join(results).map_err(|error| error.during("disconnect together"))
     }
 
     /// Leaves the wiring as it is when the process ends, and returns what was chosen. The network
-    /// is persisted with it.
+    /// is persisted with it, and [`Network::disconnect`] still disconnects the container.
     #[must_use = "the spec is what knows the endpoint from now on"]
-    pub fn persist(mut self) -> EndpointSpec {
-        self.ending = Ending::Nothing;
-        self.attachment.network.persist();
-        self.place.keep();
-        self.attachment.spec.clone()
+    pub fn persist(self) -> EndpointSpec {
+        let spec = self.attachment.spec.clone();
+        let network = self.network().clone();
+        network.persist();
+        network.0.persisted.lock().push(self.attachment);
+        spec
     }
 
     /// Everything that was chosen for it.
@@ -168,15 +161,6 @@ impl Endpoint {
             .spec
             .addresses()
             .map(|address| address.address.addr())
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        if self.ending == Ending::Disconnect {
-            self.ending = Ending::Nothing;
-            let _lost = detach(&self.attachment);
-        }
     }
 }
 

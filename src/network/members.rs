@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::addr::{ContainerName, EndpointId, Family, NetworkName, Subnet};
+use crate::addr::{ContainerLink, ContainerName, EndpointId, Family, NetworkName, Subnet};
 use crate::config::EndpointRequest;
 use crate::error::Fault;
 use crate::ipam::{Lease, Owner, Pool};
 use crate::kernel::BRIDGE_PORTS_MAX;
 use crate::plan::HostsFile;
-use crate::spec::{EndpointSpec, NetworkSpec};
+use crate::spec::{EndpointSpec, NetworkSpec, Origin};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Members {
@@ -22,6 +22,16 @@ pub(crate) struct Members {
     leaving: Vec<Member>,
     /// Those that are on their way.
     coming: BTreeSet<ContainerName>,
+    /// Addresses that somebody asked for who has left and may return: nobody gets one by chance,
+    /// and whoever asks for it does.
+    awaited: BTreeMap<ContainerName, Awaited>,
+    generation: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Awaited {
+    addresses: Vec<IpAddr>,
+    generation: u64,
 }
 
 /// A container that is connected.
@@ -46,6 +56,8 @@ impl Members {
             there: Vec::new(),
             leaving: Vec::new(),
             coming: BTreeSet::new(),
+            awaited: BTreeMap::new(),
+            generation: 0,
         }
     }
 
@@ -59,6 +71,7 @@ impl Members {
         faults: &mut Vec<Fault>,
     ) -> Option<Admission> {
         self.check_room(container, network, faults);
+        self.check_links(request, network, faults);
         // addresses that were asked for are checked whatever else is wrong; one that is chosen is
         // taken only if it stays taken, since a released one comes last in the order
         let mut admission = Admission {
@@ -100,6 +113,78 @@ impl Members {
         }
     }
 
+    /// On a built-in network a link is a line in a hosts file: somebody must be there to be written
+    /// down. Elsewhere names resolve when they are asked for.
+    fn check_links(
+        &self,
+        request: &EndpointRequest,
+        network: &NetworkSpec,
+        faults: &mut Vec<Fault>,
+    ) {
+        if network.origin != Origin::Builtin {
+            return;
+        }
+        let is_there = |name: &ContainerName| self.there.iter().any(|m| m.spec.container == *name);
+        let targets = request.links.iter().map(ContainerLink::container);
+        faults.extend(targets.filter(|name| !is_there(name)).map(|container| {
+            Fault::LinkTarget {
+                container: container.clone(),
+                network: self.network.clone(),
+            }
+        }));
+    }
+
+    /// Keeps the addresses that were asked for, until somebody asks for them or
+    /// [`keep_no_longer`](Self::keep_no_longer).
+    pub(crate) fn keep(&mut self, spec: &EndpointSpec) -> u64 {
+        self.generation += 1;
+        let requested = [spec.requested.ipv4, spec.requested.ipv6];
+        let mut addresses = Vec::new();
+        for address in requested.into_iter().flatten() {
+            let pool = self.pools.get_mut(&Family::of(address));
+            let pool = pool.filter(|pool| pool.kept_for(&spec.container).is_none());
+            if pool.is_some_and(|pool| pool.reserve_for(&spec.container, address).is_ok()) {
+                addresses.push(address);
+            }
+        }
+        let generation = self.generation;
+        let awaited = Awaited {
+            addresses,
+            generation,
+        };
+        self.awaited.insert(spec.container.clone(), awaited);
+        generation
+    }
+
+    pub(crate) fn keep_no_longer(&mut self, container: &ContainerName, generation: u64) {
+        let is_latest = |awaited: &Awaited| awaited.generation == generation;
+        if self.awaited.get(container).is_some_and(is_latest) {
+            self.give_up(container);
+        }
+    }
+
+    /// The addresses that are kept for a name's return are kept no more.
+    pub(crate) fn give_up(&mut self, container: &ContainerName) {
+        let Some(awaited) = self.awaited.remove(container) else {
+            return;
+        };
+        for address in awaited.addresses {
+            if let Some(pool) = self.pools.get_mut(&Family::of(address)) {
+                let _kept = pool.unreserve(container);
+            }
+        }
+    }
+
+    /// Whoever asks for an address that is only kept for somebody's return gets it.
+    fn make_way(&mut self, container: &ContainerName, address: IpAddr) {
+        let waits = |(name, awaited): (&ContainerName, &Awaited)| {
+            (name != container && awaited.addresses.contains(&address)).then(|| name.clone())
+        };
+        if let Some(other) = self.awaited.iter().find_map(waits) {
+            self.give_up(&other);
+        }
+    }
+
     fn lease_wanted(
         &mut self,
         container: &ContainerName,
@@ -107,6 +192,7 @@ impl Members {
         faults: &mut Vec<Fault>,
     ) -> Option<Lease> {
         let address = wanted?;
+        self.make_way(container, address);
         let subnets = self.subnets();
         let lease = match self.pools.get_mut(&Family::of(address)) {
             Some(pool) => pool.reserve(address, Owner::Container(container.clone())),
@@ -212,6 +298,8 @@ impl Members {
     }
 
     pub(crate) fn reserve(&mut self, name: &ContainerName, address: IpAddr) -> Result<(), Fault> {
+        self.give_up(name);
+        self.make_way(name, address);
         match self.pools.get_mut(&Family::of(address)) {
             Some(pool) => pool.reserve_for(name, address),
             None => Err(Fault::AddressOutside {
@@ -222,6 +310,7 @@ impl Members {
     }
 
     pub(crate) fn unreserve(&mut self, name: &ContainerName) {
+        self.awaited.remove(name);
         for pool in self.pools.values_mut() {
             let _kept = pool.unreserve(name);
         }

@@ -6,10 +6,13 @@ mod detach;
 mod draft;
 mod endpoint;
 mod members;
+mod memory;
 mod registry;
+mod wiring;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -21,6 +24,7 @@ use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec};
 use crate::trace::operation;
+use attachment::Attachment;
 pub use draft::Draft;
 pub use endpoint::Endpoint;
 pub(crate) use members::Members;
@@ -60,6 +64,10 @@ pub(crate) struct Inner {
     kernel: Kernel,
     members: Mutex<Members>,
     records: Arc<Records>,
+    /// The attachments of its containers, whoever holds them.
+    attached: Mutex<BTreeMap<ContainerName, Weak<Attachment>>>,
+    /// Those that nobody holds, since they shall outlive the process.
+    persisted: Mutex<Vec<Arc<Attachment>>>,
     /// Held while lines of several containers' hosts files are brought in step.
     introductions: Mutex<()>,
     life: Mutex<Life>,
@@ -93,6 +101,8 @@ impl Network {
             kernel,
             members: Mutex::new(members),
             records,
+            attached: Mutex::default(),
+            persisted: Mutex::default(),
             introductions: Mutex::new(()),
             life: Mutex::new(Life::Owned),
             registered,

@@ -7,14 +7,19 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::addr::{NetworkName, Subnet};
+use crate::addr::{ContainerId, NetworkName, Subnet};
+use crate::container::{self, Container};
 use crate::error::{Fault, Obstacle, Occupant};
 
+use super::wiring::Wirings;
 use super::{Inner, Network};
 
 #[derive(Default)]
 pub(crate) struct Registry {
     entries: Mutex<BTreeMap<NetworkName, Entry>>,
+    wirings: Wirings,
+    /// Those that were connected or opened by the host, while there is a handle to them.
+    containers: Mutex<BTreeMap<ContainerId, Weak<container::Inner>>>,
 }
 
 struct Entry {
@@ -64,6 +69,25 @@ impl Registry {
         }
     }
 
+    pub(crate) fn wirings(&self) -> &Wirings {
+        &self.wirings
+    }
+
+    /// The container can be looked up from now on.
+    pub(crate) fn know(&self, container: &Container) {
+        let mut containers = self.containers.lock();
+        containers.retain(|_, inner| inner.strong_count() > 0);
+        containers.insert(container.id(), Arc::downgrade(container.inner()));
+    }
+
+    pub(crate) fn containers(&self) -> Vec<Container> {
+        let containers = self.containers.lock();
+        let inners: Vec<_> = containers.values().filter_map(Weak::upgrade).collect();
+        // the last handle of a container may be dropped by whoever looks through them
+        drop(containers);
+        inners.into_iter().map(Container::of_inner).collect()
+    }
+
     pub(crate) fn networks(&self) -> Vec<Network> {
         let entries = self.entries.lock();
         let inners: Vec<_> = entries
@@ -77,6 +101,18 @@ impl Registry {
 }
 
 impl Registered {
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    pub(super) fn wirings(&self) -> &Wirings {
+        self.registry.wirings()
+    }
+
+    pub(super) fn know(&self, container: &Container) {
+        self.registry.know(container);
+    }
+
     /// The name and the subnets are free again.
     pub(crate) fn cancel(&self) {
         self.registry.entries.lock().remove(&self.name);

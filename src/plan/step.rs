@@ -208,6 +208,20 @@ pub enum Step {
     AddRoute(Route),
     /// The route goes. If it is gone already, that is done.
     DeleteRoute(Route),
+    /// Where a route leads, from one moment to the next: at none is there no route.
+    ReplaceRoute {
+        /// What it was. Both have the same destination and metric.
+        from: Route,
+        /// What it is.
+        to: Route,
+    },
+    /// A link goes from one namespace to the other, down, without its addresses and routes.
+    MoveLink {
+        /// As it was.
+        from: Link,
+        /// As it is.
+        to: Link,
+    },
     /// A kernel setting.
     SetSysctl {
         /// Whose setting it is.
@@ -240,7 +254,11 @@ impl Step {
     #[must_use]
     pub fn fate(&self) -> Fate {
         match self {
-            Self::AddBridge { .. } | Self::AddVeth(_) | Self::EditHosts(_) => Fate::Undone,
+            Self::AddBridge { .. }
+            | Self::AddVeth(_)
+            | Self::ReplaceRoute { .. }
+            | Self::MoveLink { .. }
+            | Self::EditHosts(_) => Fate::Undone,
             Self::SetAlias { .. }
             | Self::SetNoAutoAddress { .. }
             | Self::SetMaster { .. }
@@ -284,6 +302,14 @@ impl Step {
                 address: *address,
             }),
             Self::AddRoute(route) => Some(Self::DeleteRoute(route.clone())),
+            Self::ReplaceRoute { from, to } => Some(Self::ReplaceRoute {
+                from: to.clone(),
+                to: from.clone(),
+            }),
+            Self::MoveLink { from, to } => Some(Self::MoveLink {
+                from: to.clone(),
+                to: from.clone(),
+            }),
             Self::EditHosts(edit) => Some(Self::EditHosts(HostsEdit {
                 file: edit.file.clone(),
                 remove: edit.add.clone(),
@@ -332,15 +358,18 @@ impl Step {
             | Self::Announce { link, .. } => Some(link),
             Self::AddVeth(veth) => Some(&veth.link),
             Self::AddRoute(route) | Self::DeleteRoute(route) => Some(&route.link),
+            Self::ReplaceRoute { to, .. } => Some(&to.link),
+            Self::MoveLink { from, .. } => Some(from),
             Self::SetSysctl { .. } | Self::RaiseLoopback { .. } | Self::EditHosts(_) => None,
         }
     }
 
-    /// Whether this step makes the link that `other` needs.
+    /// Whether this step brings the link that `other` needs.
     pub(super) fn bears(&self, other: &Step) -> bool {
         let born = match self {
             Self::AddBridge { link, .. } => [Some(link), None],
             Self::AddVeth(veth) => [Some(&veth.link), Some(&veth.peer)],
+            Self::MoveLink { to, .. } => [Some(to), None],
             _ => return false,
         };
         born.into_iter().flatten().any(|link| match other {

@@ -202,6 +202,15 @@ impl Line<'_> {
         }
     }
 
+    /// The host's namespace is called by the process that everybody can name: the first.
+    fn move_link(&self, f: &mut Formatter<'_>, from: &Link, to: &Link) -> fmt::Result {
+        let namespace = match to.side {
+            Side::Host => "1",
+            Side::Container => self.namespace(),
+        };
+        self.set(f, from, &format_args!("netns {namespace} name {}", quote_link(&to.name)))
+    }
+
     fn sysctl(&self, f: &mut Formatter<'_>, side: Side, key: &Sysctl, value: u32) -> fmt::Result {
         if side == Side::Container {
             write!(f, "ip netns exec {} ", self.namespace())?;
@@ -248,6 +257,8 @@ impl Display for Line<'_> {
             Step::DeleteAddress { link, address } => self.address(f, "del", link, address),
             Step::AddRoute(route) => self.route(f, "add", route),
             Step::DeleteRoute(route) => self.route(f, "del", route),
+            Step::ReplaceRoute { to, .. } => self.route(f, "replace", to),
+            Step::MoveLink { from, to } => self.move_link(f, from, to),
             Step::SetSysctl { side, key, value } => self.sysctl(f, *side, key, *value),
             Step::AwaitForwarding { link } => {
                 f.write_str("until ")?;

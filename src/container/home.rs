@@ -1,0 +1,87 @@
+//! Where a container lives: a network stack and the files that go with it, of one container or of
+//! several that share it.
+//!
+//! What wires it to its networks belongs to whoever connected it. While others share the stack they
+//! hold that too, so that it outlives the container that it was made for.
+
+use std::any::Any;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::kernel::Netns;
+
+use super::hosts::Hosts;
+
+/// What holds a stack to a network; it ends when the last holder drops it.
+pub(crate) type Wire = dyn Any + Send + Sync;
+
+pub(super) struct Home {
+    pub(super) netns: Netns,
+    pub(super) hosts: Option<Hosts>,
+    tenancy: Mutex<Tenancy>,
+}
+
+#[derive(Default)]
+struct Tenancy {
+    sharers: usize,
+    wires: Vec<Weak<Wire>>,
+    /// What the sharers hold; empty while there are none.
+    kept: Vec<Arc<Wire>>,
+}
+
+impl Home {
+    pub(super) fn new(netns: Netns, hosts: Option<Hosts>) -> Self {
+        Self {
+            netns,
+            hosts,
+            tenancy: Mutex::default(),
+        }
+    }
+
+    /// One more container shares it.
+    pub(super) fn move_in(&self) {
+        let mut tenancy = self.tenancy.lock();
+        tenancy.sharers += 1;
+        if tenancy.sharers == 1 {
+            tenancy.kept = tenancy.wires.iter().filter_map(Weak::upgrade).collect();
+        }
+    }
+
+    /// One that shared it is gone.
+    pub(super) fn move_out(&self) {
+        let mut tenancy = self.tenancy.lock();
+        tenancy.sharers = tenancy.sharers.saturating_sub(1);
+        let ended = match tenancy.sharers {
+            0 => std::mem::take(&mut tenancy.kept),
+            _ => Vec::new(),
+        };
+        // what ends here asks the kernel, and comes back for the lock
+        drop(tenancy);
+        drop(ended);
+    }
+
+    /// One more wire. It is not held while nobody shares.
+    pub(super) fn add_wire(&self, wire: &Arc<Wire>) {
+        let mut tenancy = self.tenancy.lock();
+        tenancy.wires.retain(|wire| wire.strong_count() > 0);
+        tenancy.wires.push(Arc::downgrade(wire));
+        if tenancy.sharers > 0 {
+            tenancy.kept.push(Arc::clone(wire));
+        }
+    }
+
+    /// A wire that was taken away on purpose is nobody's any more.
+    pub(super) fn drop_wire(&self, wire: *const ()) {
+        let is_other = |held: *const ()| !std::ptr::eq(held, wire);
+        let mut tenancy = self.tenancy.lock();
+        tenancy.wires.retain(|held| is_other(held.as_ptr().cast()));
+        let (stay, ended) = std::mem::take(&mut tenancy.kept)
+            .into_iter()
+            .partition(|held| is_other(Arc::as_ptr(held).cast()));
+        tenancy.kept = stay;
+        drop(tenancy);
+        let ended: Vec<Arc<Wire>> = ended;
+        drop(ended);
+    }
+}

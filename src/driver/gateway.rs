@@ -1,0 +1,127 @@
+//! Which of a container's networks its default routes lead by, and the steps by which that changes.
+//!
+//! Docker's rule, for each family on its own: the higher priority; then a network that leads out in
+//! both families before one that does in one; then the name, in the order of its bytes.
+
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
+use crate::addr::{Family, NetworkName};
+use crate::plan::{Link, Route, Step};
+use crate::spec::{EndpointAddress, EndpointSpec};
+
+/// What one endpoint of a container has to offer as a way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Exit {
+    network: NetworkName,
+    priority: i32,
+    link: Link,
+    ipv4: Option<IpAddr>,
+    ipv6: Option<IpAddr>,
+}
+
+impl Exit {
+    pub(crate) fn new(network: &NetworkName, endpoint: &EndpointSpec) -> Self {
+        let gateway = |address: &Option<EndpointAddress>| address.as_ref()?.gateway;
+        Self {
+            network: network.clone(),
+            priority: endpoint.priority,
+            link: endpoint.link.clone(),
+            ipv4: gateway(&endpoint.ipv4),
+            ipv6: gateway(&endpoint.ipv6),
+        }
+    }
+
+    fn gateway(&self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::V4 => self.ipv4,
+            Family::V6 => self.ipv6,
+        }
+    }
+
+    fn rank(&self) -> (Reverse<i32>, Reverse<usize>, &NetworkName) {
+        let families = [self.ipv4, self.ipv6].into_iter().flatten().count();
+        (Reverse(self.priority), Reverse(families), &self.network)
+    }
+}
+
+/// The default route of one family; `None` where no network leads out.
+pub(crate) fn default_route(exits: &[Exit], family: Family) -> Option<Route> {
+    let candidates = exits.iter().filter(|exit| exit.gateway(family).is_some());
+    let chosen = candidates.min_by(|a, b| a.rank().cmp(&b.rank()))?;
+    Some(Route::default_by(chosen.gateway(family)?, &chosen.link))
+}
+
+/// The steps by which the default routes become those of `after`, where they are those of `before`.
+/// A route whose link is going falls with it.
+pub(crate) fn moves(before: &[Exit], after: &[Exit]) -> Vec<Step> {
+    let families = [Family::V4, Family::V6].into_iter();
+    let step = |family| match (default_route(before, family), default_route(after, family)?) {
+        (None, to) => Some(Step::AddRoute(to)),
+        (Some(from), to) if from != to => Some(Step::ReplaceRoute { from, to }),
+        (Some(_), _) => None,
+    };
+    families.filter_map(step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addr::LinkIndex;
+    use crate::plan::Side;
+
+    fn exit(network: &str, priority: i32, ipv4: Option<u8>, ipv6: Option<u16>) -> Exit {
+        let index = LinkIndex::new(7).expect("it is in range");
+        let name = network.parse().expect("it is a link's name too");
+        Exit {
+            network: network.parse().expect("it is a name"),
+            priority,
+            link: Link::new(Side::Container, name, index),
+            ipv4: ipv4.map(|last| [10, 0, 0, last].into()),
+            ipv6: ipv6.map(|last| [0xfd00, 0, 0, 0, 0, 0, 0, last].into()),
+        }
+    }
+
+    fn by(exits: &[Exit], family: Family) -> Option<String> {
+        default_route(exits, family).map(|route| route.link.name.to_string())
+    }
+
+    #[test]
+    fn the_higher_priority_wins_then_both_families_then_the_name() {
+        let (a, b) = (
+            exit("a", 0, Some(1), None),
+            exit("b", 0, Some(1), Some(1)),
+        );
+        let (c, d) = (exit("c", 1, Some(1), None), exit("d", -1, None, Some(1)));
+        let v4 = |exits: &[Exit]| by(exits, Family::V4);
+        let all = [d.clone(), c.clone(), b.clone(), a.clone()];
+        assert_eq!(v4(&all).as_deref(), Some("c"));
+        assert_eq!(v4(&[a.clone(), b.clone()]).as_deref(), Some("b"));
+        let same = exit("aa", 0, Some(9), None);
+        assert_eq!(v4(&[same, a.clone()]).as_deref(), Some("a"));
+        assert_eq!(by(&all, Family::V6).as_deref(), Some("b"));
+        assert_eq!(by(&[a, d.clone()], Family::V6).as_deref(), Some("d"));
+        assert_eq!(v4(&[d]), None);
+    }
+
+    #[test]
+    fn a_route_that_is_there_is_replaced_and_never_taken_away_first() {
+        let (a, b) = (exit("a", 0, Some(1), Some(1)), exit("b", 5, Some(2), None));
+        let text = |steps: Vec<Step>| steps.iter().map(Step::to_string).collect::<Vec<_>>();
+        let come = moves(std::slice::from_ref(&a), &[a.clone(), b.clone()]);
+        assert_eq!(
+            text(come),
+            ["ip -n container route replace default via 10.0.0.2 dev b proto 98"]
+        );
+        let first = moves(&[], std::slice::from_ref(&a));
+        assert_eq!(
+            text(first),
+            [
+                "ip -n container route add default via 10.0.0.1 dev a proto 98",
+                "ip -n container -6 route add default via fd00::1 dev a proto 98",
+            ]
+        );
+        assert!(moves(&[a.clone(), b.clone()], &[b, a.clone()]).is_empty());
+        assert!(moves(&[a], &[]).is_empty());
+    }
+}

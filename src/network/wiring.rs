@@ -1,0 +1,152 @@
+//! What one network stack has of all its networks: the interfaces' names, and which network the
+//! default routes lead by. It is of the namespace, whatever handles to it there are.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::addr::{ContainerName, EndpointId, LinkName, ParseError};
+use crate::driver::{Exit, moves};
+use crate::error::Fault;
+use crate::kernel::Netns;
+use crate::plan::Step;
+
+/// What interfaces are called where nothing else is asked for, followed by a number.
+pub(crate) const LINK_PREFIX: &str = "eth";
+
+/// The wirings of a host's containers, found by namespace.
+#[derive(Default)]
+pub(crate) struct Wirings(Mutex<HashMap<(u64, u64), Weak<Wiring>>>);
+
+/// What one stack has. Whoever is connected holds it, and a descriptor of the namespace with it, so
+/// that its number is nobody else's meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Wiring {
+    state: Mutex<State>,
+    /// Held while the kernel is asked to change the stack's links and routes.
+    turn: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    names: BTreeSet<LinkName>,
+    /// In the order in which they came.
+    exits: Vec<(EndpointId, Exit)>,
+    has_nothing_but_lo: bool,
+}
+
+/// An interface name that is held until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    wiring: Arc<Wiring>,
+    pub(crate) name: LinkName,
+}
+
+impl Wirings {
+    pub(crate) fn of(&self, netns: &Netns) -> Arc<Wiring> {
+        let mut wirings = self.0.lock();
+        wirings.retain(|_, wiring| wiring.strong_count() > 0);
+        let slot = wirings.entry(netns.identity()).or_default();
+        slot.upgrade().unwrap_or_else(|| {
+            let wiring = Arc::default();
+            *slot = Arc::downgrade(&wiring);
+            wiring
+        })
+    }
+}
+
+impl Wiring {
+    /// One at a time changes the stack.
+    pub(crate) fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock()
+    }
+
+    /// The name that was asked for, or the lowest free one of `prefix`.
+    pub(crate) fn take_place(
+        self: &Arc<Self>,
+        (wanted, prefix): (Option<&LinkName>, &str),
+        container: &ContainerName,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Place> {
+        let mut state = self.state.lock();
+        if state.has_nothing_but_lo {
+            faults.push(Fault::PrivateStack);
+        }
+        let name = match wanted {
+            Some(name) => name.clone(),
+            None => state
+                .lowest_free_name(prefix)
+                .map_err(|error| faults.push(error.into()))
+                .ok()?,
+        };
+        if !state.names.insert(name.clone()) {
+            let namespace = Some(container.to_string());
+            faults.push(Fault::LinkExists { name, namespace });
+            return None;
+        }
+        let wiring = Arc::clone(self);
+        Some(Place { wiring, name })
+    }
+
+    /// From now on nothing is connected to it, if nothing is.
+    pub(crate) fn close(&self) -> Result<(), Fault> {
+        let mut state = self.state.lock();
+        if !state.names.is_empty() {
+            return Err(Fault::PrivateStack);
+        }
+        state.has_nothing_but_lo = true;
+        Ok(())
+    }
+
+    /// The steps by which the default routes take account of one more endpoint.
+    pub(crate) fn moves_with(&self, exit: &Exit) -> Vec<Step> {
+        let before = self.exits_without(&[]);
+        let after: Vec<Exit> = before.iter().chain([exit]).cloned().collect();
+        moves(&before, &after)
+    }
+
+    /// The steps by which the default routes do without some endpoints.
+    pub(crate) fn moves_without(&self, endpoints: &[EndpointId]) -> Vec<Step> {
+        moves(&self.exits_without(&[]), &self.exits_without(endpoints))
+    }
+
+    pub(crate) fn enter(&self, endpoint: EndpointId, exit: Exit) {
+        self.state.lock().exits.push((endpoint, exit));
+    }
+
+    pub(crate) fn leave(&self, endpoint: &EndpointId) {
+        self.state.lock().exits.retain(|(id, _)| id != endpoint);
+    }
+
+    fn exits_without(&self, endpoints: &[EndpointId]) -> Vec<Exit> {
+        let state = self.state.lock();
+        let left = state.exits.iter().filter(|(id, _)| !endpoints.contains(id));
+        left.map(|(_, exit)| exit.clone()).collect()
+    }
+}
+
+impl State {
+    fn lowest_free_name(&self, prefix: &str) -> Result<LinkName, ParseError> {
+        let mut number = 0;
+        loop {
+            let name = LinkName::numbered(prefix, number)?;
+            if !self.names.contains(&name) {
+                return Ok(name);
+            }
+            number += 1;
+        }
+    }
+}
+
+impl Place {
+    pub(crate) fn wiring(&self) -> &Arc<Wiring> {
+        &self.wiring
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.wiring.state.lock().names.remove(&self.name);
+    }
+}
