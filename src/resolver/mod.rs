@@ -13,6 +13,7 @@
 //! `kernel` writes it.
 
 mod edit;
+mod extra;
 mod hosts;
 mod owner;
 mod records;
@@ -24,7 +25,8 @@ mod tests;
 
 pub use edit::edit;
 pub(crate) use edit::{Change, change, is_line};
-pub use hosts::{ExtraHost, Loopback, base_text, endpoint_lines, peer_lines};
+pub use extra::{ExtraHost, HostAddress};
+pub use hosts::{Loopback, base_text, endpoint_lines, host_text, link_lines, peer_lines};
 pub use owner::{Names, Owner};
 pub use records::{Answer, Records};
 pub use resolv::nameservers;
