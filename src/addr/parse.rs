@@ -34,6 +34,12 @@ pub enum ValueKind {
     HostAddress,
     /// [`ExtraHost`](crate::resolver::ExtraHost)
     ExtraHost,
+    /// [`NameServer`](crate::resolver::NameServer)
+    NameServer,
+    /// [`SearchDomain`](crate::resolver::SearchDomain)
+    SearchDomain,
+    /// [`DnsOption`](crate::resolver::DnsOption)
+    DnsOption,
 }
 
 impl fmt::Display for ValueKind {
@@ -52,6 +58,9 @@ impl fmt::Display for ValueKind {
             Self::Timestamp => "time",
             Self::HostAddress => "host address",
             Self::ExtraHost => "extra host",
+            Self::NameServer => "name server",
+            Self::SearchDomain => "search domain",
+            Self::DnsOption => "dns option",
         })
     }
 }

@@ -29,5 +29,8 @@ pub use extra::{ExtraHost, HostAddress};
 pub use hosts::{Loopback, base_text, endpoint_lines, host_text, link_lines, peer_lines};
 pub use owner::{Names, Owner};
 pub use records::{Answer, Records};
-pub use resolv::nameservers;
+pub use resolv::{
+    DnsOption, INTERNAL_SERVER, NameServer, ResolvConf, ResolvMode, ResolvOverrides, ResolvText,
+    STUB_UPSTREAM_PATH, SearchDomain, Upstream, nameservers, resolv_text,
+};
 pub use reverse::{parse_reverse_name, reverse_name};
