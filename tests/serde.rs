@@ -1,6 +1,7 @@
 //! With the feature `serde`: what is written is read back, in a form that stays as it is.
 
 use bridgework::plan::{BridgeOptions, Link, PortOptions, Side, Switch};
+use bridgework::resolver::{ExtraHost, HostAddress};
 use bridgework::spec::{
     EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
 };
@@ -322,4 +323,14 @@ fn a_config_with_faults_is_not_written_down_without_them() {
         error.to_string().starts_with("invalid host name \"a b\""),
         "{error}"
     );
+}
+
+#[test]
+fn an_extra_hosts_address_is_its_text() {
+    let form = json!({"name": "bank", "address": "192.0.2.1"});
+    let asked: ExtraHost<HostAddress> = "bank:192.0.2.1".parse().unwrap();
+    assert_form(&asked, &form);
+    assert_form(&asked.resolve(&[]).unwrap()[0], &form);
+    let asked: ExtraHost<HostAddress> = "bank:host-gateway".parse().unwrap();
+    assert_form(&asked, &json!({"name": "bank", "address": "host-gateway"}));
 }

@@ -30,6 +30,16 @@ pub enum ValueKind {
     ContainerLink,
     /// [`Timestamp`](super::Timestamp)
     Timestamp,
+    /// [`HostAddress`](crate::resolver::HostAddress)
+    HostAddress,
+    /// [`ExtraHost`](crate::resolver::ExtraHost)
+    ExtraHost,
+    /// [`NameServer`](crate::resolver::NameServer)
+    NameServer,
+    /// [`SearchDomain`](crate::resolver::SearchDomain)
+    SearchDomain,
+    /// [`DnsOption`](crate::resolver::DnsOption)
+    DnsOption,
 }
 
 impl fmt::Display for ValueKind {
@@ -46,6 +56,11 @@ impl fmt::Display for ValueKind {
             Self::Id => "id",
             Self::ContainerLink => "link",
             Self::Timestamp => "time",
+            Self::HostAddress => "host address",
+            Self::ExtraHost => "extra host",
+            Self::NameServer => "name server",
+            Self::SearchDomain => "search domain",
+            Self::DnsOption => "dns option",
         })
     }
 }
@@ -190,7 +205,7 @@ pub(super) fn parse_number<T>(
 /// `serde` also its form there, which is its text, or for a number the number.
 macro_rules! text_value {
     ($type:ident, $kind:expr) => {
-        crate::addr::parse::text_value!(conversions $type, $kind);
+        crate::addr::text_value!(conversions $type, $kind);
 
         #[cfg(feature = "serde")]
         impl serde::Serialize for $type {
@@ -209,7 +224,7 @@ macro_rules! text_value {
         }
     };
     ($type:ident, $kind:expr, number $number:ident) => {
-        crate::addr::parse::text_value!(conversions $type, $kind);
+        crate::addr::text_value!(conversions $type, $kind);
 
         #[cfg(feature = "serde")]
         impl serde::Serialize for $type {

@@ -44,6 +44,7 @@ impl Fault {
             | Self::SubnetUnusable { .. }
             | Self::MtuBelowIpv6 { .. }
             | Self::Conflicting(_)
+            | Self::NoHostGateway
             | Self::Driver { .. }
             | Self::PredefinedName { .. }
             | Self::Predefined { .. }

@@ -101,6 +101,9 @@ pub enum Fault {
     /// Two parts of a request that can't both be met.
     #[error("conflicting options: {0}")]
     Conflicting(String),
+    /// An extra host is to resolve to the host, which has no address for it.
+    #[error("unable to derive the IP value for host-gateway")]
+    NoHostGateway,
     /// A driver of the caller's refused a request.
     #[error("{driver} driver: {why}")]
     Driver {

@@ -5,8 +5,9 @@
 
 use std::net::IpAddr;
 
+use super::extra::ExtraHost;
 use super::owner::Owner;
-use crate::addr::HostName;
+use crate::addr::{ContainerName, HostName};
 
 const LOOPBACK_V4: &str = "127.0.0.1\tlocalhost\n";
 const LOOPBACK_V6: &str = "\
@@ -28,19 +29,9 @@ pub enum Loopback {
     Dual,
 }
 
-/// A line that the caller wants in a container's hosts file, as `--add-host` does.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
-pub struct ExtraHost {
-    /// The name.
-    pub name: HostName,
-    /// What it resolves to.
-    pub address: IpAddr,
-}
-
-/// The hosts file of a new container, before it is connected to anything: its loopback names,
-/// then the extra hosts in their order.
+/// The hosts file of a new container with a stack of its own, before it is connected to anything:
+/// its loopback names, then the extra hosts in their order, those of IPv6 only where its loopback
+/// interface has IPv6. In the mode `none` it stays like this.
 ///
 /// ```
 /// use bridgework::resolver::{ExtraHost, Loopback, base_text};
@@ -55,11 +46,36 @@ pub fn base_text(loopback: Loopback, extra: &[ExtraHost]) -> String {
     if loopback == Loopback::Dual {
         text.push_str(LOOPBACK_V6);
     }
-    for host in extra {
+    let has_family = |address: IpAddr| loopback == Loopback::Dual || address.is_ipv4();
+    for host in extra.iter().filter(|host| has_family(host.address)) {
         text.push_str(&line(host.address, host.name.as_str()));
         text.push('\n');
     }
     text
+}
+
+/// The hosts file of a container that shares the host's stack: a copy of `host`, which is the text
+/// of the host's own.
+///
+/// With extra hosts it is no copy but the [`base_text`] with these alone, as Docker has it: a name
+/// in the host's file would otherwise come before the caller's.
+///
+/// ```
+/// use bridgework::resolver::{ExtraHost, Loopback, base_text, host_text};
+///
+/// let host = "127.0.0.1 localhost\n127.0.1.1 laptop\n";
+/// assert_eq!(host_text(host, Loopback::Dual, &[]), host);
+///
+/// let extra = [ExtraHost { name: "laptop".parse()?, address: "192.0.2.1".parse().unwrap() }];
+/// assert_eq!(host_text(host, Loopback::Dual, &extra), base_text(Loopback::Dual, &extra));
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
+#[must_use]
+pub fn host_text(host: &str, loopback: Loopback, extra: &[ExtraHost]) -> String {
+    match extra {
+        [] => host.to_owned(),
+        extra => base_text(loopback, extra),
+    }
 }
 
 /// The lines of an endpoint in its own container's hosts file: one for each address, IPv4 before
@@ -113,6 +129,38 @@ pub fn endpoint_lines(
 pub fn peer_lines(peer: &Owner) -> Vec<String> {
     let names: Vec<&str> = peer.names().iter().map(HostName::as_str).collect();
     lines(peer.addresses(), &names.join(" "))
+}
+
+/// The lines of a link on the default bridge (`--link target:alias`), in the hosts file of the
+/// container that links: one for each address of the target, IPv4 before IPv6, without line ends.
+///
+/// They show the alias, the target's host name and its name, each once. The host name is the first
+/// 12 digits of the target's id where it was given none.
+///
+/// ```
+/// use bridgework::resolver::link_lines;
+///
+/// let addresses = ["172.17.0.2".parse().unwrap()];
+/// assert_eq!(
+///     link_lines(&addresses, &"db".parse()?, &"abababababab".parse()?, &"mysql".parse()?),
+///     ["172.17.0.2\tdb abababababab mysql"],
+/// );
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
+#[must_use]
+pub fn link_lines(
+    addresses: &[IpAddr],
+    alias: &HostName,
+    hostname: &HostName,
+    target: &ContainerName,
+) -> Vec<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in [alias.as_str(), hostname.as_str(), target.as_str()] {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    lines(addresses, &names.join(" "))
 }
 
 fn lines(addresses: &[IpAddr], names: &str) -> Vec<String> {

@@ -13,6 +13,7 @@
 //! `kernel` writes it.
 
 mod edit;
+mod extra;
 mod hosts;
 mod owner;
 mod records;
@@ -24,8 +25,12 @@ mod tests;
 
 pub use edit::edit;
 pub(crate) use edit::{Change, change, is_line};
-pub use hosts::{ExtraHost, Loopback, base_text, endpoint_lines, peer_lines};
+pub use extra::{ExtraHost, HostAddress};
+pub use hosts::{Loopback, base_text, endpoint_lines, host_text, link_lines, peer_lines};
 pub use owner::{Names, Owner};
 pub use records::{Answer, Records};
-pub use resolv::nameservers;
+pub use resolv::{
+    DnsOption, INTERNAL_SERVER, NameServer, ResolvConf, ResolvMode, ResolvOverrides, ResolvText,
+    STUB_UPSTREAM_PATH, SearchDomain, Upstream, nameservers, resolv_text,
+};
 pub use reverse::{parse_reverse_name, reverse_name};

@@ -4,6 +4,7 @@ mod edit;
 mod hosts;
 mod model;
 mod records;
+mod resolv;
 mod threads;
 
 use std::net::IpAddr;
