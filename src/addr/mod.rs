@@ -19,6 +19,7 @@ pub use id::{ContainerId, EndpointId, NetworkId};
 pub use link::{LinkIndex, LinkName, Mtu};
 pub use mac::MacAddr;
 pub use name::{ContainerName, HostName, NetworkName};
+pub(crate) use parse::text_value;
 pub use parse::{ParseError, Reason, ValueKind};
 pub use subnet::Subnet;
 pub use time::Timestamp;

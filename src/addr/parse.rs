@@ -30,6 +30,8 @@ pub enum ValueKind {
     ContainerLink,
     /// [`Timestamp`](super::Timestamp)
     Timestamp,
+    /// [`NetworkMode`](crate::NetworkMode)
+    NetworkMode,
 }
 
 impl fmt::Display for ValueKind {
@@ -46,6 +48,7 @@ impl fmt::Display for ValueKind {
             Self::Id => "id",
             Self::ContainerLink => "link",
             Self::Timestamp => "time",
+            Self::NetworkMode => "network mode",
         })
     }
 }
@@ -91,6 +94,8 @@ pub enum Reason {
     },
     /// An address that no interface can have (multicast, all zero).
     NotUnicast,
+    /// A network mode that is another container's and does not say whose.
+    NoContainer,
 }
 
 impl fmt::Display for Reason {
@@ -110,6 +115,7 @@ impl fmt::Display for Reason {
             Self::NotCanonical { canonical } => write!(f, "it should be {canonical}"),
             Self::OutOfRange { min, max } => write!(f, "it must be from {min} to {max}"),
             Self::NotUnicast => f.write_str("no interface can have it"),
+            Self::NoContainer => f.write_str("invalid container format container:<name|id>"),
         }
     }
 }
@@ -190,7 +196,7 @@ pub(super) fn parse_number<T>(
 /// `serde` also its form there, which is its text, or for a number the number.
 macro_rules! text_value {
     ($type:ident, $kind:expr) => {
-        crate::addr::parse::text_value!(conversions $type, $kind);
+        crate::addr::text_value!(conversions $type, $kind);
 
         #[cfg(feature = "serde")]
         impl serde::Serialize for $type {
@@ -209,7 +215,7 @@ macro_rules! text_value {
         }
     };
     ($type:ident, $kind:expr, number $number:ident) => {
-        crate::addr::parse::text_value!(conversions $type, $kind);
+        crate::addr::text_value!(conversions $type, $kind);
 
         #[cfg(feature = "serde")]
         impl serde::Serialize for $type {
