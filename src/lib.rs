@@ -79,7 +79,9 @@ pub use addr::{
     ContainerId, ContainerLink, ContainerName, EndpointId, Family, HostName, LinkIndex, LinkName,
     MacAddr, Mtu, NetworkId, NetworkName, ParseError, Subnet, Timestamp,
 };
-pub use config::{EndpointConfig, HostsScope, MacPolicy, NetworkConfig};
+pub use config::{
+    ContainerTerm, EndpointConfig, HostsScope, MacPolicy, NetworkConfig, NetworkMode, NetworkTerm,
+};
 pub use container::{Container, ContainerConfig};
 pub use device::{Bridge, BridgeConfig, Device, VethConfig, VethPair};
 pub use errno::Errno;

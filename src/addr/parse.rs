@@ -40,6 +40,8 @@ pub enum ValueKind {
     SearchDomain,
     /// [`DnsOption`](crate::resolver::DnsOption)
     DnsOption,
+    /// [`NetworkMode`](crate::NetworkMode)
+    NetworkMode,
 }
 
 impl fmt::Display for ValueKind {
@@ -61,6 +63,7 @@ impl fmt::Display for ValueKind {
             Self::NameServer => "name server",
             Self::SearchDomain => "search domain",
             Self::DnsOption => "dns option",
+            Self::NetworkMode => "network mode",
         })
     }
 }
@@ -106,6 +109,8 @@ pub enum Reason {
     },
     /// An address that no interface can have (multicast, all zero).
     NotUnicast,
+    /// A network mode that is another container's and does not say whose.
+    NoContainer,
 }
 
 impl fmt::Display for Reason {
@@ -125,6 +130,7 @@ impl fmt::Display for Reason {
             Self::NotCanonical { canonical } => write!(f, "it should be {canonical}"),
             Self::OutOfRange { min, max } => write!(f, "it must be from {min} to {max}"),
             Self::NotUnicast => f.write_str("no interface can have it"),
+            Self::NoContainer => f.write_str("invalid container format container:<name|id>"),
         }
     }
 }

@@ -4,10 +4,12 @@
 //! verb that takes the config, before anything is changed.
 
 mod endpoint;
+mod mode;
 mod network;
 
 pub use endpoint::EndpointConfig;
 pub(crate) use endpoint::EndpointRequest;
+pub use mode::{ContainerTerm, NetworkMode, NetworkTerm};
 pub(crate) use network::{FamilyRequest, NetworkRequest};
 pub use network::{HostsScope, MacPolicy, NetworkConfig};
 
