@@ -47,7 +47,6 @@ impl Driver for PointToPoint {
             plan.push(Step::AddAddress { link, address });
             plan.extend([Step::SetUp { link: up }, Step::AddRoute(route)]);
         }
-        plan.push(Step::AddRoute(Route::default_by(gateway, &far)));
         Ok(plan)
     }
 }

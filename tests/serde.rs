@@ -98,12 +98,13 @@ fn an_endpoint_s_config_comes_back_as_it_was_and_needs_nothing() {
     let form = json!({
         "addresses": ["10.89.0.7"],
         "link_local": [],
-        "priority": 0,
+        "priority": null,
         "mac": "02:42:00:00:00:02",
         "aliases": ["db"],
         "links": [],
         "link_name": "lan0",
         "port": {"hairpin": null, "isolated": "on", "learning": null},
+        "memory": "recalled",
     });
     assert_form(&config, &form);
     let empty: EndpointConfig = serde_json::from_str("{}").unwrap();
@@ -187,7 +188,6 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         ipv4: Some(EndpointAddress {
             address: "10.89.0.2/24".parse().unwrap(),
             gateway: Some([10, 89, 0, 1].into()),
-            metric: 0,
             history: History::Fresh,
         }),
         ipv6: None,
@@ -214,7 +214,6 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         "ipv4": {
             "address": "10.89.0.2/24",
             "gateway": "10.89.0.1",
-            "metric": 0,
             "history": "fresh",
         },
         "ipv6": null,

@@ -53,7 +53,7 @@ pub struct EndpointConfig {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 enum Memory {
-    /// What is not asked for now is as it was then.
+    /// What is not asked for again is as it was then.
     #[default]
     Recalled,
     /// It counts no more.

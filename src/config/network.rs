@@ -133,6 +133,24 @@ impl NetworkConfig {
         }
     }
 
+    pub(crate) fn link_name(&self) -> Option<&LinkName> {
+        self.link_name.as_ref()
+    }
+
+    pub(crate) fn has_subnet(&self, family: Family) -> bool {
+        self.subnets
+            .iter()
+            .any(|subnet| Family::of_subnet(*subnet) == family)
+    }
+
+    /// The same, with this name for the bridge if none was given.
+    pub(crate) fn or_bridge_name(self, name: &str) -> Self {
+        match self.link_name {
+            Some(_) => self,
+            None => self.bridge_name(name),
+        }
+    }
+
     pub(crate) fn driver(&self) -> &str {
         &self.driver
     }

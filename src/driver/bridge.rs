@@ -9,10 +9,9 @@ use super::Driver;
 use crate::addr::Mtu;
 use crate::error::Fault;
 use crate::plan::{
-    ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Side, Step, Switch, Sysctl,
-    VethStep,
+    ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Side, Step, Switch, Sysctl, VethStep,
 };
-use crate::snapshot::Snapshot;
+use crate::snapshot::{LinkState, Snapshot};
 use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec};
 
 /// The driver named `bridge`.
@@ -26,11 +25,15 @@ impl Driver for BridgeDriver {
 
     fn create(&self, network: &NetworkSpec, host: &Snapshot) -> Result<Plan, Fault> {
         let bridge = &network.link;
-        if host.link_named(bridge.name.as_str()).is_some() {
-            return Err(Fault::LinkExists {
-                name: bridge.name.clone(),
-                namespace: None,
-            });
+        match host.link_named(bridge.name.as_str()) {
+            Some(state) if state.index == bridge.index.get() => return adopt(network, state, host),
+            Some(_) => {
+                return Err(Fault::LinkExists {
+                    name: bridge.name.clone(),
+                    namespace: None,
+                });
+            }
+            None => {}
         }
         let mut plan = Plan::new();
         plan.push(Step::AddBridge {
@@ -92,6 +95,26 @@ fn into_service(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
         steps.extend(announcement(endpoint));
     }
     steps
+}
+
+/// A bridge that is there and is the network's by its index: it gets what it lacks, which is taken
+/// away again, and keeps all that it has.
+fn adopt(network: &NetworkSpec, state: &LinkState, host: &Snapshot) -> Result<Plan, Fault> {
+    let bridge = &network.link;
+    let gateways = [&network.ipv4, &network.ipv6].into_iter().flatten();
+    let gateways = gateways.filter_map(NetworkRange::gateway_interface);
+    let has = |address: &IpNet| {
+        let mut states = host.addresses.iter();
+        states.any(|state| state.link == bridge.index.get() && state.address == *address)
+    };
+    let mut plan = Plan::from_iter([refuse_redirects(Side::Host)]);
+    let lacking = gateways.filter(|address| !has(address));
+    plan.extend(lacking.map(|address| add_address(bridge, address)));
+    if !state.up {
+        let link = bridge.clone();
+        plan.push(Step::SetUp { link });
+    }
+    Ok(plan)
 }
 
 fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {

@@ -243,7 +243,10 @@ pub enum Fault {
     #[error("network-scoped aliases are only supported for user-defined networks")]
     AliasOnDefault,
     /// The container that a link leads to is not there.
-    #[error("cannot link to {container}, as it does not belong to {}", the_network(network))]
+    #[error(
+        "cannot link to {container}, as it does not belong to {}",
+        the_network(network)
+    )]
     LinkTarget {
         /// The container that the link leads to.
         container: ContainerName,

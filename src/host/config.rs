@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::addr::Subnet;
-use crate::config::take;
+use crate::config::{NetworkConfig, take};
 use crate::driver::{BridgeDriver, Driver};
 use crate::error::Fault;
 use crate::ipam::AddressPools;
@@ -25,6 +25,7 @@ pub struct HostConfig {
     pub(super) pools: Option<AddressPools>,
     pub(super) denied: Vec<Subnet>,
     pub(super) drivers: Vec<Arc<dyn Driver>>,
+    pub(super) default_network: NetworkConfig,
     pub(super) resolv_conf: PathBuf,
     pub(super) injector: FaultInjector,
     pub(super) faults: Vec<Fault>,
@@ -37,6 +38,7 @@ impl Default for HostConfig {
             pools: None,
             denied: Vec::new(),
             drivers: vec![Arc::new(BridgeDriver)],
+            default_network: NetworkConfig::bridge("bridge"),
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             injector: FaultInjector::new(),
             faults: Vec::new(),
@@ -83,6 +85,14 @@ impl HostConfig {
     pub fn driver(mut self, driver: impl Driver + 'static) -> Self {
         self.drivers.retain(|other| other.name() != driver.name());
         self.drivers.push(Arc::new(driver));
+        self
+    }
+
+    /// What the default network is made of, instead of Docker's `bridge` on `docker0`: its name, its
+    /// bridge, its subnets and all other options. What is left open is as Docker has it.
+    #[must_use]
+    pub fn default_network(mut self, config: NetworkConfig) -> Self {
+        self.default_network = config;
         self
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkId, Subnet};
+use crate::addr::{Family, LinkName, MacAddr, Mtu, Subnet};
 use crate::config::{FamilyRequest, NetworkConfig, NetworkRequest};
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Obstacle, Occupant, Result};
@@ -18,6 +18,7 @@ use crate::spec::{NetworkRange, NetworkSpec, Origin};
 use crate::trace::operation;
 
 use super::Host;
+use super::builtin::{Adopted, check_instance, random_id};
 
 /// A bridge is named by the network's id; if that name is taken, another id is tried this often.
 const ID_TRIES: usize = 4;
@@ -53,7 +54,7 @@ impl Host {
     /// As for [`create_network`](Self::create_network), as far as the kernel need only be read.
     pub fn draft_network(&self, config: &NetworkConfig) -> Result<Draft> {
         let attempt = format!("draft network {}", config.name());
-        let drafted = self.prepare(config).and_then(|prepared| {
+        let drafted = self.prepare(config, Kind::Custom).and_then(|prepared| {
             prepared.registered.cancel();
             let spec = prepared.spec()?;
             let plan = prepared
@@ -68,7 +69,20 @@ impl Host {
     }
 
     fn try_create(&self, config: &NetworkConfig) -> Result<Network> {
-        let prepared = self.prepare(config)?;
+        self.create_prepared(self.prepare(config, Kind::Custom)?)
+    }
+
+    /// The default network, on a bridge that is there or on one of its own.
+    pub(super) fn create_default(&self, config: &NetworkConfig) -> Result<Network> {
+        let adopted = Adopted::find(&self.snapshot()?, config)?;
+        let completed = match &adopted {
+            Some(adopted) => adopted.complete(config),
+            None => config.clone(),
+        };
+        self.create_prepared(self.prepare(&completed, Kind::Default(adopted))?)
+    }
+
+    fn create_prepared(&self, prepared: Prepared) -> Result<Network> {
         let made = self.make(&prepared);
         if made.is_err() {
             prepared.registered.cancel();
@@ -105,9 +119,12 @@ impl Host {
     }
 
     /// Everything that is decided before the kernel is changed.
-    fn prepare(&self, config: &NetworkConfig) -> Result<Prepared> {
+    fn prepare(&self, config: &NetworkConfig, kind: Kind) -> Result<Prepared> {
         let mut faults = Vec::new();
         let request = config.check(&mut faults);
+        if matches!(kind, Kind::Custom) {
+            check_instance(config, &mut faults);
+        }
         let driver = self.driver(config.driver()).cloned();
         if driver.is_none() {
             let why = "no driver of that name is registered with this host".to_owned();
@@ -117,7 +134,10 @@ impl Host {
         let (Some(request), snapshot) = (request, self.snapshot()?) else {
             return Err(Error::of("", faults));
         };
-        let obstacles = self.obstacles(&snapshot);
+        let obstacles = match &kind {
+            Kind::Default(Some(adopted)) => self.obstacles(&adopted.take_from(&snapshot)),
+            _ => self.obstacles(&snapshot),
+        };
         let mut families = Vec::new();
         let registered = self.0.registry.register(&request.name, |networks| {
             let all = in_order(networks, &obstacles);
@@ -130,9 +150,8 @@ impl Host {
         });
         let registered = registered.map_err(|faults| Error::of("", faults))?;
         let driver = driver.expect("a driver that is not there is a fault");
-        Ok(Prepared::new(
-            request, driver, snapshot, registered, families,
-        ))
+        let side = (driver, snapshot);
+        Ok(Prepared::new(kind, request, side, registered, families))
     }
 
     /// All but the networks, the caller's own wishes first.
@@ -196,8 +215,17 @@ impl Host {
     }
 }
 
+/// Who wants a network.
+enum Kind {
+    /// A caller.
+    Custom,
+    /// The host itself, on this bridge if it is there.
+    Default(Option<Adopted>),
+}
+
 /// A network whose name and subnets are taken, and nothing else has been done for.
 struct Prepared {
+    kind: Kind,
     request: NetworkRequest,
     driver: Arc<dyn Driver>,
     snapshot: Snapshot,
@@ -208,9 +236,9 @@ struct Prepared {
 
 impl Prepared {
     fn new(
+        kind: Kind,
         request: NetworkRequest,
-        driver: Arc<dyn Driver>,
-        snapshot: Snapshot,
+        (driver, snapshot): (Arc<dyn Driver>, Snapshot),
         registered: Registered,
         families: Vec<(NetworkRange, Pool)>,
     ) -> Self {
@@ -223,6 +251,7 @@ impl Prepared {
             .into_iter()
             .map(|(range, pool)| (family(&range), pool));
         Self {
+            kind,
             request,
             driver,
             snapshot,
@@ -234,26 +263,41 @@ impl Prepared {
 
     fn spec(&self) -> Result<NetworkSpec> {
         let request = &self.request;
-        let id = NetworkId::from_bytes(random_bytes()?);
+        let id = random_id()?;
         let link_name: LinkName = match &request.link_name {
             Some(name) => name.clone(),
             None => format!("br-{}", id.short()).parse()?,
         };
-        let mac = match request.mac {
+        let adopted = match &self.kind {
+            Kind::Default(adopted) => adopted.as_ref(),
+            Kind::Custom => None,
+        };
+        let link = match adopted {
+            Some(adopted) => adopted.link.clone(),
+            None => Link::new(Side::Host, link_name, id.link_index()),
+        };
+        let mac = match request
+            .mac
+            .or(adopted.and_then(|adopted| adopted.state.mac))
+        {
             Some(mac) => mac,
             None => MacAddr::locally_administered(random_bytes()?),
         };
+        let mtu = adopted.and_then(|adopted| Mtu::new(adopted.state.mtu_bytes).ok());
         Ok(NetworkSpec {
             id,
             name: request.name.clone(),
             driver: request.driver.clone(),
-            origin: Origin::Custom,
+            origin: match self.kind {
+                Kind::Custom => Origin::Custom,
+                Kind::Default(_) => Origin::Builtin,
+            },
             created: SystemTime::now().into(),
             ipv4: self.ranges.get(&Family::V4).cloned(),
             ipv6: self.ranges.get(&Family::V6).cloned(),
             internal: request.internal,
-            mtu: request.mtu.unwrap_or_else(|| self.default_mtu()),
-            link: Link::new(Side::Host, link_name, id.link_index()),
+            mtu: request.mtu.or(mtu).unwrap_or_else(|| self.default_mtu()),
+            link,
             mac,
             bridge: request.bridge.clone(),
             mac_policy: request.mac_policy,

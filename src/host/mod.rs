@@ -1,11 +1,16 @@
 //! The host: the side that has the bridges, and the entry point.
 
+mod builtin;
 mod config;
 mod create;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use builtin::Builtin;
 pub use config::HostConfig;
 
 use crate::driver::Driver;
@@ -37,6 +42,8 @@ struct Shared {
     registry: Arc<Registry>,
     pools: AddressPools,
     config: HostConfig,
+    /// Those that every host has, once they were asked for.
+    builtins: Mutex<BTreeMap<Builtin, Network>>,
 }
 
 impl Host {
@@ -82,6 +89,7 @@ impl Host {
             registry,
             pools,
             config,
+            builtins: Mutex::default(),
         })))
     }
 

@@ -22,7 +22,7 @@ use crate::error::{Error, Fault, Result};
 use crate::kernel::Kernel;
 use crate::plan::Plan;
 use crate::resolver::Records;
-use crate::spec::{EndpointSpec, NetworkSpec};
+use crate::spec::{EndpointSpec, NetworkSpec, Origin};
 use crate::trace::operation;
 use attachment::Attachment;
 pub use draft::Draft;
@@ -127,6 +127,10 @@ impl Network {
     }
 
     fn try_remove(&self) -> Result<()> {
+        if self.0.spec.origin == Origin::Builtin {
+            let name = self.name().clone();
+            return Err(Error::of("", vec![Fault::Predefined { name }]));
+        }
         let mut life = self.0.life.lock();
         if matches!(*life, Life::Removed) {
             return Ok(());

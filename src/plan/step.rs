@@ -257,7 +257,6 @@ impl Step {
             Self::AddBridge { .. }
             | Self::AddVeth(_)
             | Self::ReplaceRoute { .. }
-            | Self::MoveLink { .. }
             | Self::EditHosts(_) => Fate::Undone,
             Self::SetAlias { .. }
             | Self::SetNoAutoAddress { .. }
@@ -266,6 +265,7 @@ impl Step {
             | Self::SetUp { .. }
             | Self::AddAddress { .. }
             | Self::AddRoute(_)
+            | Self::MoveLink { .. }
             | Self::AwaitForwarding { .. }
             | Self::Announce { .. } => Fate::FallsWithLink,
             Self::SetSysctl { key, .. } => match key.scope() {

@@ -257,11 +257,6 @@ fn no_gateway() -> NetworkSpec {
 fn second() -> Place {
     let mut endpoint = endpoint(&dual());
     endpoint.link.name = "eth1".parse().unwrap();
-    for (address, metric) in [(&mut endpoint.ipv4, 1), (&mut endpoint.ipv6, 1025)] {
-        if let Some(address) = address {
-            address.metric = metric;
-        }
-    }
     place(dual(), endpoint)
 }
 
@@ -318,7 +313,6 @@ fn address(
     Some(EndpointAddress {
         address: subnet.interface(address.parse().unwrap())?,
         gateway: range.gateway.filter(|_| !network.internal.is_on()),
-        metric: 0,
         history: History::Fresh,
     })
 }

@@ -105,7 +105,17 @@ fn births() -> Vec<(Step, &'static str, Fate, &'static str)> {
     };
     let beside = link(Side::Host, "veth1", 8);
     let gone = Step::DeleteLink { link: far() };
+    let moved = Step::MoveLink {
+        from: beside.clone(),
+        to: far(),
+    };
     vec![
+        (
+            moved,
+            "ip link set dev veth1 netns container name eth0",
+            FALLS,
+            "ip -n container link set dev eth0 netns 1 name veth1",
+        ),
         (
             add_bridge(BridgeOptions::new()),
             "ip link add name br0 index 9 address 02:00:00:00:00:01 mtu 1500 type bridge",
@@ -273,12 +283,22 @@ fn routes() -> Vec<(Step, &'static str, Fate, &'static str)> {
     };
     let v4 = route("0.0.0.0/0", Some("10.0.0.1"), 0);
     let v6 = route("::/0", Some("fd00::1"), 1025);
+    let (from, to) = (
+        route("::/0", Some("fd00::1"), 0),
+        route("::/0", Some("fd00::9"), 0),
+    );
     vec![
         (
             Step::AddRoute(v4),
             "ip -n container route add default via 10.0.0.1 dev eth0 proto 98",
             FALLS,
             "ip -n container route del default via 10.0.0.1 dev eth0 proto 98",
+        ),
+        (
+            Step::ReplaceRoute { from, to },
+            "ip -n container -6 route replace default via fd00::9 dev eth0 proto 98",
+            UNDONE,
+            "ip -n container -6 route replace default via fd00::1 dev eth0 proto 98",
         ),
         (
             Step::AddRoute(v6),

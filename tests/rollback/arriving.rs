@@ -157,7 +157,7 @@ fn facts(endpoint: &Endpoint) -> String {
     let spec = endpoint.spec();
     let addresses: Vec<String> = spec
         .addresses()
-        .map(|a| format!("{} {:?} {}", a.address, a.gateway, a.metric))
+        .map(|a| format!("{} {:?}", a.address, a.gateway))
         .collect();
     format!("{} {} {addresses:?}", spec.container, spec.link.name)
 }

@@ -1,0 +1,201 @@
+//! The networks that every host has: `bridge`, `host` and `none`, each made when it is first asked
+//! for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ipnet::IpNet;
+
+use crate::addr::{Family, LinkIndex, MacAddr, Mtu, NetworkId, NetworkName, Subnet};
+use crate::config::{HostsScope, MacPolicy, NetworkConfig};
+use crate::driver::{Driver, HostDriver, NoneDriver};
+use crate::error::{Error, Fault, Result};
+use crate::kernel::random_bytes;
+use crate::network::{Members, Network};
+use crate::plan::{BridgeOptions, Link, Plan, Side, Switch};
+use crate::snapshot::{LinkState, Snapshot};
+use crate::spec::{NetworkSpec, Origin};
+
+use super::Host;
+
+/// The bridge of the default network, unless the host was opened with another one.
+const DEFAULT_BRIDGE: &str = "docker0";
+
+/// One of the three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Builtin {
+    Bridge,
+    Host,
+    None,
+}
+
+impl Builtin {
+    /// The one of that name. `default` is the bridge too.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "bridge" | "default" => Some(Self::Bridge),
+            "host" => Some(Self::Host),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+/// A driver of which every host has one network already.
+pub(super) fn check_instance(config: &NetworkConfig, faults: &mut Vec<Fault>) {
+    if let ("host" | "null" | "container", driver) = (config.driver(), config.driver().to_owned()) {
+        faults.push(Fault::OnlyInstance { driver });
+    }
+    if let (Some(_), Ok(name)) = (
+        Builtin::named(config.name()),
+        config.name().parse::<NetworkName>(),
+    ) {
+        faults.push(Fault::PredefinedName { name });
+    }
+}
+
+impl Host {
+    /// The default network: `bridge` on `docker0`, with `172.17.0.0/16` if that is free, unless the
+    /// host was [opened with another](crate::HostConfig::default_network).
+    ///
+    /// It is made when it is first asked for. If there is a bridge of that name already it is
+    /// adopted as it is, with its addresses, and stays when the host goes; containers that others
+    /// have connected to it are not known, so that the caller has to see to it that addresses do
+    /// not collide. It cannot be removed; it goes with the last handle to the host and to its
+    /// containers.
+    ///
+    /// On it no names resolve, and no address or alias can be asked for; a container finds another
+    /// by a [link](crate::EndpointConfig::link).
+    ///
+    /// # Errors
+    /// As for [`create_network`](Self::create_network); or the link of that name is no bridge.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Container, EndpointConfig, Host};
+    /// let host = Host::isolated()?;
+    /// let network = host.default_network()?;
+    /// let db = network.connect(&Container::isolated("mysql")?)?;
+    /// let app = Container::isolated("app")?;
+    /// let at_app = network.connect_with(&app, EndpointConfig::new().link("mysql:db"))?;
+    /// # Ok(()) }
+    /// ```
+    pub fn default_network(&self) -> Result<Network> {
+        self.builtin(Builtin::Bridge)
+    }
+
+    pub(super) fn builtin(&self, which: Builtin) -> Result<Network> {
+        let mut builtins = self.0.builtins.lock();
+        if let Some(network) = builtins.get(&which) {
+            return Ok(network.clone());
+        }
+        let made = match which {
+            Builtin::Bridge => {
+                let config = &self.0.config.default_network;
+                self.create_default(&config.clone().or_bridge_name(DEFAULT_BRIDGE))
+            }
+            Builtin::Host => self.create_linkless("host", Arc::new(HostDriver)),
+            Builtin::None => self.create_linkless("none", Arc::new(NoneDriver)),
+        };
+        let attempt = "make a pre-defined network";
+        let network = made.map_err(|error| error.during(attempt))?;
+        builtins.insert(which, network.clone());
+        Ok(network)
+    }
+}
+
+impl Host {
+    /// A network of which nothing is in the kernel.
+    fn create_linkless(&self, name: &str, driver: Arc<dyn Driver>) -> Result<Network> {
+        let id = random_id()?;
+        let name: NetworkName = name.parse()?;
+        let loopback = Link::new(Side::Host, "lo".parse()?, LinkIndex::new(1)?);
+        let spec = NetworkSpec {
+            id,
+            name: name.clone(),
+            driver: driver.name().to_owned(),
+            origin: Origin::Builtin,
+            created: SystemTime::now().into(),
+            ipv4: None,
+            ipv6: None,
+            internal: Switch::Off,
+            mtu: Mtu::ETHERNET,
+            link: loopback,
+            mac: MacAddr::locally_administered(random_bytes()?),
+            bridge: BridgeOptions::new(),
+            mac_policy: MacPolicy::default(),
+            hosts: HostsScope::default(),
+            labels: BTreeMap::new(),
+        };
+        let registered = self.0.registry.register(&name, |_| Ok(Vec::new()));
+        let registered = registered.map_err(|faults| Error::of("", faults))?;
+        let members = Members::new(&name, BTreeMap::new());
+        let (plan, kernel) = (Plan::new(), self.kernel().clone());
+        let network = Network::new(spec, driver, plan, kernel, members, registered);
+        self.0.registry.announce(&network);
+        Ok(network)
+    }
+}
+
+/// A bridge that is there already and becomes the default network's.
+#[derive(Debug, Clone)]
+pub(super) struct Adopted {
+    pub(super) link: Link,
+    pub(super) state: LinkState,
+    pub(super) addresses: Vec<IpNet>,
+}
+
+impl Adopted {
+    /// The link of that name, if there is one.
+    pub(super) fn find(snapshot: &Snapshot, config: &NetworkConfig) -> Result<Option<Self>> {
+        let Some(name) = config.link_name() else {
+            return Ok(None);
+        };
+        let Some(state) = snapshot.link_named(name.as_str()) else {
+            return Ok(None);
+        };
+        if state.kind != "bridge" {
+            let (name, expected) = (name.clone(), "bridge");
+            return Err(Error::of("", vec![Fault::LinkKind { name, expected }]));
+        }
+        let index = LinkIndex::new(state.index)?;
+        let of_link = snapshot.addresses.iter().filter(|a| a.link == state.index);
+        let is_link_local = |address: &IpNet| match address {
+            IpNet::V4(_) => false,
+            IpNet::V6(net) => net.addr().is_unicast_link_local(),
+        };
+        let addresses = of_link.map(|a| a.address).filter(|a| !is_link_local(a));
+        Ok(Some(Self {
+            link: Link::new(Side::Host, name.clone(), index),
+            state: state.clone(),
+            addresses: addresses.collect(),
+        }))
+    }
+
+    /// The host without it: what is left stands in the way of subnets.
+    pub(super) fn take_from(&self, snapshot: &Snapshot) -> Snapshot {
+        let mut rest = snapshot.clone();
+        let index = self.state.index;
+        rest.addresses.retain(|address| address.link != index);
+        rest.routes.retain(|route| route.link != Some(index));
+        rest
+    }
+
+    /// What is asked for, with what the bridge has where that is left open.
+    pub(super) fn complete(&self, config: &NetworkConfig) -> NetworkConfig {
+        let mut config = config.clone();
+        for address in &self.addresses {
+            let family = Family::of(address.addr());
+            if !config.has_subnet(family) {
+                config = config.subnet(Subnet::of(*address)).gateway(address.addr());
+            }
+        }
+        config
+    }
+}
+
+/// Networks without links of their own have an id like all others.
+pub(super) fn random_id() -> Result<NetworkId> {
+    Ok(NetworkId::from_bytes(random_bytes()?))
+}
