@@ -35,6 +35,21 @@ impl Operation {
 /// Begins an operation of that name on a network, and with a container and its namespace where one
 /// is given.
 macro_rules! operation {
+    ($name:literal, $network:expr, of $spec:expr) => {
+        crate::trace::Operation {
+            #[cfg(feature = "tracing")]
+            span: tracing::info_span!(
+                target: "bridgework",
+                $name,
+                network = %$network,
+                container = %$spec.container,
+                endpoint = tracing::field::Empty,
+                errno = tracing::field::Empty,
+                error = tracing::field::Empty,
+            )
+            .entered(),
+        }
+    };
     ($name:literal, $network:expr $(, $container:expr)?) => {
         crate::trace::Operation {
             #[cfg(feature = "tracing")]

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use crate::addr::{Family, NetworkName};
-use crate::plan::{Link, Route, Step};
+use crate::plan::{Link, Plan, Route, Step};
 use crate::spec::{EndpointAddress, EndpointSpec};
 
 /// What one endpoint of a container has to offer as a way out.
@@ -21,8 +21,13 @@ pub(crate) struct Exit {
 }
 
 impl Exit {
-    pub(crate) fn new(network: &NetworkName, endpoint: &EndpointSpec) -> Self {
-        let gateway = |address: &Option<EndpointAddress>| address.as_ref()?.gateway;
+    /// Of an endpoint that `plan` connects. One whose plan brings no link leads nowhere.
+    pub(crate) fn new(network: &NetworkName, endpoint: &EndpointSpec, plan: &Plan) -> Self {
+        let has_link = plan.steps().iter().any(|step| step.brings(&endpoint.link));
+        let gateway = |address: &Option<EndpointAddress>| {
+            let address = address.as_ref().filter(|_| has_link)?;
+            address.gateway
+        };
         Self {
             network: network.clone(),
             priority: endpoint.priority,
@@ -30,6 +35,10 @@ impl Exit {
             ipv4: gateway(&endpoint.ipv4),
             ipv6: gateway(&endpoint.ipv6),
         }
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
     fn gateway(&self, family: Family) -> Option<IpAddr> {

@@ -22,6 +22,7 @@ pub(crate) use explain::BRIDGE_PORTS_MAX;
 pub(crate) use files::{HostsOrigin, create_hosts, remove_hosts};
 pub use inject::FaultInjector;
 pub use netns::Netns;
+pub(crate) use netns::WeakNetns;
 pub(crate) use random::random_bytes;
 pub(crate) use resolv::read_nameservers;
 

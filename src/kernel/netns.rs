@@ -7,7 +7,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -276,6 +276,10 @@ impl Netns {
         }
     }
 
+    pub(crate) fn downgrade(&self) -> WeakNetns {
+        WeakNetns(Arc::downgrade(&self.0))
+    }
+
     /// What no other namespace has at the same time.
     pub(crate) fn identity(&self) -> (u64, u64) {
         self.0.identity
@@ -291,6 +295,22 @@ impl Netns {
     #[must_use]
     pub fn inode(&self) -> u64 {
         self.0.identity.1
+    }
+}
+
+/// Tells whether anybody still has the namespace open by a handle that it was made from.
+#[derive(Clone)]
+pub(crate) struct WeakNetns(Weak<Open>);
+
+impl WeakNetns {
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
+impl fmt::Debug for WeakNetns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WeakNetns(alive: {})", self.is_alive())
     }
 }
 

@@ -1,11 +1,13 @@
 //! What holds a container to a network: who, where, and what the kernel has done for it. Leaving
 //! needs nothing else.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 
 use crate::container::{Container, Memory};
 use crate::error::Result;
-use crate::plan::Plan;
+use crate::plan::{HostsFile, Plan};
 use crate::spec::EndpointSpec;
 
 use super::Network;
@@ -14,9 +16,9 @@ use super::members::Member;
 use super::memory::remembered;
 use super::wiring::Place;
 
-/// It is taken back when the last holder drops it, unless that was done on purpose before.
+/// All but the container itself, whose namespace may go without them.
 #[derive(Debug)]
-pub(crate) struct Attachment {
+pub(crate) struct Ties {
     pub(super) spec: EndpointSpec,
     /// What the kernel has done.
     pub(super) plan: Plan,
@@ -25,20 +27,28 @@ pub(crate) struct Attachment {
     pub(super) own: usize,
     /// So many of those made the wire while its container was not there yet.
     pub(super) staged: usize,
+    pub(super) hosts: Option<HostsFile>,
+    pub(super) place: Place,
+}
+
+/// A container that is held. It is let go when the last holder drops it, unless that was done on
+/// purpose before.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    pub(super) ties: Arc<Ties>,
     pub(super) network: Network,
     pub(super) container: Container,
-    pub(super) place: Place,
-    pub(super) phase: Mutex<Phase>,
+    phase: Mutex<Phase>,
 }
 
-/// Whether the wire is there.
+/// Whose business it is that the wire goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    Attached,
-    Gone,
+enum Phase {
+    Held,
+    LetGo,
 }
 
-impl Attachment {
+impl Ties {
     /// The steps that take the wiring back.
     pub(super) fn undo(&self) -> Plan {
         self.plan.undo(self.own)
@@ -54,31 +64,44 @@ impl Attachment {
     pub(super) fn member(&self) -> Member {
         Member {
             spec: self.spec.clone(),
-            hosts: self.container.hosts_file().cloned(),
+            hosts: self.hosts.clone(),
         }
     }
+}
 
-    /// Whether it was there until now; from now on it is not.
-    pub(super) fn end(&self) -> bool {
-        std::mem::replace(&mut *self.phase.lock(), Phase::Gone) == Phase::Attached
+impl Attachment {
+    pub(super) fn new(ties: Ties, network: Network, container: Container) -> Arc<Self> {
+        Arc::new(Self {
+            ties: Arc::new(ties),
+            network,
+            container,
+            phase: Mutex::new(Phase::Held),
+        })
+    }
+
+    /// Whether it was held until now; from now on it is not.
+    pub(super) fn let_go(&self) -> bool {
+        let was = std::mem::replace(&mut *self.phase.lock(), Phase::LetGo);
+        if was == Phase::Held {
+            self.container.drop_wire(self);
+        }
+        was == Phase::Held
     }
 
     /// Takes it back, once.
     pub(super) fn disconnect(&self) -> Result<()> {
-        if !self.end() {
+        if !self.let_go() {
             return Ok(());
         }
-        self.container.drop_wire(self);
-        detach(self)
+        detach(&self.network, &self.ties, Some(&self.container))
     }
+}
 
-    /// The container knows with what to return.
-    pub(super) fn be_remembered(&self) {
-        let request = remembered(&self.spec);
-        let kept = self.network.keep_addresses(&self.spec);
-        let memory = Memory { request, kept };
-        self.container.remember(self.spec.network, memory);
-    }
+/// The container knows with what to return.
+pub(super) fn be_remembered(network: &Network, spec: &EndpointSpec, container: &Container) {
+    let request = remembered(spec);
+    let kept = network.keep_addresses(spec);
+    container.remember(spec.network, Memory { request, kept });
 }
 
 impl Drop for Attachment {

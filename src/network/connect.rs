@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::addr::ContainerName;
 use crate::config::{EndpointConfig, EndpointRequest};
 use crate::container::{Container, Wire};
@@ -15,7 +13,7 @@ use crate::plan::Plan;
 use crate::spec::{EndpointSpec, Origin};
 use crate::trace::operation;
 
-use super::attachment::{Attachment, Phase};
+use super::attachment::{Attachment, Ties};
 use super::draft::{
     Draft, check_default, check_families, choose, introductions, owner, plan_endpoint,
 };
@@ -193,21 +191,20 @@ impl Network {
             let spec = choose(&self.0.spec, container, (request, admission), link_name)?;
             let mut plan = plan_endpoint((&self.0.spec, self.0.driver.as_ref()), container, &spec)?;
             let own = plan.steps().len();
-            let exit = Exit::new(self.name(), &spec);
+            let exit = Exit::new(self.name(), &spec, &plan);
             plan.extend(wiring.moves_with(&exit));
             match self.0.kernel.apply(&plan, Some(container.netns())) {
                 Ok(()) => {
                     wiring.enter(spec.id, exit);
-                    return Ok(Arc::new(Attachment {
+                    let ties = Ties {
                         spec,
                         plan,
                         own,
                         staged: 0,
-                        network: self.clone(),
-                        container: container.clone(),
+                        hosts: container.hosts_file().cloned(),
                         place,
-                        phase: Mutex::new(Phase::Attached),
-                    }));
+                    };
+                    return Ok(Attachment::new(ties, self.clone(), container.clone()));
                 }
                 Err(error) if tries < ID_TRIES && may_try_again(&error, &spec) => tries += 1,
                 Err(error) => return Err(error),
@@ -217,7 +214,7 @@ impl Network {
 
     /// Names are published once the address works, and cannot fail but for hosts files.
     pub(super) fn introduce(&self, endpoint: Endpoint) -> Result<Endpoint> {
-        let newcomer = endpoint.attachment.member();
+        let newcomer = endpoint.attachment.ties.member();
         let in_step = self.0.introductions.lock();
         let steps = introductions(&self.0.spec, &self.0.members.lock(), &newcomer);
         let introduced = match steps.as_slice() {
@@ -230,7 +227,7 @@ impl Network {
             return Err(retreat(error, vec![endpoint]));
         }
         if self.0.spec.origin == Origin::Custom {
-            self.0.records.insert(owner(&endpoint.attachment.spec));
+            self.0.records.insert(owner(endpoint.spec()));
         }
         let wire: Arc<Wire> = endpoint.attachment.clone();
         endpoint.container().add_wire(&wire);

@@ -4,53 +4,73 @@
 use std::sync::Arc;
 
 use crate::addr::EndpointId;
+use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::plan::{Link, Plan, Side, Step};
 use crate::trace::operation;
 
-use super::attachment::Attachment;
+use super::Network;
+use super::attachment::{Attachment, Ties, be_remembered};
 use super::draft::introductions;
 use super::wiring::Wiring;
 
-/// Takes back all that connecting did.
-pub(super) fn detach(attachment: &Attachment) -> Result<()> {
-    let (container, network) = (&attachment.container, &attachment.network);
-    let operation = operation!("disconnect", network.name(), container);
-    operation.concerns(attachment.spec.id);
-    let withdrawn = withdraw(attachment);
-    let wiring = attachment.place.wiring();
+/// Takes back all that connecting did. Without the container, whose namespace is not to be had any
+/// more, what is inside of it is left to itself.
+pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Container>) -> Result<()> {
+    let operation = operation!("disconnect", network.name(), of ties.spec);
+    operation.concerns(ties.spec.id);
+    let withdrawn = withdraw(network, ties);
+    let wiring = ties.place.wiring();
     let turn = wiring.take_turn();
-    let led_away = lead_away(attachment, &[attachment.spec.id]);
+    let led_away = lead_away(network, ties, container, &[ties.spec.id]);
+    let namespace = container.map(Container::netns);
     let unwired = network
         .kernel()
-        .take_back(&attachment.undo(), Some(container.netns()));
-    wiring.leave(&attachment.spec.id);
+        .take_back(&reachable(ties.undo(), container), namespace);
+    wiring.leave(&ties.spec.id);
     drop(turn);
     let left = join([withdrawn, led_away, unwired]);
-    dismiss(attachment, &left);
+    dismiss(network, ties, container, &left);
     left.map_err(|error| {
-        let (container, network) = (container.name(), network.name());
-        operation.refused(error.during(format!("disconnect {container} from {network}")))
+        let name = &ties.spec.container;
+        operation.refused(error.during(format!("disconnect {name} from {}", network.name())))
     })
+}
+
+/// The steps that can be performed with or without the container's namespace.
+fn reachable(plan: Plan, container: Option<&Container>) -> Plan {
+    if container.is_some() {
+        return plan;
+    }
+    let outside = plan
+        .steps()
+        .iter()
+        .filter(|step| step.side() != Some(Side::Container));
+    Plan::from_iter(outside.cloned())
 }
 
 /// As [`detach`] for many of one host, with their links deleted as a group.
 pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> Result<()> {
-    let mut results: Vec<Result<()>> = attachments.iter().map(|a| withdraw(a)).collect();
+    let withdrawn = attachments.iter().map(|a| withdraw(&a.network, &a.ties));
+    let mut results: Vec<Result<()>> = withdrawn.collect();
     let wirings = wirings_in_order(attachments);
     let turns: Vec<_> = wirings.iter().map(|wiring| wiring.take_turn()).collect();
     for wiring in &wirings {
         let mut of_wiring = attachments
             .iter()
-            .filter(|attachment| Arc::ptr_eq(attachment.place.wiring(), wiring));
-        let going: Vec<EndpointId> = of_wiring.clone().map(|a| a.spec.id).collect();
-        results.extend(of_wiring.next().map(|first| lead_away(first, &going)));
+            .filter(|attachment| Arc::ptr_eq(attachment.ties.place.wiring(), wiring));
+        let going: Vec<EndpointId> = of_wiring.clone().map(|a| a.ties.spec.id).collect();
+        results.extend(
+            of_wiring.next().map(|first| {
+                lead_away(&first.network, &first.ties, Some(&first.container), &going)
+            }),
+        );
     }
     let mut links: Vec<Link> = Vec::new();
     for attachment in attachments {
         let mut rest = Plan::with_container(attachment.container.name().clone());
-        for step in attachment.undo().steps() {
+        for step in attachment.ties.undo().steps() {
             match step {
                 Step::DeleteLink { link } if link.side == Side::Host => links.push(link.clone()),
                 step => rest.push(step.clone()),
@@ -63,12 +83,14 @@ pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> R
     }
     results.push(kernel.delete_together(&links));
     for attachment in attachments {
-        attachment.place.wiring().leave(&attachment.spec.id);
+        let ties = &attachment.ties;
+        ties.place.wiring().leave(&ties.spec.id);
     }
     drop(turns);
     let left = join(results);
     for attachment in attachments {
-        dismiss(attachment, &left);
+        let container = Some(&attachment.container);
+        dismiss(&attachment.network, &attachment.ties, container, &left);
     }
     left
 }
@@ -78,7 +100,7 @@ pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> R
 fn wirings_in_order(attachments: &[&Attachment]) -> Vec<Arc<Wiring>> {
     let mut wirings: Vec<Arc<Wiring>> = attachments
         .iter()
-        .map(|attachment| Arc::clone(attachment.place.wiring()))
+        .map(|attachment| Arc::clone(attachment.ties.place.wiring()))
         .collect();
     wirings.sort_by_key(Arc::as_ptr);
     wirings.dedup_by_key(|wiring| Arc::as_ptr(wiring));
@@ -86,25 +108,29 @@ fn wirings_in_order(attachments: &[&Attachment]) -> Vec<Arc<Wiring>> {
 }
 
 /// The container's default routes lead by its other networks before these endpoints go.
-fn lead_away(attachment: &Attachment, going: &[EndpointId]) -> Result<()> {
-    let steps = attachment.place.wiring().moves_without(going);
-    if steps.is_empty() {
+fn lead_away(
+    network: &Network,
+    ties: &Ties,
+    container: Option<&Container>,
+    going: &[EndpointId],
+) -> Result<()> {
+    let steps = ties.place.wiring().moves_without(going);
+    let (Some(container), false) = (container, steps.is_empty()) else {
         return Ok(());
-    }
-    let mut plan = Plan::with_container(attachment.container.name().clone());
+    };
+    let mut plan = Plan::with_container(container.name().clone());
     plan.extend(steps);
-    let (kernel, container) = (attachment.network.kernel(), &attachment.container);
-    kernel.take_back(&plan, Some(container.netns()))
+    network.kernel().take_back(&plan, Some(container.netns()))
 }
 
 /// The names go, and the lines by which it and the others know each other.
-pub(super) fn withdraw(attachment: &Attachment) -> Result<()> {
-    let inner = &attachment.network.0;
-    inner.records.remove(&attachment.spec.id);
+pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
+    let inner = &network.0;
+    inner.records.remove(&ties.spec.id);
     let _in_step = inner.introductions.lock();
     let mut members = inner.members.lock();
-    let steps = introductions(&inner.spec, &members, &attachment.member());
-    members.withdraw(&attachment.spec.id);
+    let steps = introductions(&inner.spec, &members, &ties.member());
+    members.withdraw(&ties.spec.id);
     drop(members);
     let introductions = Plan::from_iter(steps);
     let undo = introductions.undo(introductions.steps().len());
@@ -114,14 +140,16 @@ pub(super) fn withdraw(attachment: &Attachment) -> Result<()> {
     inner.kernel.take_back(&undo, None)
 }
 
-fn dismiss(attachment: &Attachment, left: &Result<()>) {
-    let mut members = attachment.network.0.members.lock();
+fn dismiss(network: &Network, ties: &Ties, container: Option<&Container>, left: &Result<()>) {
+    let mut members = network.0.members.lock();
     match left {
-        Ok(()) => members.dismiss(&attachment.spec.id),
-        Err(_) => members.strike_off(&attachment.spec.id),
+        Ok(()) => members.dismiss(&ties.spec.id),
+        Err(_) => members.strike_off(&ties.spec.id),
     }
     drop(members);
-    attachment.be_remembered();
+    if let Some(container) = container {
+        be_remembered(network, &ties.spec, container);
+    }
 }
 
 /// All that went wrong, as one error.

@@ -98,7 +98,7 @@ impl Draft {
         let link_name = place.name.clone();
         let spec = choose(&self.spec, container, (&request, &admission), link_name)?;
         let mut plan = plan_endpoint((&self.spec, self.driver.as_ref()), container, &spec)?;
-        plan.extend(wiring.moves_with(&Exit::new(&self.spec.name, &spec)));
+        plan.extend(wiring.moves_with(&Exit::new(&self.spec.name, &spec, &plan)));
         let newcomer = Member {
             spec,
             hosts: container.hosts_file().cloned(),

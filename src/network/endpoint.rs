@@ -76,11 +76,7 @@ impl Endpoint {
     /// As for [`disconnect`](Self::disconnect), of all together.
     pub fn disconnect_all(endpoints: impl IntoIterator<Item = Endpoint>) -> Result<()> {
         let mut left: Vec<Endpoint> = endpoints.into_iter().collect();
-        left.retain(|endpoint| endpoint.attachment.end());
-        for endpoint in &left {
-            let attachment = endpoint.attachment.as_ref();
-            attachment.container.drop_wire(attachment);
-        }
+        left.retain(|endpoint| endpoint.attachment.let_go());
         let mut results = Vec::new();
         while let Some(first) = left.first() {
             let kernel = first.network().kernel().clone();
@@ -95,32 +91,36 @@ impl Endpoint {
     }
 
     /// Leaves the wiring as it is when the process ends, and returns what was chosen. The network
-    /// is persisted with it, and [`Network::disconnect`] still disconnects the container.
+    /// is persisted with it, and [`Network::disconnect`] still disconnects the container. The
+    /// container's namespace is not held: it goes as others hold it.
     #[must_use = "the spec is what knows the endpoint from now on"]
     pub fn persist(self) -> EndpointSpec {
-        let spec = self.attachment.spec.clone();
-        let network = self.network().clone();
-        network.persist();
-        network.0.persisted.lock().push(self.attachment);
-        spec
+        let ties = Arc::clone(&self.attachment.ties);
+        if self.attachment.let_go() {
+            self.network().persist();
+            let name = ties.spec.container.clone();
+            let kept = Arc::clone(&ties);
+            self.network().0.persisted.lock().insert(name, kept);
+        }
+        ties.spec.clone()
     }
 
     /// Everything that was chosen for it.
     #[must_use]
     pub fn spec(&self) -> &EndpointSpec {
-        &self.attachment.spec
+        &self.attachment.ties.spec
     }
 
     /// The steps that made it, which print as the lines that an operator would type.
     #[must_use]
     pub fn plan(&self) -> &Plan {
-        &self.attachment.plan
+        &self.attachment.ties.plan
     }
 
     /// Its id.
     #[must_use]
     pub fn id(&self) -> EndpointId {
-        self.attachment.spec.id
+        self.attachment.ties.spec.id
     }
 
     /// The network.
@@ -138,35 +138,32 @@ impl Endpoint {
     /// The interface's name inside the container, `eth0` say.
     #[must_use]
     pub fn link_name(&self) -> &LinkName {
-        &self.attachment.spec.link.name
+        &self.attachment.ties.spec.link.name
     }
 
     /// The interface's hardware address.
     #[must_use]
     pub fn mac(&self) -> MacAddr {
-        self.attachment.spec.mac
+        self.attachment.ties.spec.mac
     }
 
     /// Its address: the IPv4 one where it has both. It always has one, since a network without a
     /// family is refused.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
-        let first = self.attachment.spec.addresses().next();
+        let first = self.attachment.ties.spec.addresses().next();
         first.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.address.addr())
     }
 
     /// All its addresses, IPv4 first.
     pub fn ips(&self) -> impl Iterator<Item = IpAddr> {
-        self.attachment
-            .spec
-            .addresses()
-            .map(|address| address.address.addr())
+        self.spec().addresses().map(|a| a.address.addr())
     }
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let EndpointSpec { container, id, .. } = &self.attachment.spec;
+        let EndpointSpec { container, id, .. } = &self.attachment.ties.spec;
         write!(
             f,
             "Endpoint({container} on {}, {})",

@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec, Origin};
 use crate::trace::operation;
-use attachment::Attachment;
+use attachment::{Attachment, Ties};
 pub use draft::Draft;
 pub use endpoint::Endpoint;
 pub(crate) use members::Members;
@@ -67,7 +67,7 @@ pub(crate) struct Inner {
     /// The attachments of its containers, whoever holds them.
     attached: Mutex<BTreeMap<ContainerName, Weak<Attachment>>>,
     /// Those that nobody holds, since they shall outlive the process.
-    persisted: Mutex<Vec<Arc<Attachment>>>,
+    persisted: Mutex<BTreeMap<ContainerName, Arc<Ties>>>,
     /// Held while lines of several containers' hosts files are brought in step.
     introductions: Mutex<()>,
     life: Mutex<Life>,

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::addr::{ContainerName, EndpointId, LinkName, ParseError};
 use crate::driver::{Exit, moves};
 use crate::error::Fault;
-use crate::kernel::Netns;
+use crate::kernel::{Netns, WeakNetns};
 use crate::plan::Step;
 
 /// What interfaces are called where nothing else is asked for, followed by a number.
@@ -19,13 +19,13 @@ pub(crate) const LINK_PREFIX: &str = "eth";
 #[derive(Default)]
 pub(crate) struct Wirings(Mutex<HashMap<(u64, u64), Weak<Wiring>>>);
 
-/// What one stack has. Whoever is connected holds it, and a descriptor of the namespace with it, so
-/// that its number is nobody else's meanwhile.
-#[derive(Debug, Default)]
+/// What one stack has.
+#[derive(Debug)]
 pub(crate) struct Wiring {
     state: Mutex<State>,
     /// Held while the kernel is asked to change the stack's links and routes.
     turn: Mutex<()>,
+    netns: Mutex<WeakNetns>,
 }
 
 #[derive(Debug, Default)]
@@ -45,11 +45,28 @@ pub(crate) struct Place {
 
 impl Wirings {
     pub(crate) fn of(&self, netns: &Netns) -> Arc<Wiring> {
+        let known = self.0.lock().get(&netns.identity()).and_then(Weak::upgrade);
+        match known {
+            Some(wiring) if wiring.is_of(netns) => wiring,
+            stale => self.begin(netns, stale.as_ref()),
+        }
+    }
+
+    /// One for a namespace that has none, or one that is of a namespace that is gone.
+    fn begin(&self, netns: &Netns, stale: Option<&Arc<Wiring>>) -> Arc<Wiring> {
         let mut wirings = self.0.lock();
         wirings.retain(|_, wiring| wiring.strong_count() > 0);
         let slot = wirings.entry(netns.identity()).or_default();
-        slot.upgrade().unwrap_or_else(|| {
-            let wiring = Arc::default();
+        let others = slot.upgrade().filter(|wiring| match stale {
+            Some(stale) => !Arc::ptr_eq(stale, wiring),
+            None => true,
+        });
+        others.unwrap_or_else(|| {
+            let wiring = Arc::new(Wiring {
+                state: Mutex::default(),
+                turn: Mutex::default(),
+                netns: Mutex::new(netns.downgrade()),
+            });
             *slot = Arc::downgrade(&wiring);
             wiring
         })
@@ -57,6 +74,27 @@ impl Wirings {
 }
 
 impl Wiring {
+    /// While somebody has a descriptor of the namespace, its number is nobody else's. Where only
+    /// what was persisted is left, the kernel may have given the number to another one since: the
+    /// links tell.
+    fn is_of(&self, netns: &Netns) -> bool {
+        if self.netns.lock().is_alive() {
+            return true;
+        }
+        let snapshot = netns.snapshot().unwrap_or_default();
+        let state = self.state.lock();
+        let is_there = |exit: &Exit| {
+            let found = snapshot.link_at(exit.link().index.get());
+            found.is_some_and(|link| link.name == exit.link().name.as_str())
+        };
+        let is_same = state.exits.iter().any(|(_, exit)| is_there(exit));
+        drop(state);
+        if is_same {
+            *self.netns.lock() = netns.downgrade();
+        }
+        is_same
+    }
+
     /// One at a time changes the stack.
     pub(crate) fn take_turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock()

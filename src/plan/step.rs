@@ -364,19 +364,33 @@ impl Step {
         }
     }
 
-    /// Whether this step brings the link that `other` needs.
-    pub(super) fn bears(&self, other: &Step) -> bool {
-        let born = match self {
+    /// Whether `link` is there because of this step.
+    pub(crate) fn brings(&self, link: &Link) -> bool {
+        self.brought()
+            .into_iter()
+            .flatten()
+            .any(|brought| brought == link)
+    }
+
+    fn brought(&self) -> [Option<&Link>; 2] {
+        match self {
             Self::AddBridge { link, .. } => [Some(link), None],
             Self::AddVeth(veth) => [Some(&veth.link), Some(&veth.peer)],
             Self::MoveLink { to, .. } => [Some(to), None],
-            _ => return false,
-        };
-        born.into_iter().flatten().any(|link| match other {
-            Self::SetSysctl { side, key, .. } => {
-                *side == link.side && *key.scope() == ConfScope::Link(link.name.clone())
-            }
-            _ => other.link() == Some(link),
-        })
+            _ => [None, None],
+        }
+    }
+
+    /// Whether this step brings the link that `other` needs.
+    pub(super) fn bears(&self, other: &Step) -> bool {
+        self.brought()
+            .into_iter()
+            .flatten()
+            .any(|link| match other {
+                Self::SetSysctl { side, key, .. } => {
+                    *side == link.side && *key.scope() == ConfScope::Link(link.name.clone())
+                }
+                _ => other.link() == Some(link),
+            })
     }
 }
