@@ -1,0 +1,7 @@
+//! What is shown of networks and containers, and which of them are meant. All from specs, with no
+//! kernel behind them.
+
+#[cfg(feature = "serde")]
+mod docker_json;
+mod inspect;
+mod specs;
