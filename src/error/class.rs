@@ -47,6 +47,7 @@ impl Fault {
             | Self::Driver { .. }
             | Self::Forked
             | Self::LinkKind { .. }
+            | Self::NetworkAmbiguous { .. }
             | Self::NotANamespace { .. } => FaultClass::Invalid,
             Self::AddressInUse { .. }
             | Self::SubnetOverlaps { .. }

@@ -8,13 +8,21 @@
 //!
 //! Nothing here asks the kernel or changes a network.
 
+mod filter;
 #[cfg(feature = "serde")]
 mod json;
+mod label;
+mod lookup;
 mod network;
+mod prune;
 mod settings;
 
+pub use filter::{FilterTerm, NetworkFilter};
+pub use label::LabelTerm;
+pub use lookup::find;
 pub use network::{
     ConfigFrom, ContainerEntry, Ipam, IpamConfig, IpamStatus, NetworkInspect, NetworkStatus, Scope,
     SubnetStatus,
 };
+pub use prune::{PruneFilter, PruneTerm, Until};
 pub use settings::{EndpointIpamConfig, EndpointSettings, NetworkSettings, PortBinding};

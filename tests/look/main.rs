@@ -3,5 +3,7 @@
 
 #[cfg(feature = "serde")]
 mod docker_json;
+mod filters;
 mod inspect;
+mod lookup;
 mod specs;
