@@ -64,6 +64,7 @@ pub mod driver;
 mod errno;
 mod error;
 mod host;
+pub mod inspect;
 pub mod ipam;
 pub mod kernel;
 mod netlink;

@@ -42,6 +42,8 @@ pub enum ValueKind {
     DnsOption,
     /// [`NetworkMode`](crate::NetworkMode)
     NetworkMode,
+    /// A term of a filter
+    Filter,
 }
 
 impl fmt::Display for ValueKind {
@@ -64,6 +66,7 @@ impl fmt::Display for ValueKind {
             Self::SearchDomain => "search domain",
             Self::DnsOption => "dns option",
             Self::NetworkMode => "network mode",
+            Self::Filter => "filter",
         })
     }
 }
@@ -111,6 +114,16 @@ pub enum Reason {
     NotUnicast,
     /// A network mode that is another container's and does not say whose.
     NoContainer,
+    /// A key that nobody knows.
+    UnknownKey {
+        /// The keys that there are.
+        known: &'static [&'static str],
+    },
+    /// A word in a place where only certain ones can stand.
+    UnknownWord {
+        /// The words that there are.
+        known: &'static [&'static str],
+    },
 }
 
 impl fmt::Display for Reason {
@@ -130,6 +143,8 @@ impl fmt::Display for Reason {
             Self::NotCanonical { canonical } => write!(f, "it should be {canonical}"),
             Self::OutOfRange { min, max } => write!(f, "it must be from {min} to {max}"),
             Self::NotUnicast => f.write_str("no interface can have it"),
+            Self::UnknownKey { known } => write!(f, "the key is none of {}", known.join(", ")),
+            Self::UnknownWord { known } => write!(f, "the value is none of {}", known.join(", ")),
             Self::NoContainer => f.write_str("invalid container format container:<name|id>"),
         }
     }

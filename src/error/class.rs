@@ -58,6 +58,7 @@ impl Fault {
             | Self::AliasOnDefault
             | Self::Forked
             | Self::LinkKind { .. }
+            | Self::NetworkAmbiguous { .. }
             | Self::NotANamespace { .. } => FaultClass::Invalid,
             Self::AddressInUse { .. }
             | Self::SubnetOverlaps { .. }

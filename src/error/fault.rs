@@ -168,6 +168,14 @@ pub enum Fault {
         /// The name or id that was looked up.
         name: String,
     },
+    /// More than one network's id begins so, and none has that name.
+    #[error("network {term} is ambiguous ({matches} matches found based on ID prefix)")]
+    NetworkAmbiguous {
+        /// The term that was looked up.
+        term: String,
+        /// How many ids begin with it.
+        matches: usize,
+    },
     /// Containers are still connected to the network.
     #[error("network {name} has active endpoints ({})", active(endpoints))]
     ActiveEndpoints {

@@ -27,6 +27,7 @@ const ORDER: &[(&[&str], Layer)] = &[
     (&["firewall"], Layer::Decisions),
     (&["driver"], Layer::Decisions),
     (&["resolver"], Layer::Decisions),
+    (&["inspect"], Layer::Decisions),
     (&["netlink"], Layer::Decisions),
     (&["netlink/socket"], Layer::Effects),
     (&["kernel"], Layer::Effects),

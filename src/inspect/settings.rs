@@ -1,0 +1,230 @@
+//! A container's `NetworkSettings` as `docker inspect` shows them, made from specs.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::addr::{ContainerLink, EndpointId, HostName, MacAddr, NetworkId};
+use crate::plan::Switch;
+use crate::resolver::Names;
+use crate::spec::{EndpointSpec, NetworkRange, NetworkSpec, Origin};
+
+#[cfg(feature = "serde")]
+use super::json;
+
+/// What `docker inspect` shows of a container's networks, under `NetworkSettings`.
+///
+/// With the feature `serde` it has Docker's field names in Docker's order (API 1.52, version 29).
+/// The fields of a single network that older versions repeated at this level are skipped when read.
+///
+/// ```
+/// use bridgework::inspect::NetworkSettings;
+///
+/// let settings = NetworkSettings::of("5f1c", "/run/netns/web", []);
+/// assert_eq!(settings.sandbox_key, "/run/netns/web");
+/// assert!(settings.networks.is_empty());
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "PascalCase", default))]
+#[non_exhaustive]
+pub struct NetworkSettings {
+    /// What tells its network namespace from all others.
+    #[cfg_attr(feature = "serde", serde(rename = "SandboxID"))]
+    pub sandbox_id: String,
+    /// Where its network namespace can be opened.
+    pub sandbox_key: String,
+    /// Its ports, as `80/tcp`, with the host's addresses that lead there; `None` for a port that is
+    /// not published.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "json::or_empty"))]
+    pub ports: BTreeMap<String, Option<Vec<PortBinding>>>,
+    /// Its place in each network, by the network's name.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "json::or_empty"))]
+    pub networks: BTreeMap<String, EndpointSettings>,
+}
+
+/// An address of the host that leads to a container's port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "PascalCase"))]
+pub struct PortBinding {
+    /// The host's address.
+    #[cfg_attr(feature = "serde", serde(with = "json::text"))]
+    pub host_ip: Option<IpAddr>,
+    /// The host's port.
+    #[cfg_attr(feature = "serde", serde(with = "json::text"))]
+    pub host_port: Option<u16>,
+}
+
+/// A container's place in a network: what was asked for, then what it got. A list that is `None` is
+/// Docker's `null`, which it writes for what was never given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "PascalCase", default))]
+#[non_exhaustive]
+pub struct EndpointSettings {
+    /// The addresses that were asked for.
+    #[cfg_attr(feature = "serde", serde(rename = "IPAMConfig"))]
+    pub ipam_config: Option<EndpointIpamConfig>,
+    /// Containers that this one alone knows by names of its own, as `other:alias`.
+    pub links: Option<Vec<String>>,
+    /// Further names on this network.
+    pub aliases: Option<Vec<String>>,
+    /// The driver's options.
+    pub driver_opts: Option<BTreeMap<String, String>>,
+    /// The higher, the sooner the container's default route leads by this endpoint.
+    #[cfg_attr(feature = "serde", serde(rename = "GwPriority"))]
+    pub priority: i32,
+    /// The network.
+    #[cfg_attr(feature = "serde", serde(rename = "NetworkID", with = "json::text"))]
+    pub network_id: Option<NetworkId>,
+    /// The endpoint.
+    #[cfg_attr(feature = "serde", serde(rename = "EndpointID", with = "json::text"))]
+    pub endpoint_id: Option<EndpointId>,
+    /// The network's IPv4 gateway; none if the network is internal.
+    #[cfg_attr(feature = "serde", serde(with = "json::text"))]
+    pub gateway: Option<IpAddr>,
+    /// The IPv4 address.
+    #[cfg_attr(feature = "serde", serde(rename = "IPAddress", with = "json::text"))]
+    pub ipv4: Option<IpAddr>,
+    /// The hardware address.
+    #[cfg_attr(feature = "serde", serde(rename = "MacAddress", with = "json::text"))]
+    pub mac: Option<MacAddr>,
+    /// The bits that the addresses of the IPv4 subnet share; 0 without one.
+    #[cfg_attr(feature = "serde", serde(rename = "IPPrefixLen"))]
+    pub ipv4_prefix_len: u8,
+    /// The network's IPv6 gateway; none if the network is internal.
+    #[cfg_attr(feature = "serde", serde(rename = "IPv6Gateway", with = "json::text"))]
+    pub ipv6_gateway: Option<IpAddr>,
+    /// The IPv6 address.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "GlobalIPv6Address", with = "json::text")
+    )]
+    pub ipv6: Option<IpAddr>,
+    /// The bits that the addresses of the IPv6 subnet share; 0 without one.
+    #[cfg_attr(feature = "serde", serde(rename = "GlobalIPv6PrefixLen"))]
+    pub ipv6_prefix_len: u8,
+    /// The names that resolve to the container on this network, the one that its addresses resolve
+    /// to first; `None` where no names resolve.
+    #[cfg_attr(feature = "serde", serde(rename = "DNSNames"))]
+    pub dns_names: Option<Vec<String>>,
+}
+
+/// The addresses that a container asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
+#[non_exhaustive]
+pub struct EndpointIpamConfig {
+    /// The IPv4 address.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            rename = "IPv4Address",
+            with = "json::text",
+            skip_serializing_if = "Option::is_none"
+        )
+    )]
+    pub ipv4: Option<IpAddr>,
+    /// The IPv6 address.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            rename = "IPv6Address",
+            with = "json::text",
+            skip_serializing_if = "Option::is_none"
+        )
+    )]
+    pub ipv6: Option<IpAddr>,
+    /// Addresses that are good on the link alone.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            rename = "LinkLocalIPs",
+            deserialize_with = "json::or_empty",
+            skip_serializing_if = "Vec::is_empty"
+        )
+    )]
+    pub link_local: Vec<IpAddr>,
+}
+
+impl NetworkSettings {
+    /// A container with its places, each with its network. `sandbox_id` tells its namespace from
+    /// all others, `sandbox_key` says where it can be opened.
+    #[must_use]
+    pub fn of<'a>(
+        sandbox_id: impl Into<String>,
+        sandbox_key: impl Into<String>,
+        places: impl IntoIterator<Item = (&'a NetworkSpec, &'a EndpointSpec)>,
+    ) -> Self {
+        let named = |(network, endpoint): (&NetworkSpec, &EndpointSpec)| {
+            let settings = EndpointSettings::of(network, endpoint);
+            (network.name.to_string(), settings)
+        };
+        Self {
+            sandbox_id: sandbox_id.into(),
+            sandbox_key: sandbox_key.into(),
+            ports: BTreeMap::new(),
+            networks: places.into_iter().map(named).collect(),
+        }
+    }
+}
+
+impl EndpointSettings {
+    /// The place of `endpoint` in `network`. [`driver_opts`](Self::driver_opts) is `None`.
+    #[must_use]
+    pub fn of(network: &NetworkSpec, endpoint: &EndpointSpec) -> Self {
+        let gateway = |range: &Option<NetworkRange>| match network.internal {
+            Switch::On => None,
+            Switch::Off => range.as_ref()?.gateway,
+        };
+        let ipv4 = endpoint.ipv4.as_ref().map(|ipv4| ipv4.address);
+        let ipv6 = endpoint.ipv6.as_ref().map(|ipv6| ipv6.address);
+        Self {
+            ipam_config: EndpointIpamConfig::of(endpoint),
+            links: listed(endpoint.links.iter().map(ContainerLink::to_string)),
+            aliases: listed(endpoint.aliases.iter().map(HostName::to_string)),
+            driver_opts: None,
+            priority: endpoint.priority,
+            network_id: Some(network.id),
+            endpoint_id: Some(endpoint.id),
+            gateway: gateway(&network.ipv4),
+            ipv4: ipv4.map(|net| net.addr()),
+            mac: Some(endpoint.mac),
+            ipv4_prefix_len: ipv4.map_or(0, |net| net.prefix_len()),
+            ipv6_gateway: gateway(&network.ipv6),
+            ipv6: ipv6.map(|net| net.addr()),
+            ipv6_prefix_len: ipv6.map_or(0, |net| net.prefix_len()),
+            dns_names: dns_names(network, endpoint),
+        }
+    }
+}
+
+impl EndpointIpamConfig {
+    fn of(endpoint: &EndpointSpec) -> Option<Self> {
+        let asked = Self {
+            ipv4: endpoint.requested.ipv4,
+            ipv6: endpoint.requested.ipv6,
+            link_local: endpoint.link_local.iter().map(|net| net.addr()).collect(),
+        };
+        (asked != Self::default()).then_some(asked)
+    }
+}
+
+fn dns_names(network: &NetworkSpec, endpoint: &EndpointSpec) -> Option<Vec<String>> {
+    if network.origin == Origin::Builtin {
+        return None;
+    }
+    let names = Names::of_container(
+        &endpoint.container,
+        &endpoint.aliases,
+        &endpoint.container_id,
+        Some(&endpoint.hostname),
+    );
+    listed(names.iter().map(HostName::to_string))
+}
+
+fn listed(texts: impl Iterator<Item = String>) -> Option<Vec<String>> {
+    let texts: Vec<String> = texts.collect();
+    (!texts.is_empty()).then_some(texts)
+}

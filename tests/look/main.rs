@@ -1,0 +1,9 @@
+//! What is shown of networks and containers, and which of them are meant. All from specs, with no
+//! kernel behind them.
+
+#[cfg(feature = "serde")]
+mod docker_json;
+mod filters;
+mod inspect;
+mod lookup;
+mod specs;
