@@ -88,10 +88,7 @@ mod tests {
 
     #[test]
     fn the_higher_priority_wins_then_both_families_then_the_name() {
-        let (a, b) = (
-            exit("a", 0, Some(1), None),
-            exit("b", 0, Some(1), Some(1)),
-        );
+        let (a, b) = (exit("a", 0, Some(1), None), exit("b", 0, Some(1), Some(1)));
         let (c, d) = (exit("c", 1, Some(1), None), exit("d", -1, None, Some(1)));
         let v4 = |exits: &[Exit]| by(exits, Family::V4);
         let all = [d.clone(), c.clone(), b.clone(), a.clone()];

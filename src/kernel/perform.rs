@@ -405,7 +405,8 @@ fn is_gone(step: &Step, errno: Errno) -> bool {
         Step::EditHosts(edit) => errno == Errno::ENOENT && !edit.add.is_empty(),
         // the next hop that it led by before can no longer be reached
         Step::ReplaceRoute { .. } => {
-            errno.is_absence() || [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::ENETDOWN].contains(&errno)
+            errno.is_absence()
+                || [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::ENETDOWN].contains(&errno)
         }
         _ => errno.is_absence(),
     }

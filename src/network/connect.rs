@@ -16,7 +16,9 @@ use crate::spec::{EndpointSpec, Origin};
 use crate::trace::operation;
 
 use super::attachment::{Attachment, Phase};
-use super::draft::{Draft, check_default, check_families, choose, introductions, owner, plan_endpoint};
+use super::draft::{
+    Draft, check_default, check_families, choose, introductions, owner, plan_endpoint,
+};
 use super::endpoint::Endpoint;
 use super::members::Admission;
 use super::wiring::{LINK_PREFIX, Place};

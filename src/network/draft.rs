@@ -136,11 +136,7 @@ pub(super) fn choose(
         hostname: container.hostname().clone(),
         host_link: Link::new(Side::Host, host_name, id.host_link_index()),
         host_mac: MacAddr::locally_administered(random_bytes()?),
-        link: Link::new(
-            Side::Container,
-            link_name,
-            id.container_link_index(),
-        ),
+        link: Link::new(Side::Container, link_name, id.container_link_index()),
         mac: choose_mac(network.mac_policy, request, admission)?,
         ipv4: address(&network.ipv4, &admission.ipv4),
         ipv6: address(&network.ipv6, &admission.ipv6),
@@ -262,7 +258,10 @@ fn known_by(network: &NetworkSpec, who: &EndpointSpec, other: &EndpointSpec) -> 
     let mut lines = Vec::new();
     if network.origin == Origin::Builtin {
         let addresses: Vec<_> = other.addresses().map(|a| a.address.addr()).collect();
-        let links = who.links.iter().filter(|link| *link.container() == other.container);
+        let links = who
+            .links
+            .iter()
+            .filter(|link| *link.container() == other.container);
         let line = |link: &ContainerLink| {
             link_lines(&addresses, link.alias(), &other.hostname, &other.container)
         };

@@ -126,12 +126,14 @@ impl Members {
         }
         let is_there = |name: &ContainerName| self.there.iter().any(|m| m.spec.container == *name);
         let targets = request.links.iter().map(ContainerLink::container);
-        faults.extend(targets.filter(|name| !is_there(name)).map(|container| {
-            Fault::LinkTarget {
-                container: container.clone(),
-                network: self.network.clone(),
-            }
-        }));
+        faults.extend(
+            targets
+                .filter(|name| !is_there(name))
+                .map(|container| Fault::LinkTarget {
+                    container: container.clone(),
+                    network: self.network.clone(),
+                }),
+        );
     }
 
     /// Keeps the addresses that were asked for, until somebody asks for them or

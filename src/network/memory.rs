@@ -34,7 +34,10 @@ struct Kept {
 }
 
 impl Network {
-    pub(super) fn keep_addresses(&self, spec: &EndpointSpec) -> Box<dyn std::any::Any + Send + Sync> {
+    pub(super) fn keep_addresses(
+        &self,
+        spec: &EndpointSpec,
+    ) -> Box<dyn std::any::Any + Send + Sync> {
         let generation = self.0.members.lock().keep(spec);
         Box::new(Kept {
             network: Arc::downgrade(&self.0),

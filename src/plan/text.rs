@@ -208,7 +208,11 @@ impl Line<'_> {
             Side::Host => "1",
             Side::Container => self.namespace(),
         };
-        self.set(f, from, &format_args!("netns {namespace} name {}", quote_link(&to.name)))
+        self.set(
+            f,
+            from,
+            &format_args!("netns {namespace} name {}", quote_link(&to.name)),
+        )
     }
 
     fn sysctl(&self, f: &mut Formatter<'_>, side: Side, key: &Sysctl, value: u32) -> fmt::Result {
