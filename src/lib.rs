@@ -78,10 +78,11 @@ mod trace;
 
 pub use addr::{
     ContainerId, ContainerLink, ContainerName, EndpointId, Family, HostName, LinkIndex, LinkName,
-    MacAddr, Mtu, NetworkId, NetworkName, ParseError, Subnet, Timestamp,
+    LinkPrefix, MacAddr, Mtu, NetworkId, NetworkName, ParseError, Subnet, Timestamp,
 };
 pub use config::{
-    ContainerTerm, EndpointConfig, HostsScope, MacPolicy, NetworkConfig, NetworkMode, NetworkTerm,
+    ContainerTerm, EndpointConfig, GatewayMode, HostsScope, MacPolicy, NetworkConfig, NetworkMode,
+    NetworkTerm,
 };
 pub use container::{Container, ContainerConfig};
 pub use device::{Bridge, BridgeConfig, Device, VethConfig, VethPair};

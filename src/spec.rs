@@ -10,7 +10,7 @@ use crate::addr::{
     ContainerId, ContainerLink, ContainerName, EndpointId, HostName, LinkName, MacAddr, Mtu,
     NetworkId, NetworkName, Subnet, Timestamp,
 };
-use crate::config::{HostsScope, MacPolicy};
+use crate::config::{HostsScope, MacPolicy, NetworkOptions};
 use crate::plan::{BridgeOptions, Link, PortOptions, Switch};
 
 /// A network with everything that was chosen for it.
@@ -48,6 +48,8 @@ pub struct NetworkSpec {
     pub hosts: HostsScope,
     /// The caller's labels.
     pub labels: BTreeMap<String, String>,
+    /// The options that were asked for.
+    pub options: NetworkOptions,
 }
 
 /// Who wanted a network.
@@ -70,7 +72,7 @@ pub enum Origin {
 pub struct NetworkRange {
     /// The subnet.
     pub subnet: Subnet,
-    /// The gateway: an address of the network's own link, if it has one there.
+    /// The gateway: an address of the network's own link, unless another machine is to have it.
     pub gateway: Option<IpAddr>,
     /// The part of the subnet that automatic addresses come from, if not all of it.
     pub range: Option<Subnet>,

@@ -1,13 +1,14 @@
 //! With the feature `serde`: what is written is read back, in a form that stays as it is.
 
+use bridgework::config::NetworkOptions;
 use bridgework::plan::{BridgeOptions, Link, PortOptions, Side, Switch};
 use bridgework::resolver::{ExtraHost, HostAddress};
 use bridgework::spec::{
     EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
 };
 use bridgework::{
-    ContainerId, EndpointConfig, EndpointId, HostsScope, LinkIndex, MacPolicy, Mtu, NetworkConfig,
-    NetworkId,
+    ContainerId, EndpointConfig, EndpointId, Family, GatewayMode, HostsScope, LinkIndex, MacPolicy,
+    Mtu, NetworkConfig, NetworkId,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -44,10 +45,33 @@ fn network_config() -> NetworkConfig {
         )
         .mac_policy(MacPolicy::FromIpv4)
         .hosts(HostsScope::Everyone)
+        .icc(Switch::Off)
+        .source_address([192, 0, 2, 7])
+        .gateway_mode(Family::V6, GatewayMode::NatUnprotected)
+        .trusted_host_interface("wan0")
+        .option("com.docker.network.container_iface_prefix", "lan")
         .label("project", "shop")
 }
 
+/// The form of options of which none was asked for.
+fn no_options_form() -> Value {
+    json!({
+        "bridge_name": null, "icc": null, "masquerade": null, "host_binding": null,
+        "inhibit_ipv4": null, "default_bridge": null, "gateway_mode_ipv4": null,
+        "gateway_mode_ipv6": null, "trusted_host_interfaces": null, "mtu": null,
+        "host_ipv4": null, "host_ipv6": null, "container_prefix": null, "enable_ipv4": null,
+        "enable_ipv6": null, "internal": null, "of_driver": {},
+    })
+}
+
 fn network_config_form() -> Value {
+    let mut options = no_options_form();
+    options["bridge_name"] = json!("br-hmall");
+    options["icc"] = json!("off");
+    options["gateway_mode_ipv6"] = json!("nat-unprotected");
+    options["trusted_host_interfaces"] = json!(["wan0"]);
+    options["mtu"] = json!(1400);
+    options["host_ipv4"] = json!("192.0.2.7");
     json!({
         "name": "hmall",
         "driver": "bridge",
@@ -58,8 +82,8 @@ fn network_config_form() -> Value {
         "ipv4": "on",
         "ipv6": null,
         "internal": "on",
-        "mtu": 1400,
-        "link_name": "br-hmall",
+        "options": options,
+        "by_key": {"com.docker.network.container_iface_prefix": "lan"},
         "mac": "02:42:00:00:00:01",
         "bridge": {
             "stp": "off",
@@ -138,6 +162,7 @@ fn network_spec() -> NetworkSpec {
         mac_policy: MacPolicy::Random,
         hosts: HostsScope::Own,
         labels: BTreeMap::new(),
+        options: NetworkOptions::default(),
     }
 }
 
@@ -166,6 +191,7 @@ fn a_network_s_spec_comes_back_as_it_was() {
         "mac_policy": "random",
         "hosts": "own",
         "labels": {},
+        "options": no_options_form(),
     });
     assert_form(&network_spec(), &form);
 }
@@ -251,12 +277,12 @@ fn a_malformed_value_is_refused_with_the_words_of_its_parser() {
         "invalid subnet \"10.89.0.1/24\": it should be 10.89.0.0/24",
     );
     refused(
-        "/link_name",
+        "/options/bridge_name",
         json!("a/b"),
         "invalid link name \"a/b\": '/' at byte 1 is not allowed",
     );
     refused(
-        "/mtu",
+        "/options/mtu",
         json!(67),
         "invalid mtu \"67\": it must be from 68 to 65535",
     );

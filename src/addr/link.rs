@@ -98,6 +98,70 @@ impl fmt::Debug for LinkName {
 
 text_value!(LinkName, ValueKind::LinkName);
 
+/// What the names of links begin with that differ in a number behind it: 1 to 14 bytes of a
+/// [`LinkName`].
+///
+/// ```
+/// use bridgework::LinkPrefix;
+///
+/// let prefix: LinkPrefix = "lan".parse()?;
+/// assert_eq!(prefix.numbered(1)?.as_str(), "lan1");
+/// assert!("fourteen-bytes-x".parse::<LinkPrefix>().is_err());
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkPrefix(Arc<str>);
+
+impl LinkPrefix {
+    /// The prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The prefix followed by `number`.
+    ///
+    /// # Errors
+    /// The whole is longer than a link name may be.
+    pub fn numbered(&self, number: u32) -> Result<LinkName, ParseError> {
+        LinkName::numbered(&self.0, number)
+    }
+}
+
+impl FromStr for LinkPrefix {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let error = |reason| Err(ParseError::new(ValueKind::LinkPrefix, text, reason));
+        if text.is_empty() {
+            return error(Reason::Empty);
+        }
+        match LinkName::numbered(text, 0) {
+            Ok(_) => Ok(Self(text.into())),
+            Err(whole) => error(match whole.reason().clone() {
+                Reason::TooLong { max_bytes } => Reason::TooLong {
+                    max_bytes: max_bytes - 1,
+                },
+                reason => reason,
+            }),
+        }
+    }
+}
+
+impl fmt::Display for LinkPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for LinkPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+text_value!(LinkPrefix, ValueKind::LinkPrefix);
+
 /// The number of an interface in its namespace: 1 to 2³¹ − 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkIndex(NonZeroI32);

@@ -16,7 +16,7 @@ mod time;
 pub use container_link::ContainerLink;
 pub use family::Family;
 pub use id::{ContainerId, EndpointId, NetworkId};
-pub use link::{LinkIndex, LinkName, Mtu};
+pub use link::{LinkIndex, LinkName, LinkPrefix, Mtu};
 pub use mac::MacAddr;
 pub use name::{ContainerName, HostName, NetworkName};
 pub(crate) use parse::text_value;

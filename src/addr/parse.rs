@@ -13,6 +13,8 @@ pub enum ValueKind {
     MacAddr,
     /// [`LinkName`](super::LinkName)
     LinkName,
+    /// [`LinkPrefix`](super::LinkPrefix)
+    LinkPrefix,
     /// [`LinkIndex`](super::LinkIndex)
     LinkIndex,
     /// [`Mtu`](super::Mtu)
@@ -52,6 +54,7 @@ impl fmt::Display for ValueKind {
             Self::Subnet => "subnet",
             Self::MacAddr => "mac address",
             Self::LinkName => "link name",
+            Self::LinkPrefix => "link prefix",
             Self::LinkIndex => "link index",
             Self::Mtu => "mtu",
             Self::ContainerName => "container name",

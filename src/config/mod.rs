@@ -3,15 +3,19 @@
 //! A builder never fails on the way; whatever is wrong is collected and reported at once by the
 //! verb that takes the config, before anything is changed.
 
+mod check;
 mod endpoint;
+mod keys;
 mod mode;
 mod network;
+mod options;
 
+pub(crate) use check::{FamilyRequest, NetworkRequest};
 pub use endpoint::EndpointConfig;
 pub(crate) use endpoint::EndpointRequest;
 pub use mode::{ContainerTerm, NetworkMode, NetworkTerm};
-pub(crate) use network::{FamilyRequest, NetworkRequest};
 pub use network::{HostsScope, MacPolicy, NetworkConfig};
+pub use options::{GatewayMode, NetworkOptions};
 
 use crate::error::Fault;
 

@@ -1,12 +1,13 @@
 //! A network as it is asked for.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkName, Subnet};
+use crate::addr::{Family, LinkName, LinkPrefix, MacAddr, Mtu, Subnet};
 use crate::error::Fault;
 use crate::plan::{BridgeOptions, Switch};
 
+use super::options::{GatewayMode, NetworkOptions};
 use super::take;
 
 /// How containers of a network get their hardware addresses.
@@ -56,36 +57,36 @@ pub enum HostsScope {
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct NetworkConfig {
-    name: String,
-    driver: String,
+    pub(super) name: String,
+    pub(super) driver: String,
     #[cfg_attr(feature = "serde", serde(default))]
-    subnets: Vec<Subnet>,
+    pub(super) subnets: Vec<Subnet>,
     #[cfg_attr(feature = "serde", serde(default))]
-    gateways: Vec<IpAddr>,
+    pub(super) gateways: Vec<IpAddr>,
     #[cfg_attr(feature = "serde", serde(default))]
-    ranges: Vec<Subnet>,
+    pub(super) ranges: Vec<Subnet>,
     #[cfg_attr(feature = "serde", serde(default))]
-    auxiliary: BTreeMap<String, IpAddr>,
+    pub(super) auxiliary: BTreeMap<String, IpAddr>,
     #[cfg_attr(feature = "serde", serde(default))]
-    ipv4: Option<Switch>,
+    pub(super) ipv4: Option<Switch>,
     #[cfg_attr(feature = "serde", serde(default))]
-    ipv6: Option<Switch>,
+    pub(super) ipv6: Option<Switch>,
     #[cfg_attr(feature = "serde", serde(default = "off"))]
-    internal: Switch,
+    pub(super) internal: Switch,
     #[cfg_attr(feature = "serde", serde(default))]
-    mtu: Option<Mtu>,
+    pub(super) options: NetworkOptions,
     #[cfg_attr(feature = "serde", serde(default))]
-    link_name: Option<LinkName>,
+    pub(super) by_key: BTreeMap<String, String>,
     #[cfg_attr(feature = "serde", serde(default))]
-    mac: Option<MacAddr>,
+    pub(super) mac: Option<MacAddr>,
     #[cfg_attr(feature = "serde", serde(default))]
-    bridge: BridgeOptions,
+    pub(super) bridge: BridgeOptions,
     #[cfg_attr(feature = "serde", serde(default))]
-    mac_policy: MacPolicy,
+    pub(super) mac_policy: MacPolicy,
     #[cfg_attr(feature = "serde", serde(default))]
-    hosts: HostsScope,
+    pub(super) hosts: HostsScope,
     #[cfg_attr(feature = "serde", serde(default))]
-    labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
     #[cfg_attr(
         feature = "serde",
         serde(
@@ -94,7 +95,7 @@ pub struct NetworkConfig {
             serialize_with = "super::refuse"
         )
     )]
-    faults: Vec<Fault>,
+    pub(super) faults: Vec<Fault>,
 }
 
 #[cfg(feature = "serde")]
@@ -122,8 +123,8 @@ impl NetworkConfig {
             ipv4: None,
             ipv6: None,
             internal: Switch::Off,
-            mtu: None,
-            link_name: None,
+            options: NetworkOptions::default(),
+            by_key: BTreeMap::new(),
             mac: None,
             bridge: BridgeOptions::default(),
             mac_policy: MacPolicy::default(),
@@ -133,8 +134,10 @@ impl NetworkConfig {
         }
     }
 
-    pub(crate) fn link_name(&self) -> Option<&LinkName> {
-        self.link_name.as_ref()
+    /// The name that was given for the bridge, typed or by its key.
+    pub(crate) fn link_name(&self) -> Option<LinkName> {
+        let by_key = || self.by_key.get(super::options::BRIDGE_NAME)?.parse().ok();
+        self.options.bridge_name.clone().or_else(by_key)
     }
 
     pub(crate) fn has_subnet(&self, family: Family) -> bool {
@@ -145,7 +148,7 @@ impl NetworkConfig {
 
     /// The same, with this name for the bridge if none was given.
     pub(crate) fn or_bridge_name(self, name: &str) -> Self {
-        match self.link_name {
+        match self.link_name() {
             Some(_) => self,
             None => self.bridge_name(name),
         }
@@ -223,7 +226,7 @@ impl NetworkConfig {
     /// that the host's default route leaves by, at most 1500.
     #[must_use]
     pub fn mtu(mut self, mtu: Mtu) -> Self {
-        self.mtu = Some(mtu);
+        self.options.mtu = Some(mtu);
         self
     }
 
@@ -234,7 +237,112 @@ impl NetworkConfig {
         V: TryInto<LinkName>,
         V::Error: Into<Fault>,
     {
-        self.link_name = take(name, &mut self.faults).or(self.link_name);
+        let name = take(name, &mut self.faults);
+        self.options.bridge_name = name.or(self.options.bridge_name);
+        self
+    }
+
+    /// An option by its key, as `docker network create --opt KEY=VALUE` takes it: one of Docker's
+    /// `com.docker.network.…`, or one of the driver's
+    /// [own](crate::driver::Driver::option_keys). Of two with the same key, the last is taken.
+    ///
+    /// What the key or the value is not is reported by the verb that takes the config, as is a
+    /// value that a typed method contradicts.
+    ///
+    /// ```
+    /// use bridgework::NetworkConfig;
+    ///
+    /// let config = NetworkConfig::bridge("web")
+    ///     .option("com.docker.network.bridge.name", "br-web")
+    ///     .option("com.docker.network.driver.mtu", "1400");
+    /// assert_eq!(config, NetworkConfig::bridge("web")
+    ///     .option("com.docker.network.driver.mtu", "1400")
+    ///     .option("com.docker.network.bridge.name", "br-web"));
+    /// ```
+    #[must_use]
+    pub fn option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.by_key.insert(key.into(), value.into());
+        self
+    }
+
+    /// Whether containers of the network reach each other. Default: on. It is kept, and takes
+    /// effect with the firewall.
+    #[must_use]
+    pub fn icc(mut self, icc: Switch) -> Self {
+        self.options.icc = Some(icc);
+        self
+    }
+
+    /// Whether containers leave by an address of the host's. Default: on. It is kept, and takes
+    /// effect with the firewall.
+    #[must_use]
+    pub fn masquerade(mut self, masquerade: Switch) -> Self {
+        self.options.masquerade = Some(masquerade);
+        self
+    }
+
+    /// The address by which containers leave, one for each family, in place of that of the link
+    /// that they leave by. It is kept, and takes effect with the firewall.
+    #[must_use]
+    pub fn source_address(mut self, address: impl Into<IpAddr>) -> Self {
+        match address.into() {
+            IpAddr::V4(address) => self.options.host_ipv4 = Some(address),
+            IpAddr::V6(address) => self.options.host_ipv6 = Some(address),
+        }
+        self
+    }
+
+    /// The host's address of a published port that names none. Default: all. It is kept, and takes
+    /// effect with the firewall.
+    #[must_use]
+    pub fn host_binding(mut self, address: impl Into<IpAddr>) -> Self {
+        self.options.host_binding = Some(address.into());
+        self
+    }
+
+    /// How containers are reached from outside, by one family. Default: [`GatewayMode::Nat`].
+    /// [`GatewayMode::Isolated`] takes no gateway's address and gives the bridge none; the others
+    /// are kept, and take effect with the firewall.
+    #[must_use]
+    pub fn gateway_mode(mut self, family: Family, mode: GatewayMode) -> Self {
+        match family {
+            Family::V4 => self.options.gateway_mode_ipv4 = Some(mode),
+            Family::V6 => self.options.gateway_mode_ipv6 = Some(mode),
+        }
+        self
+    }
+
+    /// Whether the bridge has no IPv4 address, since the gateway is another machine on it. Default:
+    /// off. On an internal network no gateway's address is taken then.
+    #[must_use]
+    pub fn inhibit_ipv4(mut self, inhibit: Switch) -> Self {
+        self.options.inhibit_ipv4 = Some(inhibit);
+        self
+    }
+
+    /// A link of the host by which containers' own addresses are reached. It is kept, and takes
+    /// effect with the firewall.
+    #[must_use]
+    pub fn trusted_host_interface<V>(mut self, name: V) -> Self
+    where
+        V: TryInto<LinkName>,
+        V::Error: Into<Fault>,
+    {
+        let name = take(name, &mut self.faults);
+        let trusted = &mut self.options.trusted_host_interfaces;
+        trusted.get_or_insert_with(Vec::new).extend(name);
+        self
+    }
+
+    /// What stands for `eth` in the names of the containers' interfaces.
+    #[must_use]
+    pub fn container_prefix<V>(mut self, prefix: V) -> Self
+    where
+        V: TryInto<LinkPrefix>,
+        V::Error: Into<Fault>,
+    {
+        let prefix = take(prefix, &mut self.faults);
+        self.options.container_prefix = prefix.or(self.options.container_prefix);
         self
     }
 
@@ -272,223 +380,4 @@ impl NetworkConfig {
         self.labels.insert(key.into(), value.into());
         self
     }
-
-    /// The request, as far as it can be understood; all that is wrong with it goes to `faults`.
-    /// `None` if its name does not have its form.
-    pub(crate) fn check(&self, faults: &mut Vec<Fault>) -> Option<NetworkRequest> {
-        faults.extend_from_slice(&self.faults);
-        let name = take::<NetworkName, _>(self.name.as_str(), faults);
-        let ipv4 = self.family(Family::V4, faults);
-        let ipv6 = self.family(Family::V6, faults);
-        if ipv4.is_none() && ipv6.is_none() {
-            faults.push(Fault::NoFamily);
-        }
-        if let (Some(mtu), Some(_)) = (self.mtu, &ipv6) {
-            if mtu < Mtu::IPV6_MIN {
-                faults.push(Fault::MtuBelowIpv6 { mtu });
-            }
-        }
-        Some(self.request(name?, ipv4, ipv6))
-    }
-
-    fn request(
-        &self,
-        name: NetworkName,
-        ipv4: Option<FamilyRequest>,
-        ipv6: Option<FamilyRequest>,
-    ) -> NetworkRequest {
-        NetworkRequest {
-            name,
-            driver: self.driver.clone(),
-            ipv4,
-            ipv6,
-            internal: self.internal,
-            mtu: self.mtu,
-            link_name: self.link_name.clone(),
-            mac: self.mac,
-            bridge: self.bridge.clone(),
-            mac_policy: self.mac_policy,
-            hosts: self.hosts,
-            labels: self.labels.clone(),
-        }
-    }
-
-    fn family(&self, family: Family, faults: &mut Vec<Fault>) -> Option<FamilyRequest> {
-        let subnets: Vec<Subnet> = self
-            .subnets
-            .iter()
-            .copied()
-            .filter(|s| Family::of_subnet(*s) == family)
-            .collect();
-        let switch = match family {
-            Family::V4 => self.ipv4.unwrap_or(Switch::On),
-            Family::V6 if subnets.is_empty() => self.ipv6.unwrap_or(Switch::Off),
-            Family::V6 => self.ipv6.unwrap_or(Switch::On),
-        };
-        if !switch.is_on() {
-            let unwanted = subnets.iter().map(Subnet::to_string);
-            faults.extend(unwanted.map(|s| Fault::Conflicting(format!("{s} and its family off"))));
-            return None;
-        }
-        if subnets.len() > 1 {
-            let driver = self.driver.clone();
-            faults.push(Fault::MultipleSubnets {
-                driver,
-                subnets: subnets.clone(),
-            });
-        }
-        let subnet = subnets.first().copied();
-        // `0.0.0.0/24` asks for any subnet of that size: nothing is known to lie in it
-        let given = subnet.filter(|subnet| !subnet.first().is_unspecified());
-        faults.extend(given.and_then(unusable));
-        Some(FamilyRequest {
-            subnet,
-            gateway: self.gateway_in(family, given, faults),
-            range: self.range_in(family, given, faults),
-            auxiliary: self.auxiliary_in(family, given, faults),
-        })
-    }
-
-    fn gateway_in(
-        &self,
-        family: Family,
-        subnet: Option<Subnet>,
-        faults: &mut Vec<Fault>,
-    ) -> Option<IpAddr> {
-        let mut gateways = self
-            .gateways
-            .iter()
-            .copied()
-            .filter(|g| Family::of(*g) == family);
-        let gateway = gateways.next()?;
-        if let Some(second) = gateways.next() {
-            faults.push(Fault::Conflicting(format!(
-                "gateway {gateway} and gateway {second}"
-            )));
-        }
-        match subnet {
-            Some(subnet) if subnet.contains(gateway) => faults.extend(reserved(subnet, gateway)),
-            subnet => {
-                faults.push(Fault::GatewayOutside {
-                    gateway,
-                    subnets: Vec::from_iter(subnet),
-                });
-            }
-        }
-        Some(gateway)
-    }
-
-    fn range_in(
-        &self,
-        family: Family,
-        subnet: Option<Subnet>,
-        faults: &mut Vec<Fault>,
-    ) -> Option<Subnet> {
-        let mut ranges = self
-            .ranges
-            .iter()
-            .copied()
-            .filter(|r| Family::of_subnet(*r) == family);
-        let range = ranges.next()?;
-        if let Some(second) = ranges.next() {
-            faults.push(Fault::Conflicting(format!(
-                "ip-range {range} and ip-range {second}"
-            )));
-        }
-        if !subnet.is_some_and(|subnet| subnet.covers(range)) {
-            faults.push(Fault::RangeOutside {
-                range,
-                subnets: Vec::from_iter(subnet),
-            });
-        }
-        Some(range)
-    }
-
-    fn auxiliary_in(
-        &self,
-        family: Family,
-        subnet: Option<Subnet>,
-        faults: &mut Vec<Fault>,
-    ) -> BTreeMap<String, IpAddr> {
-        let of_family = self
-            .auxiliary
-            .iter()
-            .filter(|(_, address)| Family::of(**address) == family);
-        let chosen: BTreeMap<String, IpAddr> = of_family
-            .map(|(name, address)| (name.clone(), *address))
-            .collect();
-        for (name, &address) in &chosen {
-            if !subnet.is_some_and(|subnet| subnet.contains(address)) {
-                let (name, subnets) = (name.clone(), Vec::from_iter(subnet));
-                faults.push(Fault::AuxiliaryOutside {
-                    name,
-                    address,
-                    subnets,
-                });
-            }
-        }
-        chosen
-    }
-}
-
-/// A subnet that an interface can't have an address of.
-fn unusable(subnet: Subnet) -> Option<Fault> {
-    let prefix = |first: IpAddr, len| Subnet::new(first, len).expect("no host bits are set");
-    let multicast = "multicast addresses are in it";
-    let loopback = "loopback addresses are in it";
-    let special = [
-        (prefix([224, 0, 0, 0].into(), 4), multicast),
-        (prefix([127, 0, 0, 0].into(), 8), loopback),
-        (prefix([0xff00, 0, 0, 0, 0, 0, 0, 0].into(), 8), multicast),
-        (prefix(Ipv6Addr::LOCALHOST.into(), 128), loopback),
-        (
-            prefix([0xfe80, 0, 0, 0, 0, 0, 0, 0].into(), 10),
-            "it clashes with the Link-Local prefix 'fe80::/10'",
-        ),
-    ];
-    let (_, why) = special
-        .into_iter()
-        .find(|(range, _)| range.overlaps(subnet))?;
-    Some(Fault::SubnetUnusable { subnet, why })
-}
-
-/// The subnet's own and its broadcast address are nobody's, but for /31 and /32 (rfc3021).
-fn reserved(subnet: Subnet, address: IpAddr) -> Option<Fault> {
-    if subnet.host_bits() < 2 {
-        return None;
-    }
-    let role = match address {
-        address if address == subnet.first() && address.is_ipv4() => "the network's own address",
-        address if address == subnet.first() => "the subnet-router anycast address",
-        address if address == subnet.last() && address.is_ipv4() => "the broadcast address",
-        _ => return None,
-    };
-    Some(Fault::AddressReserved { address, role })
-}
-
-/// One family of a network that passed the check.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct FamilyRequest {
-    /// The subnet that was asked for; `0.0.0.0/24` asks for any of that size.
-    pub(crate) subnet: Option<Subnet>,
-    pub(crate) gateway: Option<IpAddr>,
-    pub(crate) range: Option<Subnet>,
-    pub(crate) auxiliary: BTreeMap<String, IpAddr>,
-}
-
-/// A network that passed the check.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct NetworkRequest {
-    pub(crate) name: NetworkName,
-    pub(crate) driver: String,
-    pub(crate) ipv4: Option<FamilyRequest>,
-    pub(crate) ipv6: Option<FamilyRequest>,
-    pub(crate) internal: Switch,
-    pub(crate) mtu: Option<Mtu>,
-    pub(crate) link_name: Option<LinkName>,
-    pub(crate) mac: Option<MacAddr>,
-    pub(crate) bridge: BridgeOptions,
-    pub(crate) mac_policy: MacPolicy,
-    pub(crate) hosts: HostsScope,
-    pub(crate) labels: BTreeMap<String, String>,
 }

@@ -6,13 +6,13 @@
 use ipnet::IpNet;
 
 use super::Driver;
-use crate::addr::Mtu;
+use crate::addr::{Family, Mtu};
 use crate::error::Fault;
 use crate::plan::{
     ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Side, Step, Switch, Sysctl, VethStep,
 };
 use crate::snapshot::{LinkState, Snapshot};
-use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec};
+use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkSpec};
 
 /// The driver named `bridge`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,11 +53,10 @@ impl Driver for BridgeDriver {
         });
         plan.extend(no_auto_address(bridge, network.mtu));
         plan.push(refuse_redirects(Side::Host));
-        plan.extend(guard(bridge, network.ipv6.is_some(), network.mtu));
-        let gateways = [&network.ipv4, &network.ipv6].into_iter().flatten();
-        let gateways = gateways.filter_map(NetworkRange::gateway_interface);
-        plan.extend(gateways.map(|address| add_address(bridge, address)));
-        if network.ipv6.is_some() {
+        let has_ipv6 = network.ipv6.is_some() && network.options.bears_gateway(Family::V6);
+        plan.extend(guard(bridge, has_ipv6, network.mtu));
+        plan.extend(bridge_addresses(network).map(|address| add_address(bridge, address)));
+        if has_ipv6 {
             plan.push(add_address(bridge, link_local(network.mac)));
         }
         plan.push(Step::SetUp {
@@ -101,20 +100,27 @@ fn into_service(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
 /// away again, and keeps all that it has.
 fn adopt(network: &NetworkSpec, state: &LinkState, host: &Snapshot) -> Result<Plan, Fault> {
     let bridge = &network.link;
-    let gateways = [&network.ipv4, &network.ipv6].into_iter().flatten();
-    let gateways = gateways.filter_map(NetworkRange::gateway_interface);
     let has = |address: &IpNet| {
         let mut states = host.addresses.iter();
         states.any(|state| state.link == bridge.index.get() && state.address == *address)
     };
     let mut plan = Plan::from_iter([refuse_redirects(Side::Host)]);
-    let lacking = gateways.filter(|address| !has(address));
+    let lacking = bridge_addresses(network).filter(|address| !has(address));
     plan.extend(lacking.map(|address| add_address(bridge, address)));
     if !state.up {
         let link = bridge.clone();
         plan.push(Step::SetUp { link });
     }
     Ok(plan)
+}
+
+/// The gateways' addresses, but for those that another machine has, or nobody.
+fn bridge_addresses(network: &NetworkSpec) -> impl Iterator<Item = IpNet> {
+    let families = [(Family::V4, &network.ipv4), (Family::V6, &network.ipv6)];
+    let borne = families
+        .into_iter()
+        .filter(|(family, _)| network.options.bears_gateway(*family));
+    borne.filter_map(|(_, range)| range.as_ref()?.gateway_interface())
 }
 
 fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {

@@ -54,6 +54,12 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// The name that networks are asked for by.
     fn name(&self) -> &str;
 
+    /// The keys of options that this driver alone knows. They come to it as they were given, in
+    /// [`NetworkOptions::of_driver`](crate::config::NetworkOptions::of_driver). Default: none.
+    fn option_keys(&self) -> &[&str] {
+        &[]
+    }
+
     /// What the network itself needs on the host's side: `host` is what is there now.
     ///
     /// # Errors

@@ -43,6 +43,9 @@ impl Fault {
             | Self::NotLinkLocal { .. }
             | Self::SubnetUnusable { .. }
             | Self::MtuBelowIpv6 { .. }
+            | Self::OptionValue { .. }
+            | Self::UnknownOption { .. }
+            | Self::IsolatedNotInternal
             | Self::Conflicting(_)
             | Self::NoHostGateway
             | Self::Driver { .. }

@@ -98,6 +98,27 @@ pub enum Fault {
         /// The MTU.
         mtu: Mtu,
     },
+    /// The value of an option is none that it can have.
+    #[error("failed to parse {key} value: {value:?}: {why}")]
+    OptionValue {
+        /// The option.
+        key: String,
+        /// The value, cut after 64 characters.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nobody knows an option of that key.
+    #[error("unknown option {key:?}: did you mean {nearest:?}?")]
+    UnknownOption {
+        /// The key, cut after 96 characters.
+        key: String,
+        /// The known key that is most like it.
+        nearest: String,
+    },
+    /// Containers that nothing shall reach, on a network that is not internal.
+    #[error("gateway mode 'isolated' can only be used for an internal network")]
+    IsolatedNotInternal,
     /// Two parts of a request that can't both be met.
     #[error("conflicting options: {0}")]
     Conflicting(String),

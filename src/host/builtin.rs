@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use ipnet::IpNet;
 
 use crate::addr::{Family, LinkIndex, MacAddr, Mtu, NetworkId, NetworkName, Subnet};
-use crate::config::{HostsScope, MacPolicy, NetworkConfig};
+use crate::config::{HostsScope, MacPolicy, NetworkConfig, NetworkOptions};
 use crate::driver::{Driver, HostDriver, NoneDriver};
 use crate::error::{Error, Fault, Result};
 use crate::kernel::random_bytes;
@@ -122,6 +122,7 @@ impl Host {
             internal: Switch::Off,
             mtu: Mtu::ETHERNET,
             link: loopback,
+            options: NetworkOptions::default(),
             mac: MacAddr::locally_administered(random_bytes()?),
             bridge: BridgeOptions::new(),
             mac_policy: MacPolicy::default(),

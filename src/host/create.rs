@@ -12,7 +12,7 @@ use crate::error::{Error, Fault, Obstacle, Occupant, Result};
 use crate::ipam::{Owner, Pool, Wanted, check_subnet};
 use crate::kernel::{random_bytes, read_nameservers};
 use crate::network::{Draft, Members, Network, Registered};
-use crate::plan::{Link, Plan, Side};
+use crate::plan::{Link, Plan, Side, Switch};
 use crate::snapshot::Snapshot;
 use crate::spec::{NetworkRange, NetworkSpec, Origin};
 use crate::trace::operation;
@@ -121,11 +121,12 @@ impl Host {
     /// Everything that is decided before the kernel is changed.
     fn prepare(&self, config: &NetworkConfig, kind: Kind) -> Result<Prepared> {
         let mut faults = Vec::new();
-        let request = config.check(&mut faults);
         if matches!(kind, Kind::Custom) {
             check_instance(config, &mut faults);
         }
         let driver = self.driver(config.driver()).cloned();
+        let keys = driver.as_ref().map(|driver| driver.option_keys());
+        let request = config.check(keys, &mut faults);
         if driver.is_none() {
             let why = "no driver of that name is registered with this host".to_owned();
             let driver = config.driver().to_owned();
@@ -303,6 +304,7 @@ impl Prepared {
             mac_policy: request.mac_policy,
             hosts: request.hosts,
             labels: request.labels.clone(),
+            options: request.options.clone(),
         })
     }
 
@@ -369,7 +371,10 @@ fn fill(
         let _kept = reserved.map_err(&mut tell);
     }
     let wanted = asked.gateway.filter(|gateway| subnet.contains(*gateway));
-    let gateway = pool.reserve_gateway(wanted).map_err(&mut tell).ok();
+    let gateway = match (asked.gateway, asked.gateway_choice) {
+        (None, Switch::Off) => None,
+        _ => pool.reserve_gateway(wanted).map_err(&mut tell).ok(),
+    };
     let range = NetworkRange {
         subnet,
         gateway,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use bridgework::config::NetworkOptions;
 use bridgework::driver::{BridgeDriver, Driver};
 use bridgework::plan::{
     BridgeOptions, HostsEdit, HostsFile, Link, Plan, PortOptions, Side, Step, Switch,
@@ -16,7 +17,9 @@ use bridgework::snapshot::Snapshot;
 use bridgework::spec::{
     EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
 };
-use bridgework::{ContainerId, EndpointId, HostsScope, MacAddr, MacPolicy, Mtu, NetworkId, Subnet};
+use bridgework::{
+    ContainerId, EndpointId, GatewayMode, HostsScope, MacAddr, MacPolicy, Mtu, NetworkId, Subnet,
+};
 
 /// One thing that is asked of the driver, by the name of its golden file.
 pub struct Case<S> {
@@ -61,6 +64,12 @@ pub fn networks() -> Vec<Case<NetworkSpec>> {
         case("create-bridge-options", with_options(options)),
         case("create-stp", stp()),
         case("create-no-gateway", no_gateway()),
+        case("create-inhibit-ipv4", with_options_of(dual(), inhibited())),
+        case("create-isolated", with_options_of(internal(), isolated())),
+        case(
+            "create-isolated-v6",
+            with_options_of(internal(), isolated_v6()),
+        ),
     ]
 }
 
@@ -213,6 +222,7 @@ pub fn v4() -> NetworkSpec {
         mac_policy: MacPolicy::Random,
         hosts: HostsScope::Own,
         labels: BTreeMap::new(),
+        options: NetworkOptions::default(),
     }
 }
 
@@ -243,6 +253,28 @@ fn stp() -> NetworkSpec {
         bridge: BridgeOptions::new().stp(Switch::On),
         ..v4()
     }
+}
+
+fn with_options_of(network: NetworkSpec, options: NetworkOptions) -> NetworkSpec {
+    NetworkSpec { options, ..network }
+}
+
+fn inhibited() -> NetworkOptions {
+    let mut options = NetworkOptions::default();
+    options.inhibit_ipv4 = Some(Switch::On);
+    options
+}
+
+fn isolated_v6() -> NetworkOptions {
+    let mut options = NetworkOptions::default();
+    options.gateway_mode_ipv6 = Some(GatewayMode::Isolated);
+    options
+}
+
+fn isolated() -> NetworkOptions {
+    let mut options = isolated_v6();
+    options.gateway_mode_ipv4 = Some(GatewayMode::Isolated);
+    options
 }
 
 /// A subnet with room for one address of a container's, and none for a gateway's.

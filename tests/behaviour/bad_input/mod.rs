@@ -5,6 +5,7 @@ mod endpoints;
 mod full;
 mod kernel;
 mod networks;
+mod options;
 mod subnets;
 
 use bridgework::snapshot::{AddressState, Snapshot};
