@@ -19,7 +19,7 @@ use super::draft::{
 };
 use super::endpoint::Endpoint;
 use super::members::Admission;
-use super::wiring::{LINK_PREFIX, Place};
+use super::wiring::{Place, link_prefix};
 use super::{Life, Network};
 
 /// An id, and so a name or an index, that is taken already is chosen anew this many times.
@@ -107,7 +107,8 @@ impl Network {
         let mut faults = Vec::new();
         let request = self.request(container, config, &mut faults);
         let wiring = self.0.registered.wirings().of(container.netns());
-        let wanted = (request.link_name.as_ref(), LINK_PREFIX);
+        let prefix = link_prefix(&self.0.spec);
+        let wanted = (request.link_name.as_ref(), prefix);
         let placed = wiring.take_place(wanted, container.name(), &mut faults);
         let admitted = self.admit(container.name(), &request, &mut faults);
         let (Some(place), Some(admission)) = (placed, admitted) else {

@@ -20,7 +20,7 @@ use crate::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec, Orig
 
 use super::members::{Admission, Member, Members};
 use super::registry::Registry;
-use super::wiring::LINK_PREFIX;
+use super::wiring::link_prefix;
 
 /// A network on paper: plans for it and for containers on it, of which nothing is performed.
 ///
@@ -88,7 +88,8 @@ impl Draft {
         check_families(&self.spec, &request, &mut faults);
         check_default(&self.spec, &request, &mut faults);
         let wiring = self.registry.wirings().of(container.netns());
-        let wanted = (request.link_name.as_ref(), LINK_PREFIX);
+        let prefix = link_prefix(&self.spec);
+        let wanted = (request.link_name.as_ref(), prefix);
         let name = container.name();
         let placed = wiring.take_place(wanted, name, &mut faults);
         let admitted = self.members.admit(name, &request, &self.spec, &mut faults);

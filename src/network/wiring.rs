@@ -11,9 +11,12 @@ use crate::driver::{Exit, moves};
 use crate::error::Fault;
 use crate::kernel::{Netns, WeakNetns};
 use crate::plan::Step;
+use crate::spec::NetworkSpec;
 
-/// What interfaces are called where nothing else is asked for, followed by a number.
-pub(crate) const LINK_PREFIX: &str = "eth";
+/// What a network's interfaces in containers are called, followed by a number.
+pub(crate) fn link_prefix(network: &NetworkSpec) -> &str {
+    network.options.container_prefix.as_ref().map_or("eth", |prefix| prefix.as_ref())
+}
 
 /// The wirings of a host's containers, found by namespace.
 #[derive(Default)]

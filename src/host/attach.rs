@@ -1,0 +1,211 @@
+//! All that `run --network MODE` does: a container in the mode's network stack, connected where the
+//! mode says so.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::{ContainerTerm, EndpointConfig, EndpointRequest, NetworkMode};
+use crate::container::{Container, ContainerConfig};
+use crate::driver::{ContainerDriver, Driver, Stack};
+use crate::error::{Error, Fault, Result};
+use crate::network::{Endpoint, Network};
+
+use super::Host;
+use super::builtin::Builtin;
+
+/// A container in its network mode.
+///
+/// Dropping it drops its parts: the endpoint disconnects, the container closes.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attached {
+    /// The container. Its process belongs into [`Container::netns`].
+    pub container: Container,
+    /// Its place in the mode's network, where it has a wire of its own there.
+    pub endpoint: Option<Endpoint>,
+    /// What was asked for and has no effect in this mode.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that was asked for and has no effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Ports are the host's own in its network mode: whoever binds one has published it.
+    PortsDiscarded,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PortsDiscarded => {
+                f.write_str("published ports are discarded when using host network mode")
+            }
+        }
+    }
+}
+
+impl Host {
+    /// Opens a container in a network mode, and connects it where the mode says so: all of it, or
+    /// nothing. It is what a runtime does for `run --network MODE`.
+    ///
+    /// - [`Bridge`](NetworkMode::Bridge): connected to the [default
+    ///   network](Self::default_network).
+    /// - [`Host`](NetworkMode::Host): the host's own stack. Nothing is made; its addresses are the
+    ///   host's, and published ports are a warning.
+    /// - [`None`](NetworkMode::None): a stack of its own with nothing in it but `lo`, for good.
+    /// - [`Container`](NetworkMode::Container): another container's stack, hosts file and names; see
+    ///   [`ContainerConfig::sharing`]. The other one is looked up among those that this host
+    ///   attached or connected: by its id, its name, the first digits of its id.
+    /// - [`Network`](NetworkMode::Network): connected to that user-defined network.
+    ///
+    /// # Errors
+    /// All that is wrong with the two configs; what the mode has no place for, in Docker's words; a
+    /// network or container that is not there ([`Error::is_not_found`]); and as for
+    /// [`Network::connect_with`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// use bridgework::{ContainerConfig, EndpointConfig, Host, NetworkMode};
+    ///
+    /// let host = Host::isolated()?;
+    /// let mode: NetworkMode = "none".parse()?;
+    /// let batch = host.attach(&mode, ContainerConfig::named("batch"), EndpointConfig::new())?;
+    /// assert!(batch.endpoint.is_none());
+    /// # Ok(()) }
+    /// ```
+    pub fn attach(
+        &self,
+        mode: &NetworkMode,
+        container: ContainerConfig,
+        endpoint: EndpointConfig,
+    ) -> Result<Attached> {
+        let attempt = format!("attach {} in network mode {mode}", container.name());
+        let attached = match mode {
+            NetworkMode::Bridge => self
+                .default_network()
+                .and_then(|network| connected(&network, container, endpoint)),
+            NetworkMode::Network(term) => self
+                .network(&term.to_string())
+                .and_then(|network| connected(&network, container, endpoint)),
+            NetworkMode::Host => self.on_host(container, &endpoint),
+            NetworkMode::None => self.alone(container, &endpoint),
+            NetworkMode::Container(term) => self.beside(term, container, &endpoint),
+        };
+        attached.map_err(|error| error.during(attempt))
+    }
+
+    fn on_host(&self, container: ContainerConfig, endpoint: &EndpointConfig) -> Result<Attached> {
+        let container = container.with_stack(Stack::Host, Some(self.netns()));
+        let mut faults = container.faults();
+        let request = endpoint.check(&mut faults);
+        refuse_names(&request, "host type networking", &mut faults);
+        let container = open(container, faults)?;
+        self.builtin(Builtin::Host)?.take_in(&container)?;
+        let has_ports = !request.ports.is_empty();
+        let warnings = has_ports.then_some(Warning::PortsDiscarded);
+        Ok(without_wire(container, warnings))
+    }
+
+    fn alone(&self, container: ContainerConfig, endpoint: &EndpointConfig) -> Result<Attached> {
+        let container = container.with_stack(Stack::Private, None);
+        let mut faults = container.faults();
+        let request = endpoint.check(&mut faults);
+        refuse_names(&request, "none type networking", &mut faults);
+        let container = open(container, faults)?;
+        let wiring = self.0.registry.wirings().of(container.netns());
+        let closed = wiring.close();
+        closed.map_err(|fault| Error::of("", vec![fault]))?;
+        container.hold(Box::new(Arc::clone(&wiring)));
+        self.builtin(Builtin::None)?.take_in(&container)?;
+        Ok(without_wire(container, None))
+    }
+
+    fn beside(
+        &self,
+        term: &ContainerTerm,
+        container: ContainerConfig,
+        endpoint: &EndpointConfig,
+    ) -> Result<Attached> {
+        let other = self.container(&term.to_string())?;
+        let container = container.with_stack_of(&other);
+        let mut faults = container.faults();
+        let request = endpoint.check(&mut faults);
+        refuse_names(&request, "container type network", &mut faults);
+        if !request.ports.is_empty() {
+            let why = "port publishing and the container type network mode".to_owned();
+            faults.push(Fault::Conflicting(why));
+        }
+        let container = open(container, faults)?;
+        let plan = ContainerDriver.open(container.name());
+        self.kernel().apply(&plan, Some(container.netns()))?;
+        self.0.registry.know(&container);
+        Ok(without_wire(container, None))
+    }
+
+    /// The container of that id or name, or whose id begins so, among those that this host attached
+    /// or connected and that there is a handle to.
+    ///
+    /// # Errors
+    /// There is none ([`Error::is_not_found`]), or there are several.
+    pub fn container(&self, term: &str) -> Result<Container> {
+        let containers = self.0.registry.containers();
+        let found = super::lookup::find_container(&containers, term);
+        found.map_err(|fault| Error::of(format!("look up container {term}"), vec![fault]))
+    }
+}
+
+/// A wire of its own is what names, addresses and the like are of.
+fn refuse_names(request: &EndpointRequest, mode: &str, faults: &mut Vec<Fault>) {
+    if !request.links.is_empty() {
+        faults.push(Fault::Conflicting(format!(
+            "{mode} can't be used with links. This would result in undefined behavior"
+        )));
+    }
+    let wants_address =
+        request.ipv4.is_some() || request.ipv6.is_some() || !request.link_local.is_empty();
+    faults.extend(wants_address.then_some(Fault::AddressOnDefault));
+    faults.extend((!request.aliases.is_empty()).then_some(Fault::AliasOnDefault));
+    if request.mac.is_some() {
+        let why = "mac-address and the network mode".to_owned();
+        faults.push(Fault::Conflicting(why));
+    }
+    if request.link_name.is_some() {
+        let why = "interface name and the network mode".to_owned();
+        faults.push(Fault::Conflicting(why));
+    }
+}
+
+fn open(container: ContainerConfig, faults: Vec<Fault>) -> Result<Container> {
+    match faults.is_empty() {
+        true => Container::open(container),
+        false => Err(Error::of("", faults)),
+    }
+}
+
+fn connected(
+    network: &Network,
+    container: ContainerConfig,
+    endpoint: EndpointConfig,
+) -> Result<Attached> {
+    let mut faults = container.faults();
+    if !faults.is_empty() {
+        let _request = endpoint.check(&mut faults);
+        return Err(Error::of("", faults));
+    }
+    let container = Container::open(container)?;
+    let endpoint = network.connect_with(&container, endpoint)?;
+    Ok(Attached {
+        container,
+        endpoint: Some(endpoint),
+        warnings: Vec::new(),
+    })
+}
+
+fn without_wire(container: Container, warning: Option<Warning>) -> Attached {
+    Attached {
+        container,
+        endpoint: None,
+        warnings: Vec::from_iter(warning),
+    }
+}

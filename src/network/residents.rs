@@ -1,0 +1,57 @@
+//! Containers that belong to a network without a wire: those with the host's stack, and those with
+//! none. They come when they are opened and go with their last handle.
+
+use std::any::Any;
+use std::sync::{Arc, Weak};
+
+use crate::addr::{ContainerId, ContainerName, EndpointId};
+use crate::container::Container;
+use crate::error::Result;
+use crate::kernel::random_bytes;
+
+use super::{Inner, Network};
+
+/// As the network knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resident {
+    pub(crate) id: EndpointId,
+    pub(crate) container: ContainerName,
+    pub(crate) container_id: ContainerId,
+}
+
+/// A container belongs to the network until this is dropped.
+struct Residence {
+    network: Weak<Inner>,
+    id: EndpointId,
+}
+
+impl Network {
+    /// The container belongs to this network from now on, as long as there is a handle to it.
+    pub(crate) fn take_in(&self, container: &Container) -> Result<()> {
+        let operation = crate::trace::operation!("connect", self.name(), container);
+        let plan = self.0.driver.open(container.name());
+        if !plan.is_empty() {
+            self.0.kernel.apply(&plan, Some(container.netns()))?;
+        }
+        let id = EndpointId::from_bytes(random_bytes()?);
+        operation.concerns(id);
+        self.0.residents.lock().push(Resident {
+            id,
+            container: container.name().clone(),
+            container_id: container.id(),
+        });
+        let network = Arc::downgrade(&self.0);
+        let residence: Box<dyn Any + Send + Sync> = Box::new(Residence { network, id });
+        container.hold(residence);
+        self.0.registered.know(container);
+        Ok(())
+    }
+}
+
+impl Drop for Residence {
+    fn drop(&mut self) {
+        if let Some(network) = self.network.upgrade() {
+            network.residents.lock().retain(|resident| resident.id != self.id);
+        }
+    }
+}
