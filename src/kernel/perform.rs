@@ -214,6 +214,7 @@ impl<'k> Run<'k> {
                 settle::until_forwarding(&mut self.side(link.side)?.route, link.index)
             }
             Step::EditHosts(edit) => files::edit_hosts(edit).map_err(Refusal::from),
+            Step::WriteFile(write) => files::write_file(write).map_err(Refusal::from),
             Step::DeleteLink { link } => self.delete_link(link),
             _ => Ok(()),
         }
@@ -306,6 +307,7 @@ impl<'k> Run<'k> {
             Step::SetSysctl { .. }
             | Step::AwaitForwarding { .. }
             | Step::EditHosts(_)
+            | Step::WriteFile(_)
             | Step::DeleteLink { .. } => return None,
         })
     }
@@ -382,6 +384,7 @@ fn message_side(step: &Step) -> Option<Side> {
         Step::SetSysctl { .. }
         | Step::AwaitForwarding { .. }
         | Step::EditHosts(_)
+        | Step::WriteFile(_)
         | Step::DeleteLink { .. } => None,
         _ => step.side(),
     }
@@ -392,6 +395,7 @@ fn is_gone(step: &Step, errno: Errno) -> bool {
     match step {
         // lines that only go do not miss their file; there is no directory for those that come
         Step::EditHosts(edit) => errno == Errno::ENOENT && !edit.add.is_empty(),
+        Step::WriteFile(write) => errno == Errno::ENOENT && !write.text.is_empty(),
         _ => errno.is_absence(),
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use super::file::FileWrite;
 use super::link::{BridgeOptions, Link, PortOptions, Side};
 use super::sysctl::{ConfScope, Sysctl};
 use crate::addr::{MacAddr, Mtu};
@@ -233,6 +234,8 @@ pub enum Step {
     },
     /// Lines of a hosts file.
     EditHosts(HostsEdit),
+    /// The whole text of a container's file, unless its user wrote another.
+    WriteFile(FileWrite),
 }
 
 impl Step {
@@ -240,7 +243,9 @@ impl Step {
     #[must_use]
     pub fn fate(&self) -> Fate {
         match self {
-            Self::AddBridge { .. } | Self::AddVeth(_) | Self::EditHosts(_) => Fate::Undone,
+            Self::AddBridge { .. } | Self::AddVeth(_) | Self::EditHosts(_) | Self::WriteFile(_) => {
+                Fate::Undone
+            }
             Self::SetAlias { .. }
             | Self::SetNoAutoAddress { .. }
             | Self::SetMaster { .. }
@@ -289,6 +294,7 @@ impl Step {
                 remove: edit.add.clone(),
                 add: edit.remove.clone(),
             })),
+            Self::WriteFile(write) => Some(Self::WriteFile(write.inverse())),
             Self::DeleteLink { .. }
             | Self::SetAlias { .. }
             | Self::SetNoAutoAddress { .. }
@@ -309,7 +315,7 @@ impl Step {
     pub fn side(&self) -> Option<Side> {
         match self {
             Self::SetSysctl { side, .. } | Self::RaiseLoopback { side } => Some(*side),
-            Self::EditHosts(_) => None,
+            Self::EditHosts(_) | Self::WriteFile(_) => None,
             other => other.link().map(|link| link.side),
         }
     }
@@ -332,7 +338,10 @@ impl Step {
             | Self::Announce { link, .. } => Some(link),
             Self::AddVeth(veth) => Some(&veth.link),
             Self::AddRoute(route) | Self::DeleteRoute(route) => Some(&route.link),
-            Self::SetSysctl { .. } | Self::RaiseLoopback { .. } | Self::EditHosts(_) => None,
+            Self::SetSysctl { .. }
+            | Self::RaiseLoopback { .. }
+            | Self::EditHosts(_)
+            | Self::WriteFile(_) => None,
         }
     }
 
