@@ -1,5 +1,5 @@
-//! Hosts files, changed in place: a container may have the very file bind-mounted, so it is never
-//! replaced by another. What the bytes shall be is `resolver`'s decision.
+//! Hosts files and other files of containers, changed in place: a container may have the very file
+//! bind-mounted, so it is never replaced by another. What the bytes shall be is `resolver`'s decision.
 //!
 //! A container can write to its own hosts file, lock it, or put anything else in its place. It
 //! must neither lead us to another file, nor hold us up for long, nor make us read without end.
@@ -18,10 +18,10 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use self::place::{Opened, Place, Presence};
 use crate::errno::Errno;
-use crate::plan::{HostsEdit, HostsFile};
+use crate::plan::{ContainerFile, FileWrite, HostsEdit};
 use crate::resolver::{Change, change, edit, is_line};
 
-/// A hosts file that is larger is none.
+/// A file that is larger is no hosts file, and none that we have written.
 const MAX_BYTES: usize = 1 << 20;
 /// How long we wait for another editor. Ours are done within a millisecond; a container that keeps
 /// the lock on its own file gets no further than this.
@@ -54,7 +54,7 @@ pub(crate) fn edit_hosts(request: &HostsEdit) -> Result<(), Errno> {
     if !remove.iter().chain(add).all(|line| is_line(line)) {
         return Err(Errno::EINVAL);
     }
-    let place = match Place::of(file) {
+    let place = match Place::of(&file.clone().into()) {
         Err(Code::ENOENT) if add.is_empty() => return Ok(()),
         place => place?,
     };
@@ -73,13 +73,47 @@ pub(crate) fn edit_hosts(request: &HostsEdit) -> Result<(), Errno> {
     keep(&place, &opened, done)
 }
 
+/// Performs `request`, if the file is its user's no more than [`FileWrite`] says.
+///
+/// # Errors
+///
+/// `EINVAL` for a file that is not regular; `EISDIR` for a directory; `ELOOP` for a symbolic link;
+/// `EFBIG` for a text of more than 1 MiB; `EBUSY` and all else as for [`edit_hosts`].
+pub(crate) fn write_file(request: &FileWrite) -> Result<(), Errno> {
+    let FileWrite { file, text, former } = request;
+    let place = match Place::of(file) {
+        Err(Code::ENOENT) if text.is_empty() => return Ok(()),
+        place => place?,
+    };
+    let opened = if text.is_empty() {
+        place.open_locked(PATIENCE)?
+    } else {
+        Some(place.make_locked(PATIENCE)?)
+    };
+    let Some(opened) = opened else {
+        return Ok(());
+    };
+    let done = match read(&opened.file) {
+        Ok(old) if old.is_empty() || old == former.as_bytes() => {
+            write(&opened.file, &old, text.as_bytes())
+        }
+        Err(errno) if errno != Errno::from(Code::EFBIG) => Err(errno),
+        // it has another text, or one that is longer than any of ours
+        Ok(_) | Err(_) => Ok(()),
+    };
+    keep(&place, &opened, done)
+}
+
 /// Writes `base` into a file that is not there or is empty.
 ///
 /// # Errors
 ///
 /// As for [`edit_hosts`].
-pub(crate) fn create_hosts(file: &HostsFile, base: &str) -> Result<HostsOrigin, Errno> {
-    let place = Place::of(file)?;
+pub(crate) fn create_hosts<F>(file: &F, base: &str) -> Result<HostsOrigin, Errno>
+where
+    F: Clone + Into<ContainerFile>,
+{
+    let place = Place::of(&file.clone().into())?;
     let opened = place.make_locked(PATIENCE)?;
     let old = read(&opened.file)?;
     if !old.is_empty() {
@@ -99,8 +133,11 @@ pub(crate) fn create_hosts(file: &HostsFile, base: &str) -> Result<HostsOrigin, 
 /// # Errors
 ///
 /// As for [`edit_hosts`].
-pub(crate) fn remove_hosts(file: &HostsFile, base: &str, origin: HostsOrigin) -> Result<(), Errno> {
-    let place = match Place::of(file) {
+pub(crate) fn remove_hosts<F>(file: &F, base: &str, origin: HostsOrigin) -> Result<(), Errno>
+where
+    F: Clone + Into<ContainerFile>,
+{
+    let place = match Place::of(&file.clone().into()) {
         Err(Code::ENOENT) => return Ok(()),
         place => place?,
     };

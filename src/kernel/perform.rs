@@ -216,6 +216,7 @@ impl<'k> Run<'k> {
                 settle::until_forwarding(&mut self.side(link.side)?.route, link.index)
             }
             Step::EditHosts(edit) => files::edit_hosts(edit).map_err(Refusal::from),
+            Step::WriteFile(write) => files::write_file(write).map_err(Refusal::from),
             Step::DeleteLink { link } => self.delete_link(link),
             _ => Ok(()),
         }
@@ -308,6 +309,7 @@ impl<'k> Run<'k> {
             Step::SetSysctl { .. }
             | Step::AwaitForwarding { .. }
             | Step::EditHosts(_)
+            | Step::WriteFile(_)
             | Step::DeleteLink { .. } => return None,
         })
     }
@@ -393,6 +395,7 @@ fn message_side(step: &Step) -> Option<Side> {
         Step::SetSysctl { .. }
         | Step::AwaitForwarding { .. }
         | Step::EditHosts(_)
+        | Step::WriteFile(_)
         | Step::DeleteLink { .. } => None,
         _ => step.side(),
     }
@@ -408,6 +411,7 @@ fn is_gone(step: &Step, errno: Errno) -> bool {
             errno.is_absence()
                 || [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::ENETDOWN].contains(&errno)
         }
+        Step::WriteFile(write) => errno == Errno::ENOENT && !write.text.is_empty(),
         _ => errno.is_absence(),
     }
 }

@@ -4,12 +4,14 @@
 //! A plan knows nothing of sockets or files. Taking it back needs no second description:
 //! [`Plan::undo`] derives it from the steps.
 
+mod file;
 mod link;
 mod shell;
 mod step;
 mod sysctl;
 mod text;
 
+pub use file::{ContainerFile, FileWrite, RootFile};
 pub(crate) use link::centiseconds;
 pub use link::{BridgeOptions, Link, PortOptions, Side, Switch};
 pub use step::{Fate, HostsEdit, HostsFile, Route, Step, VethStep};

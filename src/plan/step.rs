@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use super::file::FileWrite;
 use super::link::{BridgeOptions, Link, PortOptions, Side};
 use super::sysctl::{ConfScope, Sysctl};
 use crate::addr::{MacAddr, Mtu};
@@ -247,6 +248,8 @@ pub enum Step {
     },
     /// Lines of a hosts file.
     EditHosts(HostsEdit),
+    /// The whole text of a container's file, unless its user wrote another.
+    WriteFile(FileWrite),
 }
 
 impl Step {
@@ -257,7 +260,8 @@ impl Step {
             Self::AddBridge { .. }
             | Self::AddVeth(_)
             | Self::ReplaceRoute { .. }
-            | Self::EditHosts(_) => Fate::Undone,
+            | Self::EditHosts(_)
+            | Self::WriteFile(_) => Fate::Undone,
             Self::SetAlias { .. }
             | Self::SetNoAutoAddress { .. }
             | Self::SetMaster { .. }
@@ -315,6 +319,7 @@ impl Step {
                 remove: edit.add.clone(),
                 add: edit.remove.clone(),
             })),
+            Self::WriteFile(write) => Some(Self::WriteFile(write.inverse())),
             Self::DeleteLink { .. }
             | Self::SetAlias { .. }
             | Self::SetNoAutoAddress { .. }
@@ -335,7 +340,7 @@ impl Step {
     pub fn side(&self) -> Option<Side> {
         match self {
             Self::SetSysctl { side, .. } | Self::RaiseLoopback { side } => Some(*side),
-            Self::EditHosts(_) => None,
+            Self::EditHosts(_) | Self::WriteFile(_) => None,
             other => other.link().map(|link| link.side),
         }
     }
@@ -360,7 +365,10 @@ impl Step {
             Self::AddRoute(route) | Self::DeleteRoute(route) => Some(&route.link),
             Self::ReplaceRoute { to, .. } => Some(&to.link),
             Self::MoveLink { from, .. } => Some(from),
-            Self::SetSysctl { .. } | Self::RaiseLoopback { .. } | Self::EditHosts(_) => None,
+            Self::SetSysctl { .. }
+            | Self::RaiseLoopback { .. }
+            | Self::EditHosts(_)
+            | Self::WriteFile(_) => None,
         }
     }
 

@@ -7,9 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 
 use ipnet::IpNet;
 
+use super::file::{ContainerFile, FileWrite};
 use super::link::{BridgeOptions, Link, PortOptions, Side, centiseconds};
 use super::shell::{quote, quote_link};
-use super::step::{HostsEdit, HostsFile, Route, Step, VethStep};
+use super::step::{HostsEdit, Route, Step, VethStep};
 use super::{Plan, Sysctl};
 use crate::addr::{ContainerName, MacAddr, Mtu};
 
@@ -275,15 +276,13 @@ impl Display for Line<'_> {
             }
             Step::Announce { link, mac } => self.set(f, link, &format_args!("address {mac}")),
             Step::EditHosts(edit) => hosts(f, edit),
+            Step::WriteFile(write) => f.write_str(&file(write)),
         }
     }
 }
 
 fn hosts(f: &mut Formatter<'_>, edit: &HostsEdit) -> fmt::Result {
-    let path = match &edit.file {
-        HostsFile::At(path) => path.clone(),
-        HostsFile::InRoot(root) => root.join("etc/hosts"),
-    };
+    let path = ContainerFile::from(edit.file.clone()).path();
     let quoted = quote(path.as_os_str().as_bytes());
     let mut commands = Vec::new();
     if !edit.remove.is_empty() {
@@ -306,5 +305,18 @@ fn hosts(f: &mut Formatter<'_>, edit: &HostsEdit) -> fmt::Result {
     match commands.as_slice() {
         [] => f.write_str(":"),
         commands => f.write_str(&commands.join("; ")),
+    }
+}
+
+fn file(write: &FileWrite) -> String {
+    let path = quote(write.file.path().as_os_str().as_bytes());
+    let is_former = format!("printf '%s' {} | cmp -s - {path}", quote(&write.former));
+    // into the same file, not a new one of its name: a container may have it bind-mounted
+    let put = format!("printf '%s' {} > {path}", quote(&write.text));
+    match (write.former.as_str(), write.text.as_str()) {
+        ("", "") => ":".to_owned(),
+        ("", _) => format!("test -s {path} || {put}"),
+        (_, "") => format!("if {is_former}; then : > {path}; fi"),
+        (_, _) => format!("if test '!' -s {path} || {is_former}; then {put}; fi"),
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bridgework::plan::{
-    BridgeOptions, ConfScope, HostsEdit, HostsFile, Ipv4Conf, Ipv6Conf, Link, Plan, PortOptions,
-    Route, Side, Step, Switch, Sysctl, VethStep,
+    BridgeOptions, ConfScope, ContainerFile, FileWrite, HostsEdit, HostsFile, Ipv4Conf, Ipv6Conf,
+    Link, Plan, PortOptions, RootFile, Route, Side, Step, Switch, Sysctl, VethStep,
 };
 use bridgework::{ContainerName, LinkIndex, LinkName, MacAddr, Mtu, Subnet};
 use proptest::collection::vec;
@@ -86,6 +86,16 @@ pub(crate) fn hosts_edit() -> impl Strategy<Value = HostsEdit> {
     ];
     let lines = || vec(nasty(), 0..3);
     (file, lines(), lines()).prop_map(|(file, remove, add)| HostsEdit { file, remove, add })
+}
+
+pub(crate) fn file_write() -> impl Strategy<Value = FileWrite> {
+    let in_root = |(root, file)| ContainerFile::InRoot { root, file };
+    let named = select(vec![RootFile::Hosts, RootFile::ResolvConf]);
+    let file = prop_oneof![
+        path().prop_map(ContainerFile::At),
+        (path(), named).prop_map(in_root)
+    ];
+    (file, nasty(), nasty()).prop_map(|(file, text, former)| FileWrite { file, text, former })
 }
 
 fn switch() -> impl Strategy<Value = Option<Switch>> {
@@ -194,7 +204,11 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         (link(), net()).prop_map(|(link, address)| Step::DeleteAddress { link, address }),
         route().prop_map(Step::DeleteRoute),
     ];
-    prop_oneof![2 => births, 6 => sets, 1 => ends, 1 => hosts_edit().prop_map(Step::EditHosts)]
+    let files = prop_oneof![
+        hosts_edit().prop_map(Step::EditHosts),
+        file_write().prop_map(Step::WriteFile)
+    ];
+    prop_oneof![2 => births, 6 => sets, 1 => ends, 2 => files]
 }
 
 pub(crate) fn plan() -> impl Strategy<Value = Plan> {

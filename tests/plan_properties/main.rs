@@ -43,6 +43,7 @@ fn takes_away(step: &Step) -> bool {
             | Step::DeleteRoute(_)
             | Step::SetMaster { master: None, .. }
             | Step::EditHosts(_)
+            | Step::WriteFile(_)
     )
 }
 
@@ -92,9 +93,10 @@ proptest! {
     }
 
     #[test]
-    fn taking_back_the_taking_back_makes_no_link_and_restores_the_hosts_lines(plan in plan()) {
+    fn taking_back_the_taking_back_makes_no_link_and_restores_the_files(plan in plan()) {
         let edits = |plan: &Plan| -> Vec<Step> {
-            plan.steps().iter().filter(|s| matches!(s, Step::EditHosts(_))).cloned().collect()
+            let on_file = |s: &&Step| matches!(s, Step::EditHosts(_) | Step::WriteFile(_));
+            plan.steps().iter().filter(on_file).cloned().collect()
         };
         let undo = plan.undo(plan.steps().len());
         let again = undo.undo(undo.steps().len());

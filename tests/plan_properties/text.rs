@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use bridgework::LinkIndex;
-use bridgework::plan::{HostsEdit, HostsFile, Link, Side, Step};
+use bridgework::plan::{ContainerFile, FileWrite, HostsEdit, HostsFile, Link, Side, Step};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -161,6 +161,12 @@ fn operators_of(step: &Step) -> Vec<Token> {
             let echo = vec![vec![operator(">>")]; edit.add.len()];
             [keep, echo].concat().join(&operator(";"))
         }
+        Step::WriteFile(write) => match (write.former.as_str(), write.text.as_str()) {
+            ("", "") => vec![],
+            ("", _) => ["||", ">"].map(operator).to_vec(),
+            (_, "") => ["|", ";", ">", ";"].map(operator).to_vec(),
+            (_, _) => ["||", "|", ";", ">", ";"].map(operator).to_vec(),
+        },
         _ => vec![],
     }
 }
@@ -221,6 +227,36 @@ fn does_what_it_says(lines: &[String], remove: Vec<String>, add: Vec<String>) {
     run(&Step::EditHosts(HostsEdit { file, remove, add }).to_string());
     let written = std::fs::read_to_string(&path).expect("the file is still there");
     assert_eq!(written, expected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..config() })]
+
+    #[test]
+    fn the_printed_writing_of_a_file_does_what_the_step_says(
+        texts in vec(prop_oneof![Just(String::new()), "[ab'\\%\n-]{0,6}", "[ -~é\n]{0,6}"], 3),
+        chosen in 0..5usize,
+    ) {
+        let [text, former, other] = &texts[..] else { unreachable!("three texts were made") };
+        let dir = Scratch::new();
+        let path = dir.0.join("it's the file");
+        let empty = String::new();
+        let found = [Some(text), Some(former), Some(other), Some(&empty), None][chosen];
+        if let Some(found) = found {
+            std::fs::write(&path, found).expect("the directory is ours");
+        }
+        let ours = found.is_none_or(|found| found.is_empty() || found == former);
+        let expected = match found {
+            None if text.is_empty() => None,
+            _ if ours => Some(text),
+            found => found,
+        };
+        let (text, former) = (text.clone(), former.clone());
+        let file = ContainerFile::At(path.clone());
+        run(&Step::WriteFile(FileWrite { file, text, former }).to_string());
+        let written = std::fs::read_to_string(&path).ok();
+        prop_assert_eq!(written.as_ref(), expected);
+    }
 }
 
 /// A directory that goes with the test.

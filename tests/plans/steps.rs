@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bridgework::plan::{
-    BridgeOptions, ConfScope, Fate, HostsEdit, HostsFile, Ipv4Conf, Ipv6Conf, Link, PortOptions,
-    Route, Side, Step, Switch, Sysctl, VethStep,
+    BridgeOptions, ConfScope, ContainerFile, Fate, FileWrite, HostsEdit, HostsFile, Ipv4Conf,
+    Ipv6Conf, Link, PortOptions, RootFile, Route, Side, Step, Switch, Sysctl, VethStep,
 };
 use bridgework::{LinkIndex, LinkName, MacAddr, Mtu};
 
@@ -74,11 +74,19 @@ fn variants_in_source() -> BTreeSet<String> {
 #[test]
 fn every_kind_of_step_has_a_line_a_fate_and_an_inverse_that_somebody_has_read() {
     let mut covered = BTreeSet::new();
-    for rows in [births(), marks(), states(), addresses(), routes(), others()] {
+    for rows in [
+        births(),
+        marks(),
+        states(),
+        addresses(),
+        routes(),
+        others(),
+        files(),
+    ] {
         covered.extend(check(rows));
     }
     assert_eq!(covered, variants_in_source());
-    assert_eq!(covered.len(), 20);
+    assert_eq!(covered.len(), 21);
 }
 
 fn births() -> Vec<(Step, &'static str, Fate, &'static str)> {
@@ -371,5 +379,34 @@ fn others() -> Vec<(Step, &'static str, Fate, &'static str)> {
             "grep -avxF -e '10.0.0.2\tweb' /srv/root/etc/hosts > /srv/root/etc/hosts.kept; \
              cat /srv/root/etc/hosts.kept > /srv/root/etc/hosts; rm /srv/root/etc/hosts.kept",
         ),
+    ]
+}
+
+fn files() -> Vec<(Step, &'static str, Fate, &'static str)> {
+    let write = |file: ContainerFile, text: &str, former: &str| {
+        let [text, former] = [text, former].map(str::to_owned);
+        Step::WriteFile(FileWrite { file, text, former })
+    };
+    let at = || ContainerFile::At("/srv/web resolv".into());
+    let in_root = |file| ContainerFile::InRoot {
+        root: "/srv/root".into(),
+        file,
+    };
+    vec![
+        (
+            write(at(), "search a\n", ""),
+            r"test -s '/srv/web resolv' || printf '%s' $'search a\012' > '/srv/web resolv'",
+            UNDONE,
+            r"if printf '%s' $'search a\012' | cmp -s - '/srv/web resolv'; then : > '/srv/web resolv'; fi",
+        ),
+        (
+            write(in_root(RootFile::ResolvConf), "search a", "search b"),
+            "if test '!' -s /srv/root/etc/resolv.conf || printf '%s' 'search b' | cmp -s - \
+             /srv/root/etc/resolv.conf; then printf '%s' 'search a' > /srv/root/etc/resolv.conf; fi",
+            UNDONE,
+            "if test '!' -s /srv/root/etc/resolv.conf || printf '%s' 'search a' | cmp -s - \
+             /srv/root/etc/resolv.conf; then printf '%s' 'search b' > /srv/root/etc/resolv.conf; fi",
+        ),
+        (write(in_root(RootFile::Hosts), "", ""), ":", UNDONE, ":"),
     ]
 }

@@ -1,7 +1,7 @@
-//! Where a hosts file is, and how to get hold of exactly that file: no symbolic link, no device,
+//! Where a container's file is, and how to get hold of exactly that file: no symbolic link, no device,
 //! nothing outside of the container's root, and nobody else at work on it. Not a word about text.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use nix::fcntl::{
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use crate::plan::HostsFile;
+use crate::plan::ContainerFile;
 
 const MODE: Mode = Mode::from_bits_truncate(0o644);
 /// How often a file may turn out to be another one than we have locked.
@@ -45,15 +45,15 @@ pub(super) enum Presence {
 
 impl Place {
     /// `ENOENT` if the directory is not there.
-    pub(super) fn of(file: &HostsFile) -> Result<Self> {
+    pub(super) fn of(file: &ContainerFile) -> Result<Self> {
         match file {
-            HostsFile::At(path) => {
+            ContainerFile::At(path) => {
                 let name = path.file_name().ok_or(Code::EINVAL)?.to_owned();
                 let parent = path.parent().filter(|path| path != &Path::new(""));
                 let directory = open_directory(parent.unwrap_or(Path::new(".")))?;
                 Ok(Self { directory, name })
             }
-            HostsFile::InRoot(root) => {
+            ContainerFile::InRoot { root, file } => {
                 let how = OpenHow::new().flags(directory_flags()).resolve(
                     ResolveFlag::RESOLVE_IN_ROOT
                         | ResolveFlag::RESOLVE_NO_SYMLINKS
@@ -61,7 +61,7 @@ impl Place {
                 );
                 let root = open_directory(root)?;
                 let directory = retry(|| openat2(&root, "etc", how))?;
-                let name = OsStr::new("hosts").to_owned();
+                let name = OsString::from(file.name());
                 Ok(Self { directory, name })
             }
         }

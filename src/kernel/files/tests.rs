@@ -1,5 +1,7 @@
 //! On real files in a directory of their own; no privilege, no namespace.
 
+mod whole;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -281,7 +283,7 @@ fn a_file_that_another_keeps_locked_is_busy() {
     fs::write(&path, "").unwrap();
     let other = fs::File::open(&path).unwrap();
     let held = Flock::lock(other, FlockArg::LockShared).unwrap();
-    let place = Place::of(&at(&path)).unwrap();
+    let place = Place::of(&at(&path).into()).unwrap();
     let opened = place.make_locked(Duration::ZERO);
     assert_eq!(opened.map(drop), Err(Code::EBUSY));
     drop(held);
@@ -293,7 +295,8 @@ fn what_others_append_while_we_edit_is_kept() {
     let scratch = Scratch::new();
     let path = scratch.path("hosts");
     fs::write(&path, "a\n").unwrap();
-    let opened = Place::of(&at(&path)).unwrap().make_locked(Duration::ZERO);
+    let place = Place::of(&at(&path).into()).unwrap();
+    let opened = place.make_locked(Duration::ZERO);
     let opened = opened.unwrap();
     let mut other = fs::OpenOptions::new().append(true).open(&path).unwrap();
     other.write_all(b"theirs\n").unwrap();
@@ -404,7 +407,7 @@ fn a_file_that_was_replaced_while_we_waited_is_left_for_its_successor() {
     let scratch = Scratch::new();
     let path = scratch.path("hosts");
     fs::write(&path, "old\n").unwrap();
-    let place = Place::of(&at(&path)).unwrap();
+    let place = Place::of(&at(&path).into()).unwrap();
     let opened = place.open().unwrap().unwrap();
     fs::write(scratch.path("new"), "new\n").unwrap();
     fs::rename(scratch.path("new"), &path).unwrap();

@@ -129,7 +129,7 @@ fn servers_that_the_caller_chose_stay_whatever_they_are() {
 
 #[test]
 fn on_user_defined_networks_the_hosts_servers_are_asked_by_the_internal_one() {
-    let host = "nameserver 127.0.0.53\nnameserver fd00::2\ndomain shop.test\noptions rotate\n";
+    let host = "nameserver 127.0.0.53\nnameserver fd00::2\ndomain shop.test\noptions rotate\noptions edns0\n";
     check(
         host,
         &none(),
@@ -137,7 +137,7 @@ fn on_user_defined_networks_the_hosts_servers_are_asked_by_the_internal_one() {
         &[
             "nameserver 127.0.0.11",
             "search shop.test",
-            "options rotate ndots:0",
+            "options rotate edns0 ndots:0",
             "",
             "# Based on host file: '/etc/resolv.conf' (internal resolver)",
             "# ExtServers: [host(127.0.0.53) host(fd00::2)]",

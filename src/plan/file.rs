@@ -1,0 +1,118 @@
+//! A container's file that is ours as a whole, until its user writes to it. Plain values; `kernel`
+//! opens the file.
+
+use std::path::PathBuf;
+
+use super::step::HostsFile;
+
+/// Where a file of a container's is.
+///
+/// ```
+/// use bridgework::plan::{ContainerFile, RootFile};
+///
+/// let root = "/srv/web".into();
+/// let file = ContainerFile::InRoot { root, file: RootFile::ResolvConf };
+/// assert_eq!(file.path(), std::path::Path::new("/srv/web/etc/resolv.conf"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum ContainerFile {
+    /// A path of the host's, written in place since a container may have it bind-mounted. No
+    /// symbolic link is followed at its last component.
+    At(PathBuf),
+    /// A file below a container's root directory. No symbolic link is followed anywhere below it,
+    /// and nothing outside is reached.
+    InRoot {
+        /// The root directory.
+        root: PathBuf,
+        /// The file.
+        file: RootFile,
+    },
+}
+
+/// Which file below a container's root directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum RootFile {
+    /// `etc/hosts`.
+    Hosts,
+    /// `etc/resolv.conf`.
+    ResolvConf,
+}
+
+impl ContainerFile {
+    /// The path by which the host sees it.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::At(path) => path.clone(),
+            Self::InRoot { root, file } => root.join("etc").join(file.name()),
+        }
+    }
+}
+
+impl RootFile {
+    /// Its name in `etc`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hosts => "hosts",
+            Self::ResolvConf => "resolv.conf",
+        }
+    }
+}
+
+impl From<HostsFile> for ContainerFile {
+    fn from(file: HostsFile) -> Self {
+        match file {
+            HostsFile::At(path) => Self::At(path),
+            HostsFile::InRoot(root) => Self::InRoot {
+                root,
+                file: RootFile::Hosts,
+            },
+        }
+    }
+}
+
+/// A file's text, all of it, unless its user wrote another one.
+///
+/// The file is written if it is not there, is empty, or says exactly what we had written before.
+/// If it says anything else, that is left alone, and the step is done. It stays the same file.
+///
+/// A file that is not there and an empty one are the same here. So it is taken back by its own
+/// kind, with the two texts exchanged, and what it made stays behind empty: to remove it would take
+/// a file away that somebody may have put there empty, for a mount. The price is the one of
+/// [`HostsEdit`](super::HostsEdit): if somebody else had written the very same text before, that
+/// goes when the step is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileWrite {
+    /// The file.
+    pub file: ContainerFile,
+    /// What it shall say. Empty: it is emptied if it is there, and not made if it is not.
+    pub text: String,
+    /// What we had written before; empty if nothing.
+    pub former: String,
+}
+
+impl FileWrite {
+    /// The one that takes it back.
+    ///
+    /// ```
+    /// use bridgework::plan::{ContainerFile, FileWrite};
+    ///
+    /// let file = ContainerFile::At("/srv/web.resolv".into());
+    /// let write = FileWrite { file, text: "search a\n".into(), former: String::new() };
+    /// assert_eq!(write.inverse().former, "search a\n");
+    /// assert_eq!(write.inverse().inverse(), write);
+    /// ```
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        Self {
+            file: self.file.clone(),
+            text: self.former.clone(),
+            former: self.text.clone(),
+        }
+    }
+}
