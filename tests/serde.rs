@@ -213,7 +213,6 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         ipv4: Some(EndpointAddress {
             address: "10.89.0.2/24".parse().unwrap(),
             gateway: Some([10, 89, 0, 1].into()),
-            metric: 0,
             history: History::Fresh,
         }),
         ipv6: None,
@@ -226,6 +225,7 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         aliases: vec!["www".parse().unwrap()],
         links: vec!["mysql:db".parse().unwrap()],
         port: PortOptions::new().hairpin(Switch::On),
+        sysctls: vec!["net.ipv4.conf.IFNAME.log_martians=1".parse().unwrap()],
     };
     let form = json!({
         "id": "01".repeat(32),
@@ -240,7 +240,6 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         "ipv4": {
             "address": "10.89.0.2/24",
             "gateway": "10.89.0.1",
-            "metric": 0,
             "history": "fresh",
         },
         "ipv6": null,
@@ -250,6 +249,7 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         "aliases": ["www"],
         "links": ["mysql:db"],
         "port": {"hairpin": "on", "isolated": null, "learning": null},
+        "sysctls": ["net.ipv4.conf.IFNAME.log_martians=1"],
     });
     assert_form(&spec, &form);
 }

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::link::{BridgeOptions, Link, PortOptions, Side};
 use super::sysctl::{ConfScope, Sysctl};
-use crate::addr::{MacAddr, Mtu};
+use crate::addr::{LinkSysctl, MacAddr, Mtu};
 
 /// What becomes of a step when its plan is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -231,6 +231,13 @@ pub enum Step {
         /// Its new value.
         value: u32,
     },
+    /// A kernel setting of one link, as a caller wrote it.
+    SetLinkSysctl {
+        /// The link.
+        link: Link,
+        /// The setting and its new value.
+        setting: LinkSysctl,
+    },
     /// Nothing is changed; the plan goes on once the bridge forwards what this port sends.
     AwaitForwarding {
         /// The port.
@@ -266,6 +273,7 @@ impl Step {
             | Self::SetUp { .. }
             | Self::AddAddress { .. }
             | Self::AddRoute(_)
+            | Self::SetLinkSysctl { .. }
             | Self::AwaitForwarding { .. }
             | Self::Announce { .. } => Fate::FallsWithLink,
             Self::SetSysctl { key, .. } => match key.scope() {
@@ -325,6 +333,7 @@ impl Step {
             | Self::DeleteAddress { .. }
             | Self::DeleteRoute(_)
             | Self::SetSysctl { .. }
+            | Self::SetLinkSysctl { .. }
             | Self::AwaitForwarding { .. }
             | Self::Announce { .. } => None,
         }
@@ -354,6 +363,7 @@ impl Step {
             | Self::SetDown { link }
             | Self::AddAddress { link, .. }
             | Self::DeleteAddress { link, .. }
+            | Self::SetLinkSysctl { link, .. }
             | Self::AwaitForwarding { link }
             | Self::Announce { link, .. } => Some(link),
             Self::AddVeth(veth) => Some(&veth.link),

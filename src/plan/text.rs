@@ -7,10 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 
 use ipnet::IpNet;
 
+use super::Plan;
 use super::link::{BridgeOptions, Link, PortOptions, Side, centiseconds};
 use super::shell::{quote, quote_link};
 use super::step::{HostsEdit, HostsFile, Route, Step, VethStep};
-use super::{Plan, Sysctl};
 use crate::addr::{ContainerName, MacAddr, Mtu};
 
 impl Display for Plan {
@@ -215,11 +215,11 @@ impl Line<'_> {
         )
     }
 
-    fn sysctl(&self, f: &mut Formatter<'_>, side: Side, key: &Sysctl, value: u32) -> fmt::Result {
+    fn sysctl(&self, f: &mut Formatter<'_>, side: Side, setting: String) -> fmt::Result {
         if side == Side::Container {
             write!(f, "ip netns exec {} ", self.namespace())?;
         }
-        write!(f, "sysctl -w {}", quote(format!("{key}={value}")))
+        write!(f, "sysctl -w {}", quote(setting))
     }
 }
 
@@ -263,7 +263,11 @@ impl Display for Line<'_> {
             Step::DeleteRoute(route) => self.route(f, "del", route),
             Step::ReplaceRoute { to, .. } => self.route(f, "replace", to),
             Step::MoveLink { from, to } => self.move_link(f, from, to),
-            Step::SetSysctl { side, key, value } => self.sysctl(f, *side, key, *value),
+            Step::SetSysctl { side, key, value } => self.sysctl(f, *side, format!("{key}={value}")),
+            Step::SetLinkSysctl { link, setting } => {
+                let assignment = format!("{}={}", setting.path(&link.name), setting.value());
+                self.sysctl(f, link.side, assignment)
+            }
             Step::AwaitForwarding { link } => {
                 f.write_str("until ")?;
                 self.command(f, "bridge", link.side)?;
