@@ -78,7 +78,8 @@ mod trace;
 
 pub use addr::{
     ContainerId, ContainerLink, ContainerName, EndpointId, Family, HostName, LinkIndex, LinkName,
-    LinkPrefix, MacAddr, Mtu, NetworkId, NetworkName, ParseError, Subnet, Timestamp,
+    LinkPrefix, LinkSysctl, MacAddr, Mtu, NetworkId, NetworkName, ParseError, Port, PortMapping,
+    PortRange, Protocol, Subnet, SysctlTable, Timestamp,
 };
 pub use config::{
     ContainerTerm, EndpointConfig, GatewayMode, HostsScope, MacPolicy, NetworkConfig, NetworkMode,

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::addr::{
-    ContainerId, ContainerLink, ContainerName, EndpointId, HostName, LinkName, MacAddr, Mtu,
-    NetworkId, NetworkName, Subnet, Timestamp,
+    ContainerId, ContainerLink, ContainerName, EndpointId, HostName, LinkName, LinkSysctl, MacAddr,
+    Mtu, NetworkId, NetworkName, Subnet, Timestamp,
 };
 use crate::config::{HostsScope, MacPolicy, NetworkOptions};
 use crate::plan::{BridgeOptions, Link, PortOptions, Switch};
@@ -127,6 +127,8 @@ pub struct EndpointSpec {
     pub links: Vec<ContainerLink>,
     /// The options of the bridge's port.
     pub port: PortOptions,
+    /// Kernel settings of the end in the container.
+    pub sysctls: Vec<LinkSysctl>,
 }
 
 impl EndpointSpec {

@@ -226,6 +226,7 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         aliases: vec!["www".parse().unwrap()],
         links: vec!["mysql:db".parse().unwrap()],
         port: PortOptions::new().hairpin(Switch::On),
+        sysctls: vec!["net.ipv4.conf.IFNAME.log_martians=1".parse().unwrap()],
     };
     let form = json!({
         "id": "01".repeat(32),
@@ -249,6 +250,7 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         "aliases": ["www"],
         "links": ["mysql:db"],
         "port": {"hairpin": "on", "isolated": null, "learning": null},
+        "sysctls": ["net.ipv4.conf.IFNAME.log_martians=1"],
     });
     assert_form(&spec, &form);
 }

@@ -15,6 +15,8 @@ pub enum ValueKind {
     LinkName,
     /// [`LinkPrefix`](super::LinkPrefix)
     LinkPrefix,
+    /// [`LinkSysctl`](super::LinkSysctl)
+    LinkSysctl,
     /// [`LinkIndex`](super::LinkIndex)
     LinkIndex,
     /// [`Mtu`](super::Mtu)
@@ -28,6 +30,14 @@ pub enum ValueKind {
     /// [`NetworkId`](super::NetworkId), [`EndpointId`](super::EndpointId) or
     /// [`ContainerId`](super::ContainerId)
     Id,
+    /// [`Port`](super::Port)
+    Port,
+    /// [`PortRange`](super::PortRange)
+    PortRange,
+    /// [`Protocol`](super::Protocol)
+    Protocol,
+    /// [`PortMapping`](super::PortMapping)
+    PortMapping,
     /// [`ContainerLink`](super::ContainerLink)
     ContainerLink,
     /// [`Timestamp`](super::Timestamp)
@@ -55,12 +65,17 @@ impl fmt::Display for ValueKind {
             Self::MacAddr => "mac address",
             Self::LinkName => "link name",
             Self::LinkPrefix => "link prefix",
+            Self::LinkSysctl => "sysctl",
             Self::LinkIndex => "link index",
             Self::Mtu => "mtu",
             Self::ContainerName => "container name",
             Self::NetworkName => "network name",
             Self::HostName => "host name",
             Self::Id => "id",
+            Self::Port => "port",
+            Self::PortRange => "port range",
+            Self::Protocol => "protocol",
+            Self::PortMapping => "published port",
             Self::ContainerLink => "link",
             Self::Timestamp => "time",
             Self::HostAddress => "host address",
@@ -115,6 +130,20 @@ pub enum Reason {
     },
     /// An address that no interface can have (multicast, all zero).
     NotUnicast,
+    /// A range whose last comes before its first.
+    Backwards,
+    /// Several ports of a container, and not as many of the host's.
+    CountsDiffer {
+        /// How many of the host's.
+        host: u16,
+        /// How many of the container's.
+        container: u16,
+    },
+    /// Something that has its form, and that nothing here can do.
+    Unsupported {
+        /// What it belongs to.
+        what: &'static str,
+    },
     /// A network mode that is another container's and does not say whose.
     NoContainer,
     /// A key that nobody knows.
@@ -148,6 +177,14 @@ impl fmt::Display for Reason {
             Self::NotUnicast => f.write_str("no interface can have it"),
             Self::UnknownKey { known } => write!(f, "the key is none of {}", known.join(", ")),
             Self::UnknownWord { known } => write!(f, "the value is none of {}", known.join(", ")),
+            Self::Backwards => f.write_str("it ends before it begins"),
+            Self::CountsDiffer { host, container } => {
+                write!(
+                    f,
+                    "{host} of the host's ports for {container} of the container's"
+                )
+            }
+            Self::Unsupported { what } => write!(f, "{what} is not supported"),
             Self::NoContainer => f.write_str("invalid container format container:<name|id>"),
         }
     }

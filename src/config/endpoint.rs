@@ -1,13 +1,15 @@
 //! A container's place in a network as it is asked for.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::addr::{ContainerLink, Family, HostName, LinkName, MacAddr, Subnet};
+use crate::addr::{ContainerLink, Family, HostName, LinkName, LinkSysctl, MacAddr, Subnet};
 use crate::error::Fault;
 use crate::plan::PortOptions;
 
+use super::endpoint_options::EndpointOptions;
 use super::take;
 
 /// What to ask [`Network::connect_with`](crate::Network::connect_with) for.
@@ -36,6 +38,8 @@ pub struct EndpointConfig {
     links: Vec<ContainerLink>,
     link_name: Option<LinkName>,
     port: PortOptions,
+    sysctls: Vec<LinkSysctl>,
+    by_key: BTreeMap<String, String>,
     memory: Memory,
     #[cfg_attr(
         feature = "serde",
@@ -143,6 +147,40 @@ impl EndpointConfig {
         self.memory == Memory::Recalled
     }
 
+    /// A kernel setting of the interface inside the container: `net.ipv4.conf.IFNAME.log_martians=1`.
+    /// It is set after the crate's own, and before the interface is up where it would hold.
+    #[must_use]
+    pub fn sysctl<V>(mut self, setting: V) -> Self
+    where
+        V: TryInto<LinkSysctl>,
+        V::Error: Into<Fault>,
+    {
+        self.sysctls.extend(take(setting, &mut self.faults));
+        self
+    }
+
+    /// An option by its key, as `docker network connect --driver-opt KEY=VALUE` takes it:
+    /// `com.docker.network.endpoint.ifname`, which is the [`link_name`](Self::link_name), or
+    /// `com.docker.network.endpoint.sysctls`, which is several [`sysctl`](Self::sysctl) with commas
+    /// between them. Of two with the same key, the last is taken.
+    ///
+    /// ```
+    /// use bridgework::EndpointConfig;
+    ///
+    /// let config = EndpointConfig::new()
+    ///     .option("com.docker.network.endpoint.ifname", "lan0")
+    ///     .option(
+    ///         "com.docker.network.endpoint.sysctls",
+    ///         "net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.neigh.IFNAME.gc_stale_time=30",
+    ///     );
+    /// assert_ne!(config, EndpointConfig::new());
+    /// ```
+    #[must_use]
+    pub fn option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.by_key.insert(key.into(), value.into());
+        self
+    }
+
     /// Options of the bridge's port.
     #[must_use]
     pub fn port_options(mut self, options: PortOptions) -> Self {
@@ -168,6 +206,12 @@ impl EndpointConfig {
             first
         };
         let (ipv4, ipv6) = (only(true), only(false));
+        let typed = EndpointOptions {
+            link_name: self.link_name.clone(),
+            sysctls: self.sysctls.clone(),
+        };
+        let by_key = EndpointOptions::parse(&self.by_key, faults);
+        let options = typed.joined(by_key, faults);
         EndpointRequest {
             ipv4,
             ipv6,
@@ -176,8 +220,9 @@ impl EndpointConfig {
             links: self.links.clone(),
             mac: self.mac,
             aliases: self.aliases.clone(),
-            link_name: self.link_name.clone(),
+            link_name: options.link_name,
             port: self.port.clone(),
+            sysctls: options.sysctls,
         }
     }
 
@@ -215,6 +260,7 @@ pub(crate) struct EndpointRequest {
     pub(crate) aliases: Vec<HostName>,
     pub(crate) link_name: Option<LinkName>,
     pub(crate) port: PortOptions,
+    pub(crate) sysctls: Vec<LinkSysctl>,
 }
 
 impl EndpointRequest {
@@ -236,6 +282,7 @@ impl EndpointRequest {
                 true => former.port,
                 false => self.port,
             },
+            sysctls: or(self.sysctls, former.sysctls),
         }
     }
 }

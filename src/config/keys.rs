@@ -15,6 +15,12 @@ pub(super) fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Fa
     Fault::UnknownOption { key, nearest }
 }
 
+/// What a message quotes of a text, whoever wrote it.
+pub(super) fn excerpt(text: &str) -> String {
+    const MAX_CHARS: usize = 64;
+    text.chars().take(MAX_CHARS).collect()
+}
+
 /// The more letters have to be changed to get from `key` to `known`, the higher. Who leaves out
 /// all before the last dot is not far off.
 fn strangeness(key: &str, known: &str) -> (bool, usize) {

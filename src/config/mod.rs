@@ -5,6 +5,7 @@
 
 mod check;
 mod endpoint;
+mod endpoint_options;
 mod keys;
 mod mode;
 mod network;

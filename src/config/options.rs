@@ -10,7 +10,7 @@ use crate::addr::{Family, LinkName, LinkPrefix, Mtu, ParseError, Reason};
 use crate::error::Fault;
 use crate::plan::Switch;
 
-use super::keys::unknown;
+use super::keys::{excerpt, unknown};
 
 pub(super) const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
 const ICC: &str = "com.docker.network.bridge.enable_icc";
@@ -294,12 +294,6 @@ impl NetworkOptions {
         // each text was printed by a value
         Self::parse(&all, &mut Vec::new())
     }
-}
-
-/// What a message quotes of a text, whoever wrote it.
-fn excerpt(text: &str) -> String {
-    const MAX_CHARS: usize = 64;
-    text.chars().take(MAX_CHARS).collect()
 }
 
 /// The forms of Go's `strconv.ParseBool`, which Docker takes.

@@ -6,7 +6,7 @@
 use ipnet::IpNet;
 
 use super::Driver;
-use crate::addr::{Family, Mtu};
+use crate::addr::{Family, LinkSysctl, Mtu, SysctlTable};
 use crate::error::Fault;
 use crate::plan::{
     ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Side, Step, Switch, Sysctl, VethStep,
@@ -114,6 +114,23 @@ fn adopt(network: &NetworkSpec, state: &LinkState, host: &Snapshot) -> Result<Pl
     Ok(plan)
 }
 
+/// What the caller set, where `place` holds for it.
+fn settings(endpoint: &EndpointSpec, place: impl Fn(&LinkSysctl) -> bool) -> Vec<Step> {
+    let chosen = endpoint.sysctls.iter().filter(|setting| place(setting));
+    let set = |setting: &LinkSysctl| Step::SetLinkSysctl {
+        link: endpoint.link.clone(),
+        setting: setting.clone(),
+    };
+    chosen.map(set).collect()
+}
+
+/// Whether a link that comes up forgets it: IPv6's MTU becomes the link's (`addrconf_notify`). All
+/// others hold from before.
+fn is_forgotten(setting: &LinkSysctl) -> bool {
+    let place = (setting.family(), setting.table(), setting.key());
+    place == (Family::V6, SysctlTable::Conf, "mtu")
+}
+
 /// The gateways' addresses, but for those that another machine has, or nobody.
 fn bridge_addresses(network: &NetworkSpec) -> impl Iterator<Item = IpNet> {
     let families = [(Family::V4, &network.ipv4), (Family::V6, &network.ipv6)];
@@ -165,6 +182,7 @@ fn container_side(endpoint: &EndpointSpec, mtu: Mtu) -> Vec<Step> {
     if endpoint.ipv6.is_some() {
         steps.extend(no_auto_address(far, mtu));
     }
+    steps.extend(settings(endpoint, |setting| !is_forgotten(setting)));
     steps.extend(endpoint.addresses().map(|a| add_address(far, a.address)));
     if endpoint.ipv6.is_some() {
         steps.push(add_address(far, link_local(endpoint.mac)));
@@ -172,6 +190,7 @@ fn container_side(endpoint: &EndpointSpec, mtu: Mtu) -> Vec<Step> {
     let on_link = endpoint.link_local.iter();
     steps.extend(on_link.map(|&address| add_address(far, address)));
     steps.push(Step::SetUp { link: far.clone() });
+    steps.extend(settings(endpoint, is_forgotten));
     steps
 }
 
@@ -232,6 +251,9 @@ fn announcement(endpoint: &EndpointSpec) -> Vec<Step> {
             link: far.clone(),
             mac: endpoint.mac,
         });
+        // the caller's own word is the last one
+        let notifies = ["arp_notify", "ndisc_notify"];
+        steps.extend(settings(endpoint, |set| notifies.contains(&set.key())));
     }
     steps
 }

@@ -1,6 +1,7 @@
 //! What a fault means to the caller, whatever its details: the few things that programs decide on.
 
 use super::fault::Fault;
+use crate::addr::Reason;
 use crate::errno::Errno;
 
 /// What a fault means to the caller, whatever its details.
@@ -19,7 +20,7 @@ pub enum FaultClass {
     InUse,
     /// The privilege is missing.
     Permission,
-    /// This kernel can not do it.
+    /// This kernel can not do it, or nothing here can.
     Unsupported,
     /// The deadline passed.
     TimedOut,
@@ -32,8 +33,11 @@ impl Fault {
     #[must_use]
     pub fn class(&self) -> FaultClass {
         match self {
-            Self::Value(_)
-            | Self::NoFamily
+            Self::Value(error) => match error.reason() {
+                Reason::Unsupported { .. } => FaultClass::Unsupported,
+                _ => FaultClass::Invalid,
+            },
+            Self::NoFamily
             | Self::MultipleSubnets { .. }
             | Self::GatewayOutside { .. }
             | Self::RangeOutside { .. }

@@ -137,7 +137,7 @@ impl Error {
         self.is(FaultClass::Permission)
     }
 
-    /// Whether this kernel can not do it.
+    /// Whether this kernel can not do it, or nothing here can.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
         self.is(FaultClass::Unsupported)

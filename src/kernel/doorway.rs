@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 
 use super::explain;
+use crate::addr::{Family, LinkName, LinkSysctl};
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::netlink::frame::Refusal;
@@ -64,32 +65,50 @@ impl Doorway {
     }
 
     pub(super) fn set_sysctl(&self, key: &Sysctl, value: u32) -> std::result::Result<(), Refusal> {
-        let directory = if key.is_ipv6() {
-            &self.ipv6
-        } else {
-            &self.ipv4
-        };
-        let directory = match directory {
+        let directory = match self.directory(key.is_ipv6()) {
             Ok(directory) => directory,
             // what is not in the kernel is disabled
-            Err(Errno::ENOENT) if matches!(key, Sysctl::Ipv6(_, Ipv6Conf::DisableIpv6)) => {
-                return Ok(());
-            }
-            Err(errno) => {
-                let words = Some("is /proc mounted, and IPv6 in this kernel?".to_owned());
-                return Err(Refusal {
-                    errno: *errno,
-                    words,
-                });
-            }
+            Err(Refusal {
+                errno: Errno::ENOENT,
+                ..
+            }) if matches!(key, Sysctl::Ipv6(_, Ipv6Conf::DisableIpv6)) => return Ok(()),
+            Err(refusal) => return Err(refusal),
         };
         let path = format!("{}/{}", key.scope().directory(), key.file());
-        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        let file = openat(directory.as_fd(), path.as_str(), flags, Mode::empty());
-        let mut file = File::from(file.map_err(Errno::from)?);
-        file.write_all(value.to_string().as_bytes())
-            .map_err(|error| Errno::from(&error).into())
+        Ok(write(directory, &path, &value.to_string())?)
     }
+
+    /// Of the table `conf`, whose directories are open.
+    pub(super) fn set_link_sysctl(
+        &self,
+        link: &LinkName,
+        setting: &LinkSysctl,
+    ) -> std::result::Result<(), Refusal> {
+        let directory = self.directory(setting.family() == Family::V6)?;
+        let path = format!("{link}/{}", setting.key());
+        write(directory, &path, setting.value()).map_err(explain::unset)
+    }
+
+    fn directory(&self, is_ipv6: bool) -> std::result::Result<BorrowedFd<'_>, Refusal> {
+        let directory = if is_ipv6 { &self.ipv6 } else { &self.ipv4 };
+        directory.as_ref().map(AsFd::as_fd).map_err(|&errno| {
+            let words = Some("is /proc mounted, and IPv6 in this kernel?".to_owned());
+            Refusal { errno, words }
+        })
+    }
+}
+
+/// Writes the setting at `path` below `/proc/sys`, of the namespace of the calling thread.
+pub(super) fn set_inside(path: &str, value: &str) -> std::result::Result<(), Errno> {
+    let root = open_directory("/proc/sys")?;
+    write(root.as_fd(), path, value)
+}
+
+fn write(directory: BorrowedFd<'_>, path: &str, value: &str) -> std::result::Result<(), Errno> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    let file = openat(directory, path, flags, Mode::empty()).map_err(Errno::from)?;
+    let written = File::from(file).write_all(value.as_bytes());
+    written.map_err(|error| Errno::from(&error))
 }
 
 fn open_directory(path: &str) -> std::result::Result<OwnedFd, Errno> {

@@ -30,6 +30,20 @@ pub(super) fn plain(doing: &str, refusal: Refusal) -> Error {
     Error::of(doing, vec![fault])
 }
 
+/// The refusal of a setting that a caller wrote.
+pub(super) fn unset(errno: Errno) -> Refusal {
+    let words = match errno {
+        Errno::ENOENT => Some("the interface has no such setting"),
+        Errno::EINVAL => Some("the setting can't have this value"),
+        Errno::EACCES => Some("the setting can only be read"),
+        _ => None,
+    };
+    Refusal {
+        errno,
+        words: words.map(str::to_owned),
+    }
+}
+
 fn missing_privilege(doing: &str) -> Fault {
     Fault::Privilege {
         capability: "CAP_NET_ADMIN",

@@ -3,12 +3,12 @@
 
 use std::os::fd::AsFd;
 
-use super::doorway::Doorway;
+use super::doorway::{Doorway, set_inside};
 use super::explain::Failure;
 use super::inject::{Moment, Strike};
 use super::netns::{Netns, Visit};
 use super::{Kernel, explain, files, settle};
-use crate::addr::LinkIndex;
+use crate::addr::{LinkIndex, LinkSysctl, SysctlTable};
 use crate::errno::Errno;
 use crate::error::{Fault, Result};
 use crate::netlink::frame::{Refusal, Request};
@@ -212,6 +212,7 @@ impl<'k> Run<'k> {
     fn perform_alone(&mut self, step: &Step) -> std::result::Result<(), Refusal> {
         match step {
             Step::SetSysctl { side, key, value } => self.side(*side)?.set_sysctl(key, *value),
+            Step::SetLinkSysctl { link, setting } => self.set_link_sysctl(link, setting),
             Step::AwaitForwarding { link } => {
                 settle::until_forwarding(&mut self.side(link.side)?.route, link.index)
             }
@@ -220,6 +221,29 @@ impl<'k> Run<'k> {
             Step::DeleteLink { link } => self.delete_link(link),
             _ => Ok(()),
         }
+    }
+
+    fn set_link_sysctl(
+        &mut self,
+        link: &Link,
+        setting: &LinkSysctl,
+    ) -> std::result::Result<(), Refusal> {
+        if setting.table() == SysctlTable::Conf {
+            return self.side(link.side)?.set_link_sysctl(&link.name, setting);
+        }
+        // seldom asked for: no descriptor is kept ahead for it
+        let (path, value) = (setting.path(&link.name), setting.value().to_owned());
+        let visit = self
+            .namespace(link.side)?
+            .start(move || set_inside(&path, &value))?;
+        visit.end().map_err(explain::unset)
+    }
+
+    fn namespace(&mut self, side: Side) -> std::result::Result<Netns, Refusal> {
+        Ok(match side {
+            Side::Host => self.kernel.namespace().clone(),
+            Side::Container => self.far()?.namespace.clone(),
+        })
     }
 
     /// A link that has our index but neither our name nor our mark is somebody else's; ours is
@@ -243,10 +267,7 @@ impl<'k> Run<'k> {
         links: &[LinkIndex],
     ) -> std::result::Result<(), Refusal> {
         let reaper = self.kernel.shared.reaper.clone();
-        let namespace = match side {
-            Side::Host => self.kernel.namespace().clone(),
-            Side::Container => self.far()?.namespace.clone(),
-        };
+        let namespace = self.namespace(side)?;
         let doorway = self.side(side)?;
         reaper.delete((&namespace, &mut doorway.route), deletion, links)
     }
@@ -307,6 +328,7 @@ impl<'k> Run<'k> {
             Step::ReplaceRoute { to, .. } => route::replace(to),
             Step::DeleteRoute(to) => route::delete(to),
             Step::SetSysctl { .. }
+            | Step::SetLinkSysctl { .. }
             | Step::AwaitForwarding { .. }
             | Step::EditHosts(_)
             | Step::WriteFile(_)
@@ -393,6 +415,7 @@ impl Progress {
 fn message_side(step: &Step) -> Option<Side> {
     match step {
         Step::SetSysctl { .. }
+        | Step::SetLinkSysctl { .. }
         | Step::AwaitForwarding { .. }
         | Step::EditHosts(_)
         | Step::WriteFile(_)

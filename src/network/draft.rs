@@ -152,6 +152,7 @@ pub(super) fn choose(
         aliases: request.aliases.clone(),
         links: request.links.clone(),
         port: request.port.clone(),
+        sysctls: request.sysctls.clone(),
     })
 }
 

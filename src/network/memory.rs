@@ -22,6 +22,7 @@ pub(super) fn remembered(spec: &EndpointSpec) -> EndpointRequest {
         aliases: spec.aliases.clone(),
         link_name: spec.requested.link_name.clone(),
         port: spec.port.clone(),
+        sysctls: spec.sysctls.clone(),
         ..EndpointRequest::default()
     }
 }

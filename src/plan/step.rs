@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::file::FileWrite;
 use super::link::{BridgeOptions, Link, PortOptions, Side};
 use super::sysctl::{ConfScope, Sysctl};
-use crate::addr::{MacAddr, Mtu};
+use crate::addr::{LinkSysctl, MacAddr, Mtu};
 
 /// What becomes of a step when its plan is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -232,6 +232,13 @@ pub enum Step {
         /// Its new value.
         value: u32,
     },
+    /// A kernel setting of one link, as a caller wrote it.
+    SetLinkSysctl {
+        /// The link.
+        link: Link,
+        /// The setting and its new value.
+        setting: LinkSysctl,
+    },
     /// Nothing is changed; the plan goes on once the bridge forwards what this port sends.
     AwaitForwarding {
         /// The port.
@@ -270,6 +277,7 @@ impl Step {
             | Self::AddAddress { .. }
             | Self::AddRoute(_)
             | Self::MoveLink { .. }
+            | Self::SetLinkSysctl { .. }
             | Self::AwaitForwarding { .. }
             | Self::Announce { .. } => Fate::FallsWithLink,
             Self::SetSysctl { key, .. } => match key.scope() {
@@ -330,6 +338,7 @@ impl Step {
             | Self::DeleteAddress { .. }
             | Self::DeleteRoute(_)
             | Self::SetSysctl { .. }
+            | Self::SetLinkSysctl { .. }
             | Self::AwaitForwarding { .. }
             | Self::Announce { .. } => None,
         }
@@ -359,6 +368,7 @@ impl Step {
             | Self::SetDown { link }
             | Self::AddAddress { link, .. }
             | Self::DeleteAddress { link, .. }
+            | Self::SetLinkSysctl { link, .. }
             | Self::AwaitForwarding { link }
             | Self::Announce { link, .. } => Some(link),
             Self::AddVeth(veth) => Some(&veth.link),

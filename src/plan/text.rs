@@ -11,7 +11,7 @@ use super::file::{ContainerFile, FileWrite};
 use super::link::{BridgeOptions, Link, PortOptions, Side, centiseconds};
 use super::shell::{quote, quote_link};
 use super::step::{HostsEdit, Route, Step, VethStep};
-use super::{Plan, Sysctl};
+use super::Plan;
 use crate::addr::{ContainerName, MacAddr, Mtu};
 
 impl Display for Plan {
@@ -216,11 +216,11 @@ impl Line<'_> {
         )
     }
 
-    fn sysctl(&self, f: &mut Formatter<'_>, side: Side, key: &Sysctl, value: u32) -> fmt::Result {
+    fn sysctl(&self, f: &mut Formatter<'_>, side: Side, setting: String) -> fmt::Result {
         if side == Side::Container {
             write!(f, "ip netns exec {} ", self.namespace())?;
         }
-        write!(f, "sysctl -w {}", quote(format!("{key}={value}")))
+        write!(f, "sysctl -w {}", quote(setting))
     }
 }
 
@@ -264,7 +264,11 @@ impl Display for Line<'_> {
             Step::DeleteRoute(route) => self.route(f, "del", route),
             Step::ReplaceRoute { to, .. } => self.route(f, "replace", to),
             Step::MoveLink { from, to } => self.move_link(f, from, to),
-            Step::SetSysctl { side, key, value } => self.sysctl(f, *side, key, *value),
+            Step::SetSysctl { side, key, value } => self.sysctl(f, *side, format!("{key}={value}")),
+            Step::SetLinkSysctl { link, setting } => {
+                let assignment = format!("{}={}", setting.path(&link.name), setting.value());
+                self.sysctl(f, link.side, assignment)
+            }
             Step::AwaitForwarding { link } => {
                 f.write_str("until ")?;
                 self.command(f, "bridge", link.side)?;

@@ -18,4 +18,5 @@ mod netns;
 mod outsiders;
 mod ready;
 mod scratch;
+mod sysctls;
 mod text;

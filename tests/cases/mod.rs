@@ -138,7 +138,26 @@ fn special_places() -> Vec<Case<Place>> {
         addresses.for_each(|address| address.history = History::Reused);
         place(network, endpoint)
     };
+    let set = EndpointSpec {
+        sysctls: [
+            "net.ipv4.conf.IFNAME.log_martians=1",
+            "net.ipv4.conf.IFNAME.arp_notify=0",
+            "net.ipv4.neigh.IFNAME.gc_stale_time=30",
+            "net.ipv6.conf.IFNAME.accept_ra=2",
+            "net.ipv6.conf.IFNAME.mtu=1280",
+        ]
+        .map(|setting| setting.parse().unwrap())
+        .into(),
+        ..endpoint(&dual())
+    };
+    let set_and_reused = |mut endpoint: EndpointSpec| {
+        let addresses = endpoint.ipv4.iter_mut().chain(&mut endpoint.ipv6);
+        addresses.for_each(|address| address.history = History::Reused);
+        place(dual(), endpoint)
+    };
     vec![
+        case("connect-sysctls", place(dual(), set.clone())),
+        case("connect-sysctls-reused", set_and_reused(set)),
         case("connect-port-options", place(v4(), port_options)),
         case("connect-reused-v4", reused(v4())),
         case("connect-reused-v6", reused(v6())),
@@ -332,6 +351,7 @@ pub fn endpoint(network: &NetworkSpec) -> EndpointSpec {
         aliases: Vec::new(),
         links: Vec::new(),
         port: PortOptions::new(),
+        sysctls: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use bridgework::plan::{
     BridgeOptions, ConfScope, ContainerFile, FileWrite, HostsEdit, HostsFile, Ipv4Conf, Ipv6Conf,
     Link, Plan, PortOptions, RootFile, Route, Side, Step, Switch, Sysctl, VethStep,
 };
-use bridgework::{ContainerName, LinkIndex, LinkName, MacAddr, Mtu, Subnet};
+use bridgework::{ContainerName, LinkIndex, LinkName, LinkSysctl, MacAddr, Mtu, Subnet};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -148,6 +148,11 @@ fn sysctl() -> impl Strategy<Value = Sysctl> {
     })
 }
 
+fn link_sysctl() -> impl Strategy<Value = LinkSysctl> {
+    "net\\.ipv[46]\\.(conf|neigh)\\.IFNAME\\.[a-z0-9_]{1,9}=[0-9a-zA-Z:-]([0-9a-z: -]{0,9}[0-9A-Z])?"
+        .prop_map(|text| text.parse().expect("it has the form of a setting"))
+}
+
 fn veth() -> impl Strategy<Value = VethStep> {
     (link(), mac(), option::of(link()), link(), mac(), mtu()).prop_map(
         |(link, mac, master, peer, peer_mac, mtu)| VethStep {
@@ -192,6 +197,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         route().prop_map(Step::AddRoute),
         link().prop_map(|link| Step::AwaitForwarding { link }),
         (link(), mac()).prop_map(|(link, mac)| Step::Announce { link, mac }),
+        (link(), link_sysctl()).prop_map(|(link, setting)| Step::SetLinkSysctl { link, setting }),
         (side(), sysctl(), 0..3u32).prop_map(|(side, key, value)| Step::SetSysctl {
             side,
             key,

@@ -86,7 +86,7 @@ fn every_kind_of_step_has_a_line_a_fate_and_an_inverse_that_somebody_has_read() 
         covered.extend(check(rows));
     }
     assert_eq!(covered, variants_in_source());
-    assert_eq!(covered.len(), 21);
+    assert_eq!(covered.len(), 22);
 }
 
 fn births() -> Vec<(Step, &'static str, Fate, &'static str)> {
@@ -363,6 +363,26 @@ fn others() -> Vec<(Step, &'static str, Fate, &'static str)> {
             ),
             "sysctl -w net/ipv6/conf/default/disable_ipv6=0",
             STAYS,
+            NONE,
+        ),
+        (
+            Step::SetLinkSysctl {
+                link: far(),
+                setting: "net.ipv4.neigh.IFNAME.gc_stale_time=30".parse().unwrap(),
+            },
+            "ip netns exec container sysctl -w net/ipv4/neigh/eth0/gc_stale_time=30",
+            FALLS,
+            NONE,
+        ),
+        (
+            Step::SetLinkSysctl {
+                link: link(Side::Host, "a.b$c", 7),
+                setting: "net.ipv6.conf.IFNAME.stable_secret=2001:db8::1 2"
+                    .parse()
+                    .unwrap(),
+            },
+            "sysctl -w 'net/ipv6/conf/a.b$c/stable_secret=2001:db8::1 2'",
+            FALLS,
             NONE,
         ),
         (

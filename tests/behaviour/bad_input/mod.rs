@@ -1,6 +1,7 @@
 //! Bad input gets a typed error; nothing is changed, nothing is left, and the verb works afterwards.
 
 mod containers;
+mod endpoint_options;
 mod endpoints;
 mod full;
 mod kernel;

@@ -351,7 +351,7 @@ fn an_isolated_network_has_no_gateway_and_its_bridge_no_address() {
 fn where_ipv4_is_inhibited_the_gateway_s_address_is_kept_and_the_bridge_does_not_have_it() {
     let host = lab::host();
     let config = net().subnet("10.89.0.0/29").inhibit_ipv4(Switch::On);
-    let network = host.create_network(config.clone()).unwrap();
+    let network = host.create_network(config).unwrap();
     let gateway = network.spec().ipv4.as_ref().unwrap().gateway;
     assert_eq!(gateway, Some([10, 89, 0, 1].into()));
     let web = lab::container("web");
@@ -361,8 +361,6 @@ fn where_ipv4_is_inhibited_the_gateway_s_address_is_kept_and_the_bridge_does_not
     if let Some(addresses) = lab::addresses(host.netns(), network.spec().link.name.as_str()) {
         assert!(addresses.is_empty(), "{addresses:?}");
     }
-    let internal = host.draft_network(&config.internal().subnet("10.90.0.0/29"));
-    assert!(internal.is_err(), "two subnets of a family");
     let internal = NetworkConfig::bridge("inside")
         .inhibit_ipv4(Switch::On)
         .internal();
