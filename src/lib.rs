@@ -89,7 +89,7 @@ pub use container::{Container, ContainerConfig};
 pub use device::{Bridge, BridgeConfig, Device, VethConfig, VethPair};
 pub use errno::Errno;
 pub use error::{Error, Fault, FaultClass, Obstacle, Occupant, Result};
-pub use host::{Host, HostConfig};
+pub use host::{Attached, Host, HostConfig, Warning};
 pub use kernel::{FaultInjector, Netns};
 pub use network::{Draft, Endpoint, Network};
 

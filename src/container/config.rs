@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::addr::{ContainerId, HostName};
+use crate::addr::{ContainerId, ContainerName, HostName};
 use crate::config::take;
 use crate::driver::Stack;
 use crate::error::Fault;
@@ -158,6 +158,16 @@ impl ContainerConfig {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// All that is wrong with it.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let mut faults = self.faults.clone();
+        let _name: Option<ContainerName> = take(self.name.as_str(), &mut faults);
+        if self.stack == Stack::Shared {
+            faults.extend(self.conflicts_of_sharing());
+        }
+        faults
     }
 
     /// The same with the stack of a host that has this namespace, or with nothing but `lo`.

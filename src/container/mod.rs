@@ -79,14 +79,8 @@ impl Container {
     /// extra host of its own.
     pub fn open(config: ContainerConfig) -> Result<Self> {
         let attempt = format!("open container {}", config.name);
-        let mut faults = config.faults.clone();
-        let name = config
-            .name
-            .parse::<ContainerName>()
-            .map_err(|error| faults.push(error.into()));
-        if config.stack == Stack::Shared {
-            faults.extend(config.conflicts_of_sharing());
-        }
+        let faults = config.faults();
+        let name = config.name.parse::<ContainerName>();
         let (Ok(name), true) = (name, faults.is_empty()) else {
             return Err(Error::of(attempt, faults));
         };

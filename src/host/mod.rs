@@ -1,8 +1,10 @@
 //! The host: the side that has the bridges, and the entry point.
 
+mod attach;
 mod builtin;
 mod config;
 mod create;
+mod lookup;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub use attach::{Attached, Warning};
 use builtin::Builtin;
 pub use config::HostConfig;
 
@@ -111,14 +114,6 @@ impl Host {
     #[must_use]
     pub fn networks(&self) -> Vec<Network> {
         self.0.registry.networks()
-    }
-
-    /// The network of that name, if this host has a handle to one.
-    #[must_use]
-    pub fn network(&self, name: &str) -> Option<Network> {
-        self.networks()
-            .into_iter()
-            .find(|network| network.name().as_str() == name)
     }
 
     fn kernel(&self) -> &Kernel {

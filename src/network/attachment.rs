@@ -79,6 +79,10 @@ impl Attachment {
         })
     }
 
+    pub(super) fn is_held(&self) -> bool {
+        *self.phase.lock() == Phase::Held
+    }
+
     /// Whether it was held until now; from now on it is not.
     pub(super) fn let_go(&self) -> bool {
         let was = std::mem::replace(&mut *self.phase.lock(), Phase::LetGo);

@@ -20,6 +20,8 @@ pub(crate) struct Members {
     there: Vec<Member>,
     /// Those whose names and lines are gone, and whose links are on their way out.
     leaving: Vec<Member>,
+    /// Those that have left with something left behind.
+    struck_off: Vec<Member>,
     /// Those that are on their way.
     coming: BTreeSet<ContainerName>,
     /// Addresses that somebody asked for who has left and may return: nobody gets one by chance,
@@ -55,6 +57,7 @@ impl Members {
             network: network.clone(),
             there: Vec::new(),
             leaving: Vec::new(),
+            struck_off: Vec::new(),
             coming: BTreeSet::new(),
             awaited: BTreeMap::new(),
             generation: 0,
@@ -269,7 +272,24 @@ impl Members {
 
     /// The container has left with something left behind: its addresses stay held.
     pub(crate) fn strike_off(&mut self, endpoint: &EndpointId) {
-        self.leaving.retain(|member| member.spec.id != *endpoint);
+        let (off, stay) = std::mem::take(&mut self.leaving)
+            .into_iter()
+            .partition(|member| member.spec.id == *endpoint);
+        self.leaving = stay;
+        self.struck_off.extend::<Vec<Member>>(off);
+    }
+
+    /// The addresses of those of that name that left something behind are free after all.
+    pub(crate) fn write_off(&mut self, container: &str) {
+        let (off, stay): (Vec<Member>, _) = std::mem::take(&mut self.struck_off)
+            .into_iter()
+            .partition(|member| member.spec.container.as_str() == container);
+        self.struck_off = stay;
+        for member in off {
+            for address in member.spec.addresses() {
+                self.release(address.address.addr());
+            }
+        }
     }
 
     fn present(&self) -> impl Iterator<Item = &Member> {

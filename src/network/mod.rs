@@ -8,6 +8,8 @@ mod endpoint;
 mod members;
 mod memory;
 mod registry;
+mod residents;
+mod verbs;
 mod wiring;
 
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ pub use draft::Draft;
 pub use endpoint::Endpoint;
 pub(crate) use members::Members;
 pub(crate) use registry::{Registered, Registry};
+use residents::Resident;
 
 /// A group of containers that can talk.
 ///
@@ -68,6 +71,8 @@ pub(crate) struct Inner {
     attached: Mutex<BTreeMap<ContainerName, Weak<Attachment>>>,
     /// Those that nobody holds, since they shall outlive the process.
     persisted: Mutex<BTreeMap<ContainerName, Arc<Ties>>>,
+    /// Those that belong to it without a wire.
+    residents: Mutex<Vec<Resident>>,
     /// Held while lines of several containers' hosts files are brought in step.
     introductions: Mutex<()>,
     life: Mutex<Life>,
@@ -103,6 +108,7 @@ impl Network {
             records,
             attached: Mutex::default(),
             persisted: Mutex::default(),
+            residents: Mutex::default(),
             introductions: Mutex::new(()),
             life: Mutex::new(Life::Owned),
             registered,

@@ -109,6 +109,14 @@ impl Registered {
         self.registry.wirings()
     }
 
+    /// The container of that id, if there is a handle to it.
+    pub(super) fn container(&self, id: ContainerId) -> Option<Container> {
+        let containers = self.registry.containers();
+        containers
+            .into_iter()
+            .find(|container| container.id() == id)
+    }
+
     pub(super) fn know(&self, container: &Container) {
         self.registry.know(container);
     }

@@ -51,7 +51,10 @@ impl Network {
 impl Drop for Residence {
     fn drop(&mut self) {
         if let Some(network) = self.network.upgrade() {
-            network.residents.lock().retain(|resident| resident.id != self.id);
+            network
+                .residents
+                .lock()
+                .retain(|resident| resident.id != self.id);
         }
     }
 }

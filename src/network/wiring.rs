@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::addr::{ContainerName, EndpointId, LinkName, ParseError};
+use crate::addr::{ContainerName, EndpointId, LinkName, LinkPrefix, ParseError};
 use crate::driver::{Exit, moves};
 use crate::error::Fault;
 use crate::kernel::{Netns, WeakNetns};
@@ -15,7 +15,11 @@ use crate::spec::NetworkSpec;
 
 /// What a network's interfaces in containers are called, followed by a number.
 pub(crate) fn link_prefix(network: &NetworkSpec) -> &str {
-    network.options.container_prefix.as_ref().map_or("eth", |prefix| prefix.as_ref())
+    network
+        .options
+        .container_prefix
+        .as_ref()
+        .map_or("eth", LinkPrefix::as_str)
 }
 
 /// The wirings of a host's containers, found by namespace.

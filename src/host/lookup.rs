@@ -1,0 +1,119 @@
+//! Finding: networks and containers by what a user types, networks by filters, and those that
+//! nobody uses.
+
+use std::time::SystemTime;
+
+use crate::addr::ContainerId;
+use crate::container::Container;
+use crate::error::{Error, Fault, Result};
+use crate::inspect::{NetworkFilter, PruneFilter, find};
+use crate::network::Network;
+use crate::spec::Origin;
+
+use super::Host;
+use super::builtin::Builtin;
+
+impl Host {
+    /// The network that `term` means: the one with that id, else the one with that name, else the
+    /// only one whose id begins so. The pre-defined networks, `bridge` (or `default`), `host` and
+    /// `none`, are made when they are first asked for by their names.
+    ///
+    /// # Errors
+    /// There is none ([`Error::is_not_found`]), or the ids of several begin so; or as for
+    /// [`default_network`](Self::default_network).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Host, NetworkConfig};
+    /// let host = Host::isolated()?;
+    /// let web = host.create_network(NetworkConfig::bridge("web"))?;
+    /// assert_eq!(host.network("web")?.id(), web.id());
+    /// assert!(host.network("wbe").unwrap_err().is_not_found());
+    /// # Ok(()) }
+    /// ```
+    pub fn network(&self, term: &str) -> Result<Network> {
+        let networks = self.networks();
+        let ids = networks
+            .iter()
+            .map(|network| (network.id(), network.name()));
+        match (find(ids, term), Builtin::named(term)) {
+            (Err(Fault::NetworkNotFound { .. }), Some(builtin)) => self.builtin(builtin),
+            (Err(fault), _) => Err(Error::of(format!("look up network {term}"), vec![fault])),
+            (Ok(id), _) => {
+                let found = networks.into_iter().find(|network| network.id() == id);
+                found.ok_or_else(|| {
+                    let name = term.to_owned();
+                    Error::of("look up network", vec![Fault::NetworkNotFound { name }])
+                })
+            }
+        }
+    }
+
+    /// The networks that this host has handles to and that `filter` lets through, by name.
+    #[must_use]
+    pub fn networks_matching(&self, filter: &NetworkFilter) -> Vec<Network> {
+        let mut networks = self.networks();
+        networks.retain(|network| filter.matches(network.spec(), network.active_count()));
+        networks
+    }
+
+    /// Removes the user-defined networks that nobody is connected to and that `filter` lets
+    /// through, and returns them. One that a container is connected to meanwhile is left.
+    ///
+    /// # Errors
+    /// The kernel refused; all that could be removed are.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Host, NetworkConfig};
+    /// use bridgework::inspect::PruneFilter;
+    ///
+    /// let host = Host::isolated()?;
+    /// let web = host.create_network(NetworkConfig::bridge("web"))?;
+    /// let pruned = host.prune(&PruneFilter::new())?;
+    /// assert_eq!(pruned[0].id(), web.id());
+    /// # Ok(()) }
+    /// ```
+    pub fn prune(&self, filter: &PruneFilter) -> Result<Vec<Network>> {
+        let now = SystemTime::now().into();
+        let mut networks = self.networks();
+        networks.retain(|network| {
+            network.spec().origin == Origin::Custom
+                && filter.matches(network.spec(), network.active_count(), now)
+        });
+        let mut errors = Vec::new();
+        networks.retain(|network| match network.remove() {
+            Ok(()) => true,
+            Err(error) if error.is_in_use() => false,
+            Err(error) => {
+                errors.push(error);
+                false
+            }
+        });
+        match errors.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(networks),
+        }
+    }
+}
+
+/// As networks are looked up.
+pub(super) fn find_container(
+    containers: &[Container],
+    term: &str,
+) -> std::result::Result<Container, Fault> {
+    let by_name = |container: &&Container| container.name().as_str() == term;
+    let by_id = |container: &&Container| id_begins(container.id(), term);
+    let mut begun = containers.iter().filter(by_id);
+    match (containers.iter().find(by_name), begun.next(), begun.next()) {
+        (Some(named), _, _) => Ok(named.clone()),
+        (None, Some(only), None) => Ok(only.clone()),
+        _ => Err(Fault::ContainerNotFound {
+            name: term.to_owned(),
+        }),
+    }
+}
+
+fn id_begins(id: ContainerId, term: &str) -> bool {
+    !term.is_empty() && id.to_string().starts_with(term)
+}

@@ -1,0 +1,97 @@
+//! What is asked of a network by a container's name: to disconnect it, and to look at all of them.
+
+use std::sync::{Arc, Weak};
+
+use crate::error::{Error, Fault, Result};
+use crate::plan::Plan;
+
+use super::Network;
+use super::attachment::Attachment;
+use super::detach::detach;
+
+impl Network {
+    /// Disconnects the container of that name, whoever has the [`Endpoint`](crate::Endpoint) and
+    /// whether it was persisted or not. The handle, if there is one, has nothing left to do.
+    ///
+    /// # Errors
+    /// It is not connected ([`Error::is_not_found`]); the network is one that containers belong to
+    /// from when they are opened; and as for [`Endpoint::disconnect`](crate::Endpoint::disconnect).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let host = Host::isolated()?;
+    /// # let network = host.create_network(NetworkConfig::bridge("web"))?;
+    /// let spec = network.connect(&Container::isolated("app")?)?.persist();
+    /// network.disconnect("app")?;
+    /// assert!(network.disconnect("app").unwrap_err().is_not_found());
+    /// # Ok(()) }
+    /// ```
+    pub fn disconnect(&self, container: &str) -> Result<()> {
+        self.try_disconnect(container).map_err(|error| {
+            let attempt = format!("disconnect {container} from {}", self.name());
+            error.during(attempt)
+        })
+    }
+
+    /// As [`disconnect`](Self::disconnect), whatever becomes of it: the address, the names and the
+    /// place are free when it returns. What the kernel did not take back is returned as the steps
+    /// that would; there is nothing where all is gone.
+    ///
+    /// # Errors
+    /// The container is not connected ([`Error::is_not_found`]).
+    pub fn disconnect_by_force(&self, container: &str) -> Result<Plan> {
+        let Err(error) = self.try_disconnect(container) else {
+            return Ok(Plan::new());
+        };
+        if error.is_not_found() && error.left_behind().is_empty() {
+            let attempt = format!("disconnect {container} from {} by force", self.name());
+            return Err(error.during(attempt));
+        }
+        self.0.members.lock().write_off(container);
+        Ok(error.left_behind().clone())
+    }
+
+    fn try_disconnect(&self, container: &str) -> Result<()> {
+        let residents = self.0.residents.lock();
+        if residents.iter().any(|r| r.container.as_str() == container) {
+            return Err(Error::of("", vec![self.never_left()]));
+        }
+        drop(residents);
+        let Ok(name) = container.parse() else {
+            return Err(Error::of("", vec![self.not_connected(container)]));
+        };
+        let attached = self.0.attached.lock().get(&name).and_then(Weak::upgrade);
+        let attached: Option<Arc<Attachment>> = attached.filter(|attached| attached.is_held());
+        if let Some(attached) = attached {
+            return attached.disconnect();
+        }
+        let persisted = self.0.persisted.lock().remove(&name);
+        match persisted {
+            Some(ties) => {
+                let container = self.0.registered.container(ties.spec.container_id);
+                detach(self, &ties, container.as_ref())
+            }
+            None => Err(Error::of("", vec![self.not_connected(container)])),
+        }
+    }
+
+    fn not_connected(&self, container: &str) -> Fault {
+        Fault::NotConnected {
+            container: container.to_owned(),
+            network: self.name().clone(),
+        }
+    }
+
+    fn never_left(&self) -> Fault {
+        match self.0.driver.stack() {
+            crate::driver::Stack::Host => Fault::HostStackLeft,
+            _ => Fault::PrivateStack,
+        }
+    }
+
+    /// How many containers belong to it or are on their way.
+    pub(crate) fn active_count(&self) -> usize {
+        self.0.members.lock().active().len() + self.0.residents.lock().len()
+    }
+}
