@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::addr::{
     ContainerId, ContainerLink, ContainerName, EndpointId, HostName, LinkName, LinkSysctl, MacAddr,
-    Mtu, NetworkId, NetworkName, Subnet, Timestamp,
+    Mtu, NetworkId, NetworkName, PortMapping, Subnet, Timestamp,
 };
 use crate::config::{HostsScope, MacPolicy, NetworkOptions};
 use crate::plan::{BridgeOptions, Link, PortOptions, Switch};
@@ -129,6 +129,8 @@ pub struct EndpointSpec {
     pub port: PortOptions,
     /// Kernel settings of the end in the container.
     pub sysctls: Vec<LinkSysctl>,
+    /// Its published ports, as they were asked for. They take effect with the firewall.
+    pub ports: Vec<PortMapping>,
 }
 
 impl EndpointSpec {

@@ -118,6 +118,9 @@ fn an_endpoint_s_config_comes_back_as_it_was_and_needs_nothing() {
         .mac("02:42:00:00:00:02")
         .alias("db")
         .link_name("lan0")
+        .sysctl("net.ipv4.conf.IFNAME.log_martians=1")
+        .publish("8080:80")
+        .option("com.docker.network.endpoint.ifname", "lan0")
         .port_options(PortOptions::new().isolated(Switch::On));
     let form = json!({
         "addresses": ["10.89.0.7"],
@@ -129,6 +132,9 @@ fn an_endpoint_s_config_comes_back_as_it_was_and_needs_nothing() {
         "link_name": "lan0",
         "port": {"hairpin": null, "isolated": "on", "learning": null},
         "memory": "recalled",
+        "sysctls": ["net.ipv4.conf.IFNAME.log_martians=1"],
+        "ports": ["8080:80/tcp"],
+        "by_key": {"com.docker.network.endpoint.ifname": "lan0"},
     });
     assert_form(&config, &form);
     let empty: EndpointConfig = serde_json::from_str("{}").unwrap();
@@ -227,6 +233,7 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         links: vec!["mysql:db".parse().unwrap()],
         port: PortOptions::new().hairpin(Switch::On),
         sysctls: vec!["net.ipv4.conf.IFNAME.log_martians=1".parse().unwrap()],
+        ports: vec!["127.0.0.1:8080:80".parse().unwrap()],
     };
     let form = json!({
         "id": "01".repeat(32),
@@ -251,6 +258,7 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         "links": ["mysql:db"],
         "port": {"hairpin": "on", "isolated": null, "learning": null},
         "sysctls": ["net.ipv4.conf.IFNAME.log_martians=1"],
+        "ports": ["127.0.0.1:8080:80/tcp"],
     });
     assert_form(&spec, &form);
 }

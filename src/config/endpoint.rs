@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::addr::{ContainerLink, Family, HostName, LinkName, LinkSysctl, MacAddr, Subnet};
+use crate::addr::{
+    ContainerLink, Family, HostName, LinkName, LinkSysctl, MacAddr, PortMapping, Subnet,
+};
 use crate::error::Fault;
 use crate::plan::PortOptions;
 
@@ -39,6 +41,7 @@ pub struct EndpointConfig {
     link_name: Option<LinkName>,
     port: PortOptions,
     sysctls: Vec<LinkSysctl>,
+    ports: Vec<PortMapping>,
     by_key: BTreeMap<String, String>,
     memory: Memory,
     #[cfg_attr(
@@ -159,6 +162,18 @@ impl EndpointConfig {
         self
     }
 
+    /// Ports of the container, by which the host's address reaches it: `8080:80/tcp`, or a
+    /// [`PortMapping`]. They are kept with the endpoint, and take effect with the firewall.
+    #[must_use]
+    pub fn publish<V>(mut self, mapping: V) -> Self
+    where
+        V: TryInto<PortMapping>,
+        V::Error: Into<Fault>,
+    {
+        self.ports.extend(take(mapping, &mut self.faults));
+        self
+    }
+
     /// An option by its key, as `docker network connect --driver-opt KEY=VALUE` takes it:
     /// `com.docker.network.endpoint.ifname`, which is the [`link_name`](Self::link_name), or
     /// `com.docker.network.endpoint.sysctls`, which is several [`sysctl`](Self::sysctl) with commas
@@ -223,6 +238,7 @@ impl EndpointConfig {
             link_name: options.link_name,
             port: self.port.clone(),
             sysctls: options.sysctls,
+            ports: self.ports.clone(),
         }
     }
 
@@ -261,6 +277,7 @@ pub(crate) struct EndpointRequest {
     pub(crate) link_name: Option<LinkName>,
     pub(crate) port: PortOptions,
     pub(crate) sysctls: Vec<LinkSysctl>,
+    pub(crate) ports: Vec<PortMapping>,
 }
 
 impl EndpointRequest {
@@ -283,6 +300,7 @@ impl EndpointRequest {
                 false => self.port,
             },
             sysctls: or(self.sysctls, former.sysctls),
+            ports: or(self.ports, former.ports),
         }
     }
 }

@@ -153,6 +153,7 @@ pub(super) fn choose(
         links: request.links.clone(),
         port: request.port.clone(),
         sysctls: request.sysctls.clone(),
+        ports: request.ports.clone(),
     })
 }
 

@@ -23,6 +23,7 @@ pub(super) fn remembered(spec: &EndpointSpec) -> EndpointRequest {
         link_name: spec.requested.link_name.clone(),
         port: spec.port.clone(),
         sysctls: spec.sysctls.clone(),
+        ports: spec.ports.clone(),
         ..EndpointRequest::default()
     }
 }

@@ -352,6 +352,7 @@ pub fn endpoint(network: &NetworkSpec) -> EndpointSpec {
         links: Vec::new(),
         port: PortOptions::new(),
         sysctls: Vec::new(),
+        ports: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use bridgework::{
     ContainerId, ContainerName, EndpointId, HostName, LinkIndex, LinkName, MacAddr, Mtu, NetworkId,
-    NetworkName, ParseError, Subnet,
+    LinkPrefix, LinkSysctl, NetworkName, ParseError, Port, PortMapping, PortRange, Protocol, Subnet,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -38,4 +38,10 @@ fuzz_target!(|bytes: &[u8]| {
     parses_or_says_why::<NetworkId>(bytes);
     parses_or_says_why::<EndpointId>(bytes);
     parses_or_says_why::<ContainerId>(bytes);
+    parses_or_says_why::<LinkPrefix>(bytes);
+    parses_or_says_why::<LinkSysctl>(bytes);
+    parses_or_says_why::<Port>(bytes);
+    parses_or_says_why::<PortRange>(bytes);
+    parses_or_says_why::<Protocol>(bytes);
+    parses_or_says_why::<PortMapping>(bytes);
 });
