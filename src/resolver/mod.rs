@@ -1,13 +1,14 @@
-//! Who is called what: the names of a network's endpoints, looked up in memory, and the lines by
-//! which the same names stand in hosts files.
+//! Who is called what: the names of a network's endpoints, looked up in memory, and the texts of the
+//! files by which a container gets at them.
 //!
 //! A name resolves in two places. In a container, first its hosts file is read: the loopback
 //! names, the caller's extra hosts, the container's own names and, where a network wants that, its
 //! peers' ([`base_text`], [`endpoint_lines`], [`peer_lines`]). What is not found there is asked of
 //! the DNS server of its networks, which answers from the [`Records`] of each: the container's
 //! name, its aliases, its short id and its host name, each also as `name.network`, and the way
-//! back from the address. A program in this process needs neither file nor server; it asks
-//! [`Records::lookup`].
+//! back from the address. What one container may ask of all of its networks is its [`View`]. A
+//! program in this process needs neither file nor server; it asks [`Records::lookup`] or
+//! [`View::lookup`]. Which server a container asks, its `resolv.conf` says ([`resolv_text`]).
 //!
 //! Nothing here opens a file or a socket. [`edit`](fn@edit) says what a hosts file shall be;
 //! `kernel` writes it.
@@ -22,6 +23,7 @@ mod reverse;
 mod shards;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use edit::edit;
 pub(crate) use edit::{Change, change, is_line};
@@ -34,3 +36,4 @@ pub use resolv::{
     STUB_UPSTREAM_PATH, SearchDomain, Upstream, nameservers, resolv_text,
 };
 pub use reverse::{parse_reverse_name, reverse_name};
+pub use view::{Membership, View};

@@ -162,7 +162,8 @@ impl Records {
         self.roll.lock().owners.values().map(Arc::clone).collect()
     }
 
-    fn answer(&self, name: &[u8], family: Family) -> Answer {
+    /// What is known of exactly this name, however it is qualified.
+    pub(super) fn answer(&self, name: &[u8], family: Family) -> Answer {
         let Some(hash) = self.hash_name(name) else {
             return Answer::Unknown;
         };

@@ -99,18 +99,9 @@ pub struct ResolvText {
 ///
 /// let host = ResolvConf::parse("nameserver 127.0.0.1\nsearch shop.test\n");
 /// let made = resolv_text(&host, "/etc/resolv.conf", &ResolvOverrides::default(), ResolvMode::Internal);
-/// let (_, body) = made.text.split_once("\n\n").unwrap();
-/// assert_eq!(
-///     body,
-///     "nameserver 127.0.0.11\n\
-///      search shop.test\n\
-///      options ndots:0\n\
-///      \n\
-///      # Based on host file: '/etc/resolv.conf' (internal resolver)\n\
-///      # ExtServers: [host(127.0.0.1)]\n\
-///      # Overrides: []\n\
-///      # Option ndots from: internal\n",
-/// );
+/// let (_header, body) = made.text.split_once("\n\n").unwrap();
+/// assert!(body.starts_with("nameserver 127.0.0.11\nsearch shop.test\noptions ndots:0\n\n"));
+/// assert!(body.ends_with("# Overrides: []\n# Option ndots from: internal\n"));
 /// ```
 #[must_use]
 pub fn resolv_text(

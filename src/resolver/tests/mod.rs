@@ -6,6 +6,7 @@ mod model;
 mod records;
 mod resolv;
 mod threads;
+mod view;
 
 use std::net::IpAddr;
 
