@@ -227,6 +227,15 @@ impl Container {
         self.0.held.lock().push(held);
     }
 
+    /// As [`hold`](Self::hold), of what several may want to be held: once.
+    pub(crate) fn hold_once<T: Send + Sync + 'static>(&self, shared: &Arc<T>) {
+        let mut held = self.0.held.lock();
+        let mut same = held.iter().filter_map(|held| held.downcast_ref::<Arc<T>>());
+        if !same.any(|other| Arc::ptr_eq(other, shared)) {
+            held.push(Box::new(Arc::clone(shared)));
+        }
+    }
+
     /// Others that share the stack hold the wire too.
     pub(crate) fn add_wire(&self, wire: &Arc<Wire>) {
         self.0.home.add_wire(wire);

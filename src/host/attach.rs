@@ -9,6 +9,7 @@ use crate::container::{Container, ContainerConfig};
 use crate::driver::{ContainerDriver, Driver, Stack};
 use crate::error::{Error, Fault, Result};
 use crate::network::{Endpoint, Network};
+use crate::resolver::View;
 
 use super::Host;
 use super::builtin::Builtin;
@@ -116,7 +117,7 @@ impl Host {
         let wiring = self.0.registry.wirings().of(container.netns());
         let closed = wiring.close();
         closed.map_err(|fault| Error::of("", vec![fault]))?;
-        container.hold(Box::new(Arc::clone(&wiring)));
+        container.hold_once(&wiring);
         self.builtin(Builtin::None)?.take_in(&container)?;
         Ok(without_wire(container, None))
     }
@@ -141,6 +142,17 @@ impl Host {
         self.kernel().apply(&plan, Some(container.netns()))?;
         self.0.registry.know(&container);
         Ok(without_wire(container, None))
+    }
+
+    /// The names that a container sees over all of its networks of this host: its private aliases
+    /// first, then network by network in the order in which it was connected to them. It follows
+    /// as networks come and go.
+    #[must_use]
+    pub fn view(&self, container: &Container) -> Arc<View> {
+        let wiring = self.0.registry.wirings().of(container.netns());
+        let view = Arc::clone(wiring.view());
+        container.hold_once(&wiring);
+        view
     }
 
     /// The container of that id or name, or whose id begins so, among those that this host attached

@@ -10,6 +10,7 @@ use crate::driver::{Exit, Stack};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
+use crate::resolver::Membership;
 use crate::spec::{EndpointSpec, Origin};
 use crate::trace::operation;
 
@@ -229,6 +230,12 @@ impl Network {
         }
         if self.0.spec.origin == Origin::Custom {
             self.0.records.insert(owner(endpoint.spec()));
+            let membership = Membership {
+                records: Arc::clone(&self.0.records),
+                links: endpoint.spec().links.clone(),
+            };
+            let wiring = endpoint.attachment.ties.place.wiring();
+            wiring.publish(&endpoint.id(), membership);
         }
         let wire: Arc<Wire> = endpoint.attachment.clone();
         endpoint.container().add_wire(&wire);

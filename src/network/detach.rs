@@ -127,6 +127,7 @@ fn lead_away(
 pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     let inner = &network.0;
     inner.records.remove(&ties.spec.id);
+    ties.place.wiring().withdraw(&ties.spec.id);
     let _in_step = inner.introductions.lock();
     let mut members = inner.members.lock();
     let steps = introductions(&inner.spec, &members, &ties.member());

@@ -8,6 +8,7 @@ use crate::addr::{EndpointId, LinkName, MacAddr};
 use crate::container::Container;
 use crate::error::Result;
 use crate::plan::Plan;
+use crate::resolver::View;
 use crate::spec::EndpointSpec;
 
 use super::Network;
@@ -133,6 +134,12 @@ impl Endpoint {
     #[must_use]
     pub fn container(&self) -> &Container {
         &self.attachment.container
+    }
+
+    /// The names that the container sees over all of its networks of this host.
+    #[must_use]
+    pub fn view(&self) -> &Arc<View> {
+        self.attachment.ties.place.wiring().view()
     }
 
     /// The interface's name inside the container, `eth0` say.

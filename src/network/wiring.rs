@@ -11,6 +11,7 @@ use crate::driver::{Exit, moves};
 use crate::error::Fault;
 use crate::kernel::{Netns, WeakNetns};
 use crate::plan::Step;
+use crate::resolver::{Membership, View};
 use crate::spec::NetworkSpec;
 
 /// What a network's interfaces in containers are called, followed by a number.
@@ -33,14 +34,25 @@ pub(crate) struct Wiring {
     /// Held while the kernel is asked to change the stack's links and routes.
     turn: Mutex<()>,
     netns: Mutex<WeakNetns>,
+    /// The names of all its networks, as the containers of the stack see them.
+    view: Arc<View>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     names: BTreeSet<LinkName>,
-    /// In the order in which they came.
-    exits: Vec<(EndpointId, Exit)>,
+    /// In the order in which they came, which is that of the interfaces.
+    tenants: Vec<Tenant>,
     has_nothing_but_lo: bool,
+}
+
+/// One endpoint of the stack.
+#[derive(Debug)]
+struct Tenant {
+    id: EndpointId,
+    exit: Exit,
+    /// The names that it brings, once they are published.
+    membership: Option<Membership>,
 }
 
 /// An interface name that is held until this is dropped.
@@ -73,6 +85,7 @@ impl Wirings {
                 state: Mutex::default(),
                 turn: Mutex::default(),
                 netns: Mutex::new(netns.downgrade()),
+                view: Arc::default(),
             });
             *slot = Arc::downgrade(&wiring);
             wiring
@@ -94,7 +107,7 @@ impl Wiring {
             let found = snapshot.link_at(exit.link().index.get());
             found.is_some_and(|link| link.name == exit.link().name.as_str())
         };
-        let is_same = state.exits.iter().any(|(_, exit)| is_there(exit));
+        let is_same = state.tenants.iter().any(|tenant| is_there(&tenant.exit));
         drop(state);
         if is_same {
             *self.netns.lock() = netns.downgrade();
@@ -156,18 +169,54 @@ impl Wiring {
         moves(&self.exits_without(&[]), &self.exits_without(endpoints))
     }
 
-    pub(crate) fn enter(&self, endpoint: EndpointId, exit: Exit) {
-        self.state.lock().exits.push((endpoint, exit));
+    pub(crate) fn enter(&self, id: EndpointId, exit: Exit) {
+        let membership = None;
+        let tenant = Tenant {
+            id,
+            exit,
+            membership,
+        };
+        self.state.lock().tenants.push(tenant);
     }
 
     pub(crate) fn leave(&self, endpoint: &EndpointId) {
-        self.state.lock().exits.retain(|(id, _)| id != endpoint);
+        self.change(|tenants| tenants.retain(|tenant| tenant.id != *endpoint));
+    }
+
+    /// The names of a network are seen from now on.
+    pub(crate) fn publish(&self, endpoint: &EndpointId, membership: Membership) {
+        self.change(|tenants| {
+            if let Some(tenant) = tenants.iter_mut().find(|t| t.id == *endpoint) {
+                tenant.membership = Some(membership);
+            }
+        });
+    }
+
+    /// The names of a network are not seen any more.
+    pub(crate) fn withdraw(&self, endpoint: &EndpointId) {
+        self.change(|tenants| {
+            if let Some(tenant) = tenants.iter_mut().find(|t| t.id == *endpoint) {
+                tenant.membership = None;
+            }
+        });
+    }
+
+    pub(crate) fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    fn change(&self, act: impl FnOnce(&mut Vec<Tenant>)) {
+        let mut state = self.state.lock();
+        act(&mut state.tenants);
+        let memberships = state.tenants.iter().filter_map(|t| t.membership.clone());
+        self.view.replace(memberships);
     }
 
     fn exits_without(&self, endpoints: &[EndpointId]) -> Vec<Exit> {
         let state = self.state.lock();
-        let left = state.exits.iter().filter(|(id, _)| !endpoints.contains(id));
-        left.map(|(_, exit)| exit.clone()).collect()
+        let tenants = state.tenants.iter();
+        let left = tenants.filter(|tenant| !endpoints.contains(&tenant.id));
+        left.map(|tenant| tenant.exit.clone()).collect()
     }
 }
 
