@@ -26,12 +26,9 @@ pub fn find<'a>(
     networks: impl IntoIterator<Item = (NetworkId, &'a NetworkName)>,
     term: &str,
 ) -> Result<NetworkId, Fault> {
-    let full: Option<NetworkId> = term.parse().ok();
+    // a full id needs no rule of its own: no name has 64 digits
     let (mut named, mut first, mut matches) = (None, None, 0);
     for (id, name) in networks {
-        if full == Some(id) {
-            return Ok(id);
-        }
         if named.is_none() && name.as_str() == term {
             named = Some(id);
         }

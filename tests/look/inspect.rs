@@ -73,6 +73,12 @@ fn a_builtin_network_without_subnets_has_no_list_of_them() {
     (none.origin, none.ipv4, none.ipv6) = (Origin::Builtin, None, None);
     let shown = NetworkInspect::of(&none, []);
     assert_eq!((shown.ipam.config, shown.ipam.options), (None, None));
+    let mut bridge = network("bridge", ID);
+    bridge.origin = Origin::Builtin;
+    assert_eq!(
+        NetworkInspect::of(&bridge, []).ipam.config.map(|c| c.len()),
+        Some(2)
+    );
     none.origin = Origin::Custom;
     let shown = NetworkInspect::of(&none, []);
     assert_eq!(shown.ipam.config, Some(vec![]));
