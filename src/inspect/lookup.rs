@@ -38,11 +38,11 @@ pub fn find<'a>(
         }
     }
     let term = term.to_owned();
-    match (named.or(first), matches) {
-        (Some(id), _) if named.is_some() => Ok(id),
-        (Some(id), 1) => Ok(id),
-        (Some(_), matches) => Err(Fault::NetworkAmbiguous { term, matches }),
-        (None, _) => Err(Fault::NetworkNotFound { name: term }),
+    match (named, first) {
+        (Some(id), _) => Ok(id),
+        (None, Some(id)) if matches == 1 => Ok(id),
+        (None, Some(_)) => Err(Fault::NetworkAmbiguous { term, matches }),
+        (None, None) => Err(Fault::NetworkNotFound { name: term }),
     }
 }
 

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "serde")]
 mod docker_json;
+mod events;
 mod filters;
 mod inspect;
 mod lookup;
