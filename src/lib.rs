@@ -95,7 +95,7 @@ pub use event::{Event, EventEndpoint, EventKind, EventNetwork};
 pub use events::Subscription;
 pub use host::{Attached, Host, HostConfig, Warning};
 pub use kernel::{FaultInjector, Netns};
-pub use network::{Draft, Endpoint, Network};
+pub use network::{Draft, Endpoint, Network, StagedEndpoint};
 
 #[doc = include_str!("architecture.md")]
 pub mod _architecture {}

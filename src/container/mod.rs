@@ -63,6 +63,19 @@ pub(crate) struct Identity {
     pub(crate) domain: Option<HostName>,
 }
 
+impl Identity {
+    /// Of a container of which nothing but the name is known.
+    pub(crate) fn random(name: &ContainerName) -> Result<Self> {
+        let id = ContainerId::from_bytes(random_bytes()?);
+        Ok(Self {
+            id,
+            name: name.clone(),
+            hostname: id.short().parse()?,
+            domain: None,
+        })
+    }
+}
+
 /// What a container was connected to a network with, for when it returns.
 pub(crate) struct Memory {
     pub(crate) request: EndpointRequest,

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use crate::addr::{Family, LinkName, MacAddr, Mtu, Subnet};
 use crate::config::{FamilyRequest, NetworkConfig, NetworkRequest};
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Obstacle, Occupant, Result};
+use crate::event::EventKind;
 use crate::ipam::{Owner, Pool, Wanted, check_subnet};
 use crate::kernel::{random_bytes, read_nameservers};
 use crate::network::{Draft, Members, Network, Registered};
@@ -83,6 +84,7 @@ impl Host {
     }
 
     fn create_prepared(&self, prepared: Prepared) -> Result<Network> {
+        let begun = Instant::now();
         let made = self.make(&prepared);
         if made.is_err() {
             prepared.registered.cancel();
@@ -99,6 +101,9 @@ impl Host {
             prepared.registered,
         );
         self.0.registry.announce(&network);
+        self.0.registry.tell(begun, || EventKind::Create {
+            network: network.spec().into(),
+        });
         Ok(network)
     }
 

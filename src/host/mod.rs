@@ -18,6 +18,7 @@ pub use config::HostConfig;
 
 use crate::driver::Driver;
 use crate::error::{Error, Result};
+use crate::events::Subscription;
 use crate::ipam::AddressPools;
 use crate::kernel::{Kernel, Netns, random_bytes};
 use crate::network::{Network, Registry};
@@ -114,6 +115,23 @@ impl Host {
     #[must_use]
     pub fn networks(&self) -> Vec<Network> {
         self.0.registry.networks()
+    }
+
+    /// What happens to networks and containers from now on, for a log say: networks that come and
+    /// go, containers that are connected and disconnected, and how long each took.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Host, NetworkConfig};
+    /// let host = Host::isolated()?;
+    /// let events = host.subscribe();
+    /// let network = host.create_network(NetworkConfig::bridge("web"))?;
+    /// println!("{}", events.try_recv().unwrap());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        self.0.registry.events().subscribe()
     }
 
     fn kernel(&self) -> &Kernel {

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::container::{Container, Memory};
 use crate::error::Result;
-use crate::plan::{HostsFile, Plan};
+use crate::plan::{HostsFile, Link, Plan, Step};
 use crate::spec::EndpointSpec;
 
 use super::Network;
@@ -58,6 +58,14 @@ impl Ties {
     pub(super) fn undo_joining(&self) -> Plan {
         let joining: Vec<usize> = (self.staged..self.own).collect();
         self.plan.undo_only(&joining)
+    }
+
+    /// Where the container's end was before it was joined.
+    pub(super) fn staged_link(&self) -> Option<Link> {
+        self.plan.steps().iter().find_map(|step| match step {
+            Step::MoveLink { from, .. } => Some(from.clone()),
+            _ => None,
+        })
     }
 
     /// As the other members know it.

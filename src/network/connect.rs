@@ -2,6 +2,7 @@
 //! then tell anybody.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::addr::ContainerName;
 use crate::config::{EndpointConfig, EndpointRequest};
@@ -9,6 +10,7 @@ use crate::container::{Container, Wire};
 use crate::driver::{Exit, Stack};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
+use crate::event::EventKind;
 use crate::plan::Plan;
 use crate::resolver::Membership;
 use crate::spec::{EndpointSpec, Origin};
@@ -16,7 +18,7 @@ use crate::trace::operation;
 
 use super::attachment::{Attachment, Ties};
 use super::draft::{
-    Draft, check_default, check_families, choose, introductions, owner, plan_endpoint,
+    Draft, FarEnd, check_default, check_families, choose, introductions, owner, plan_endpoint,
 };
 use super::endpoint::Endpoint;
 use super::members::Admission;
@@ -24,7 +26,7 @@ use super::wiring::{Place, link_prefix};
 use super::{Life, Network};
 
 /// An id, and so a name or an index, that is taken already is chosen anew this many times.
-const ID_TRIES: usize = 4;
+pub(super) const ID_TRIES: usize = 4;
 
 impl Network {
     /// Connects `container` with all defaults; see [`connect_with`](Self::connect_with).
@@ -49,9 +51,13 @@ impl Network {
     /// no address is left, or the bridge is full (1023 ports).
     pub fn connect_with(&self, container: &Container, config: EndpointConfig) -> Result<Endpoint> {
         let operation = operation!("connect", self.name(), container);
+        let begun = Instant::now();
         let connected = self.try_connect(container, &config);
         connected
-            .inspect(|endpoint| operation.concerns(endpoint.id()))
+            .inspect(|endpoint| {
+                operation.concerns(endpoint.id());
+                self.tell_connected(begun, endpoint.spec());
+            })
             .map_err(|error| {
                 let (container, network) = (container.name(), self.name());
                 operation.refused(error.during(format!("connect {container} to {network}")))
@@ -104,6 +110,13 @@ impl Network {
         )
     }
 
+    pub(super) fn tell_connected(&self, begun: Instant, spec: &EndpointSpec) {
+        self.0.registered.tell(begun, || EventKind::Connect {
+            network: (&self.0.spec).into(),
+            endpoint: spec.into(),
+        });
+    }
+
     fn try_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Endpoint> {
         let mut faults = Vec::new();
         let request = self.request(container, config, &mut faults);
@@ -147,7 +160,7 @@ impl Network {
     }
 
     /// Why a container of that kind can't be on a network of this kind.
-    fn refuses(&self, container: &Container) -> Option<Fault> {
+    pub(super) fn refuses(&self, container: &Container) -> Option<Fault> {
         match (self.0.driver.stack(), container.stack()) {
             (Stack::Host, _) => Some(Fault::HostStackLater),
             (Stack::Private, _) | (_, Stack::Private) => Some(Fault::PrivateStack),
@@ -189,8 +202,9 @@ impl Network {
         let _turn = wiring.take_turn();
         let mut tries = 1;
         loop {
-            let link_name = place.name.clone();
-            let spec = choose(&self.0.spec, container, (request, admission), link_name)?;
+            let far = FarEnd::Joined(place.name.clone());
+            let identity = container.identity();
+            let spec = choose(&self.0.spec, identity, (request, admission), far)?;
             let mut plan = plan_endpoint((&self.0.spec, self.0.driver.as_ref()), container, &spec)?;
             let own = plan.steps().len();
             let exit = Exit::new(self.name(), &spec, &plan);
@@ -261,7 +275,7 @@ fn retreat(error: Error, endpoints: Vec<Endpoint>) -> Error {
 
 /// Whether it is the host's name or one of the indexes, all derived from the id, that is taken, and
 /// nothing is left of the attempt.
-fn may_try_again(error: &Error, spec: &EndpointSpec) -> bool {
+pub(super) fn may_try_again(error: &Error, spec: &EndpointSpec) -> bool {
     let is_taken = |fault: &Fault| match fault {
         Fault::LinkExists { name, namespace } => {
             namespace.is_none() && *name == spec.host_link.name

@@ -2,10 +2,12 @@
 //! is going; then the default routes find another way, and the wire goes last.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::addr::EndpointId;
 use crate::container::Container;
 use crate::error::{Error, Result};
+use crate::event::EventKind;
 use crate::kernel::Kernel;
 use crate::plan::{Link, Plan, Side, Step};
 use crate::trace::operation;
@@ -20,6 +22,7 @@ use super::wiring::Wiring;
 pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Container>) -> Result<()> {
     let operation = operation!("disconnect", network.name(), of ties.spec);
     operation.concerns(ties.spec.id);
+    let begun = Instant::now();
     let withdrawn = withdraw(network, ties);
     let wiring = ties.place.wiring();
     let turn = wiring.take_turn();
@@ -32,6 +35,7 @@ pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Containe
     drop(turn);
     let left = join([withdrawn, led_away, unwired]);
     dismiss(network, ties, container, &left);
+    tell_disconnected(network, ties, begun);
     left.map_err(|error| {
         let name = &ties.spec.container;
         operation.refused(error.during(format!("disconnect {name} from {}", network.name())))
@@ -52,6 +56,7 @@ fn reachable(plan: Plan, container: Option<&Container>) -> Plan {
 
 /// As [`detach`] for many of one host, with their links deleted as a group.
 pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> Result<()> {
+    let begun = Instant::now();
     let withdrawn = attachments.iter().map(|a| withdraw(&a.network, &a.ties));
     let mut results: Vec<Result<()>> = withdrawn.collect();
     let wirings = wirings_in_order(attachments);
@@ -91,8 +96,17 @@ pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> R
     for attachment in attachments {
         let container = Some(&attachment.container);
         dismiss(&attachment.network, &attachment.ties, container, &left);
+        tell_disconnected(&attachment.network, &attachment.ties, begun);
     }
     left
+}
+
+/// Also where something was left behind: nobody is led to the container any more.
+pub(super) fn tell_disconnected(network: &Network, ties: &Ties, begun: Instant) {
+    network.0.registered.tell(begun, || EventKind::Disconnect {
+        network: (&network.0.spec).into(),
+        endpoint: (&ties.spec).into(),
+    });
 }
 
 /// Each once, and always in the same order, so that two who take turns at several never wait for
@@ -108,7 +122,7 @@ fn wirings_in_order(attachments: &[&Attachment]) -> Vec<Arc<Wiring>> {
 }
 
 /// The container's default routes lead by its other networks before these endpoints go.
-fn lead_away(
+pub(super) fn lead_away(
     network: &Network,
     ties: &Ties,
     container: Option<&Container>,

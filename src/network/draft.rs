@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::addr::{ContainerLink, EndpointId, LinkName, MacAddr};
 use crate::config::{EndpointConfig, EndpointRequest, HostsScope, MacPolicy};
-use crate::container::Container;
+use crate::container::{Container, Identity};
 use crate::driver::{Driver, Exit};
 use crate::error::{Error, Fault, Result};
 use crate::ipam::Lease;
@@ -96,8 +96,9 @@ impl Draft {
         let (Some(place), Some(admission)) = (placed, admitted) else {
             return Err(Error::of(attempt(), faults));
         };
-        let link_name = place.name.clone();
-        let spec = choose(&self.spec, container, (&request, &admission), link_name)?;
+        let far = FarEnd::Joined(place.name.clone());
+        let identity = container.identity();
+        let spec = choose(&self.spec, identity, (&request, &admission), far)?;
         let mut plan = plan_endpoint((&self.spec, self.driver.as_ref()), container, &spec)?;
         plan.extend(wiring.moves_with(&Exit::new(&self.spec.name, &spec, &plan)));
         let newcomer = Member {
@@ -116,12 +117,30 @@ impl fmt::Debug for Draft {
     }
 }
 
+/// Where the container's end of a wire is.
+pub(super) enum FarEnd {
+    /// In the container, under this name.
+    Joined(LinkName),
+    /// Beside the other end.
+    Staged,
+}
+
+impl FarEnd {
+    fn link(self, id: &EndpointId, near: &LinkName) -> Result<Link> {
+        let index = id.container_link_index();
+        Ok(match self {
+            Self::Joined(name) => Link::new(Side::Container, name, index),
+            Self::Staged => Link::new(Side::Host, format!("{near}p").parse()?, index),
+        })
+    }
+}
+
 /// Everything about an endpoint that its config leaves open.
 pub(super) fn choose(
     network: &NetworkSpec,
-    container: &Container,
+    identity: &Identity,
     (request, admission): (&EndpointRequest, &Admission),
-    link_name: LinkName,
+    far: FarEnd,
 ) -> Result<EndpointSpec> {
     let id = EndpointId::from_bytes(random_bytes()?);
     let digits = &id.short()[..7];
@@ -132,12 +151,12 @@ pub(super) fn choose(
     Ok(EndpointSpec {
         id,
         network: network.id,
-        container_id: container.id(),
-        container: container.name().clone(),
-        hostname: container.hostname().clone(),
+        container_id: identity.id,
+        container: identity.name.clone(),
+        hostname: identity.hostname.clone(),
+        link: far.link(&id, &host_name)?,
         host_link: Link::new(Side::Host, host_name, id.host_link_index()),
         host_mac: MacAddr::locally_administered(random_bytes()?),
-        link: Link::new(Side::Container, link_name, id.container_link_index()),
         mac: choose_mac(network.mac_policy, request, admission)?,
         ipv4: address(&network.ipv4, &admission.ipv4),
         ipv6: address(&network.ipv6, &admission.ipv6),
@@ -220,14 +239,18 @@ pub(super) fn plan_endpoint(
 ) -> Result<Plan> {
     let planned = driver.connect(network, spec);
     let mut plan = planned.map_err(|fault| Error::of("", vec![fault]))?;
-    if let Some(file) = container.hosts_file() {
-        let addresses: Vec<_> = spec.addresses().map(|a| a.address.addr()).collect();
-        let identity = container.identity();
-        let domain = identity.domain.as_ref();
-        let add = endpoint_lines(&addresses, &identity.hostname, domain);
-        plan.push(edit_hosts(file.clone(), add));
-    }
+    plan.extend(own_lines(container, spec));
     Ok(plan)
+}
+
+/// The container's own lines in its hosts file.
+pub(super) fn own_lines(container: &Container, spec: &EndpointSpec) -> Option<Step> {
+    let file = container.hosts_file()?.clone();
+    let addresses: Vec<_> = spec.addresses().map(|a| a.address.addr()).collect();
+    let identity = container.identity();
+    let domain = identity.domain.as_ref();
+    let add = endpoint_lines(&addresses, &identity.hostname, domain);
+    Some(edit_hosts(file, add))
 }
 
 /// The lines by which `member` and all others know each other: the same for coming and, taken

@@ -256,6 +256,25 @@ impl Members {
         self.leaving.extend(at.map(|at| self.there.remove(at)));
     }
 
+    /// The container has left its place, and keeps its addresses until it comes again or is sent
+    /// away.
+    pub(crate) fn step_back(&mut self, endpoint: &EndpointId) {
+        let at = self
+            .leaving
+            .iter()
+            .position(|member| member.spec.id == *endpoint);
+        let member = at.map(|at| self.leaving.remove(at));
+        self.coming.extend(member.map(|m| m.spec.container));
+    }
+
+    /// A container with a place held does not come any more.
+    pub(crate) fn send_away(&mut self, spec: &EndpointSpec) {
+        self.coming.remove(&spec.container);
+        for address in spec.addresses() {
+            self.release(address.address.addr());
+        }
+    }
+
     /// The container has left, and its addresses are free.
     pub(crate) fn dismiss(&mut self, endpoint: &EndpointId) {
         let at = self

@@ -9,18 +9,21 @@ mod members;
 mod memory;
 mod registry;
 mod residents;
+mod staged;
 mod verbs;
 mod wiring;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::addr::{ContainerName, NetworkId, NetworkName};
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Result};
+use crate::event::EventKind;
 use crate::kernel::Kernel;
 use crate::plan::Plan;
 use crate::resolver::Records;
@@ -32,6 +35,7 @@ pub use endpoint::Endpoint;
 pub(crate) use members::Members;
 pub(crate) use registry::{Registered, Registry};
 use residents::Resident;
+pub use staged::StagedEndpoint;
 
 /// A group of containers that can talk.
 ///
@@ -229,9 +233,13 @@ impl Network {
 impl Inner {
     fn take_back(&self) -> Result<()> {
         let undo = self.plan.undo(self.plan.steps().len());
+        let begun = Instant::now();
         let result = self.kernel.take_back(&undo, None);
         if result.is_ok() {
             self.registered.cancel();
+            self.registered.tell(begun, || EventKind::Destroy {
+                network: (&self.spec).into(),
+            });
         }
         result
     }

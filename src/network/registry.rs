@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
 
 use crate::addr::{ContainerId, NetworkName, Subnet};
 use crate::container::{self, Container};
 use crate::error::{Fault, Obstacle, Occupant};
+use crate::event::{Event, EventKind};
+use crate::events::EventHub;
 
 use super::wiring::Wirings;
 use super::{Inner, Network};
@@ -18,6 +21,7 @@ use super::{Inner, Network};
 pub(crate) struct Registry {
     entries: Mutex<BTreeMap<NetworkName, Entry>>,
     wirings: Wirings,
+    events: EventHub,
     /// Those that were connected or opened by the host, while there is a handle to them.
     containers: Mutex<BTreeMap<ContainerId, Weak<container::Inner>>>,
 }
@@ -69,6 +73,18 @@ impl Registry {
         }
     }
 
+    pub(crate) fn events(&self) -> &EventHub {
+        &self.events
+    }
+
+    pub(crate) fn tell(&self, begun: Instant, kind: impl FnOnce() -> EventKind) {
+        self.events.publish(|| Event {
+            at: SystemTime::now().into(),
+            took: begun.elapsed(),
+            kind: kind(),
+        });
+    }
+
     pub(crate) fn wirings(&self) -> &Wirings {
         &self.wirings
     }
@@ -103,6 +119,11 @@ impl Registry {
 impl Registered {
     pub(super) fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// Whoever subscribed is told of something that was begun then.
+    pub(super) fn tell(&self, begun: Instant, kind: impl FnOnce() -> EventKind) {
+        self.registry.tell(begun, kind);
     }
 
     pub(super) fn wirings(&self) -> &Wirings {
