@@ -2,7 +2,7 @@
 
 use bridgework::config::NetworkOptions;
 use bridgework::plan::{BridgeOptions, Link, PortOptions, Side, Switch};
-use bridgework::resolver::{ExtraHost, HostAddress};
+use bridgework::resolver::{ExtraHost, HostAddress, ResolvOverrides};
 use bridgework::spec::{
     EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
 };
@@ -368,4 +368,23 @@ fn an_extra_hosts_address_is_its_text() {
     assert_form(&asked.resolve(&[]).unwrap()[0], &form);
     let asked: ExtraHost<HostAddress> = "bank:host-gateway".parse().unwrap();
     assert_form(&asked, &json!({"name": "bank", "address": "host-gateway"}));
+}
+
+#[test]
+fn what_is_chosen_for_resolv_conf_is_lists_of_words() {
+    let overrides = ResolvOverrides {
+        nameservers: vec!["10.0.0.2".parse().unwrap(), "fe80::1%eth0".parse().unwrap()],
+        search: vec![".".parse().unwrap(), "shop.test".parse().unwrap()],
+        options: vec!["ndots:2".parse().unwrap()],
+    };
+    let form = json!({
+        "nameservers": ["10.0.0.2", "fe80::1%eth0"],
+        "search": [".", "shop.test"],
+        "options": ["ndots:2"],
+    });
+    assert_form(&overrides, &form);
+    let empty = serde_json::from_value::<ResolvOverrides>(json!({}));
+    assert_eq!(empty.unwrap(), ResolvOverrides::default());
+    let smuggled = json!({"options": ["ndots:2\nnameserver 192.0.2.1"]});
+    assert!(serde_json::from_value::<ResolvOverrides>(smuggled).is_err());
 }

@@ -7,6 +7,7 @@
 mod lab;
 
 mod arriving;
+mod files;
 mod leaving;
 mod parts;
 mod point;
