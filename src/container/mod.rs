@@ -79,8 +79,8 @@ impl Identity {
 /// What a container was connected to a network with, for when it returns.
 pub(crate) struct Memory {
     pub(crate) request: EndpointRequest,
-    /// What the network keeps for it until it is forgotten.
-    pub(crate) kept: Box<dyn Any + Send + Sync>,
+    /// What the network keeps for it until it is forgotten: dropping it ends that.
+    pub(crate) _kept: Box<dyn Any + Send + Sync>,
 }
 
 impl Container {

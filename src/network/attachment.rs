@@ -112,8 +112,8 @@ impl Attachment {
 /// The container knows with what to return.
 pub(super) fn be_remembered(network: &Network, spec: &EndpointSpec, container: &Container) {
     let request = remembered(spec);
-    let kept = network.keep_addresses(spec);
-    container.remember(spec.network, Memory { request, kept });
+    let _kept = network.keep_addresses(spec);
+    container.remember(spec.network, Memory { request, _kept });
 }
 
 impl Drop for Attachment {

@@ -80,10 +80,10 @@ fn an_endpoint_holds_its_network_and_its_container() {
         let came = datagram(host.netns(), endpoint.container().netns(), address);
         assert_eq!(came, Ok(()));
     }
-    assert!(host.network("n").is_some());
+    assert!(host.network("n").is_ok());
     drop(endpoint);
     assert_eq!(there(&host, &links).unwrap(), [false; 3]);
-    assert!(host.network("n").is_none());
+    assert!(host.network("n").is_err());
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_network_that_is_persisted_is_removed_on_purpose() {
     assert!(found);
     host.network("n").expect("it is kept").remove().unwrap();
     assert!(!has_link(host.netns(), &bridge).unwrap());
-    assert!(host.network("n").is_none());
+    assert!(host.network("n").is_err());
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(crate) fn network(name: &str, id: NetworkId) -> NetworkSpec {
         bridge: BridgeOptions::default(),
         mac_policy: MacPolicy::Random,
         hosts: HostsScope::Own,
+        options: Default::default(),
         labels: BTreeMap::new(),
     }
 }
@@ -51,7 +52,6 @@ pub(crate) fn endpoint(network: &NetworkSpec, name: &str, place: u8) -> Endpoint
         Some(EndpointAddress {
             address: range.subnet.interface(address)?,
             gateway: range.gateway,
-            metric: 0,
             history: History::Fresh,
         })
     };
@@ -70,6 +70,8 @@ pub(crate) fn endpoint(network: &NetworkSpec, name: &str, place: u8) -> Endpoint
         requested: Requested::default(),
         link_local: Vec::new(),
         priority: 0,
+        sysctls: Vec::new(),
+        ports: Vec::new(),
         aliases: Vec::new(),
         links: Vec::new(),
         port: PortOptions::default(),
