@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bridgework::config::NetworkOptions;
 use bridgework::plan::{BridgeOptions, Link, PortOptions, Side, Switch};
 use bridgework::spec::{
     EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
@@ -38,6 +39,7 @@ pub(crate) fn network(name: &str, id: NetworkId) -> NetworkSpec {
         mac_policy: MacPolicy::Random,
         hosts: HostsScope::Own,
         labels: BTreeMap::new(),
+        options: NetworkOptions::default(),
     }
 }
 
@@ -51,7 +53,6 @@ pub(crate) fn endpoint(network: &NetworkSpec, name: &str, place: u8) -> Endpoint
         Some(EndpointAddress {
             address: range.subnet.interface(address)?,
             gateway: range.gateway,
-            metric: 0,
             history: History::Fresh,
         })
     };
@@ -73,5 +74,7 @@ pub(crate) fn endpoint(network: &NetworkSpec, name: &str, place: u8) -> Endpoint
         aliases: Vec::new(),
         links: Vec::new(),
         port: PortOptions::default(),
+        sysctls: Vec::new(),
+        ports: Vec::new(),
     }
 }
