@@ -8,7 +8,7 @@ use std::str::FromStr;
 use bridgework::addr::{Reason, ValueKind};
 use bridgework::{
     ContainerId, ContainerName, EndpointId, HostName, LinkIndex, LinkName, MacAddr, Mtu, NetworkId,
-    NetworkName, ParseError, Subnet,
+    NetworkName, ParseError, Subnet, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -76,6 +76,9 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
         "([0-9a-f]{2}:){5}[0-9a-fA-F]{2}".prop_map(String::into_bytes),
         "[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2}".prop_map(String::into_bytes),
         "[0-9a-f]{63,65}".prop_map(String::into_bytes),
+        "[0-9]{4}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9+é]{1,11})?\
+         (Z|z|[+-][0-2][0-9]:[0-6][0-9]|.{0,3})?"
+            .prop_map(String::into_bytes),
         "[a-z][a-z.-]{0,8}[ \t\n\r\0#/:%'\"\u{85}\u{a0}\u{e0}][a-z]{0,4}"
             .prop_map(String::into_bytes),
     ]
@@ -108,6 +111,7 @@ parses_or_says_why! {
     any_bytes_are_a_network_id_or_not: NetworkId, Id;
     any_bytes_are_an_endpoint_id_or_not: EndpointId, Id;
     any_bytes_are_a_container_id_or_not: ContainerId, Id;
+    any_bytes_are_a_time_or_not: Timestamp, Timestamp;
 }
 
 fn is_safe_anywhere(name: &str, max_bytes: usize) {
@@ -431,4 +435,47 @@ fn values_are_stored_as_their_texts_and_checked_when_read() {
     assert!(serde_json::from_str::<HostName>("\"a\\nb\"").is_err());
     let mtu: Mtu = serde_json::from_str("1500").unwrap();
     assert_eq!(mtu, Mtu::ETHERNET);
+}
+
+#[test]
+fn a_time_of_another_zone_is_the_moment_that_it_means() {
+    for (text, utc) in [
+        ("2026-11-21T06:44:00Z", "2026-11-21T06:44:00.000000000Z"),
+        (
+            "2026-11-21T06:44:00.5+00:00",
+            "2026-11-21T06:44:00.500000000Z",
+        ),
+        (
+            "2026-11-21T00:30:00+02:00",
+            "2026-11-20T22:30:00.000000000Z",
+        ),
+        (
+            "2026-12-31T20:00:00-11:30",
+            "2027-01-01T07:30:00.000000000Z",
+        ),
+        (
+            "9999-12-31T23:59:59-01:00",
+            "9999-12-31T23:59:59.000000000Z",
+        ),
+    ] {
+        let moment: Timestamp = text.parse().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(moment.to_string(), utc);
+    }
+    let form = "expected a moment as in 2026-11-21T06:44:00Z";
+    refuses::<Timestamp>(&[
+        ("", form),
+        ("2026-11-21", form),
+        ("2026-11-21T06:44:00", form),
+        ("2026-11-21 06:44:00Z", form),
+        ("2026-11-21T06:44:00+2:00", form),
+        ("2026-11-21T06:44:00+02:60", form),
+        ("2026-11-21T06:44:00+24:00", form),
+        ("2026-11-21T06:44:00Z+02:00", form),
+        ("2026-11-21T06:44:00ZZ", form),
+        ("2026-11-21T06:44:00.Z", form),
+        ("2026-11-21T06:44:00.5xZ", form),
+        ("2026-02-29T06:44:00Z", form),
+        ("1969-12-31T23:59:59Z", form),
+        ("1970-01-01T00:00:00+00:01", form),
+    ]);
 }

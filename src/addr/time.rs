@@ -79,11 +79,17 @@ impl FromStr for Timestamp {
     }
 }
 
-/// humantime reads UTC alone.
+/// humantime reads UTC alone, and passes over some of what stands after the seconds.
 fn parse(text: &str) -> Option<SystemTime> {
-    let Some((local, zone_s)) = split_zone(text) else {
-        return humantime::parse_rfc3339(text).ok();
+    let (local, zone_s) = match text.strip_suffix('Z') {
+        Some(local) => (local, 0),
+        None => split_zone(text)?,
     };
+    let fraction = local.get("2026-11-21T06:44:00".len()..)?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !fraction.is_empty() && !fraction.strip_prefix('.').is_some_and(digits) {
+        return None;
+    }
     let local = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
     let zone = Duration::from_secs(zone_s.unsigned_abs());
     match zone_s {

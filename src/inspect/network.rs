@@ -255,8 +255,7 @@ pub struct SubnetStatus {
 impl NetworkInspect {
     /// `network` with the containers of `endpoints`. An endpoint of another network is left out.
     ///
-    /// What specs do not know is for the caller to fill in: [`status`](Self::status) is `None`,
-    /// [`options`](Self::options) is empty.
+    /// [`status`](Self::status) is `None`: a spec does not know what the others of its network have.
     #[must_use]
     pub fn of<'a>(
         network: &NetworkSpec,
@@ -277,7 +276,7 @@ impl NetworkInspect {
             ingress: Switch::Off,
             config_from: ConfigFrom::default(),
             config_only: Switch::Off,
-            options: BTreeMap::new(),
+            options: network.options.by_key(),
             labels: network.labels.clone(),
             containers: members
                 .map(|endpoint| (endpoint.container_id, ContainerEntry::of(endpoint)))

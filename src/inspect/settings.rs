@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::addr::{ContainerLink, EndpointId, HostName, MacAddr, NetworkId};
-use crate::plan::Switch;
+use crate::addr::{ContainerLink, EndpointId, HostName, LinkName, LinkSysctl, MacAddr, NetworkId};
 use crate::resolver::Names;
-use crate::spec::{EndpointSpec, NetworkRange, NetworkSpec, Origin};
+use crate::spec::{EndpointAddress, EndpointSpec, NetworkSpec, Origin};
 
 #[cfg(feature = "serde")]
 use super::json;
@@ -80,7 +79,8 @@ pub struct EndpointSettings {
     /// The endpoint.
     #[cfg_attr(feature = "serde", serde(rename = "EndpointID", with = "json::text"))]
     pub endpoint_id: Option<EndpointId>,
-    /// The network's IPv4 gateway; none if the network is internal.
+    /// The next hop of the IPv4 default route when it leads by this endpoint; none on an internal
+    /// network.
     #[cfg_attr(feature = "serde", serde(with = "json::text"))]
     pub gateway: Option<IpAddr>,
     /// The IPv4 address.
@@ -92,7 +92,7 @@ pub struct EndpointSettings {
     /// The bits that the addresses of the IPv4 subnet share; 0 without one.
     #[cfg_attr(feature = "serde", serde(rename = "IPPrefixLen"))]
     pub ipv4_prefix_len: u8,
-    /// The network's IPv6 gateway; none if the network is internal.
+    /// The same of IPv6.
     #[cfg_attr(feature = "serde", serde(rename = "IPv6Gateway", with = "json::text"))]
     pub ipv6_gateway: Option<IpAddr>,
     /// The IPv6 address.
@@ -171,28 +171,25 @@ impl NetworkSettings {
 }
 
 impl EndpointSettings {
-    /// The place of `endpoint` in `network`. [`driver_opts`](Self::driver_opts) is `None`.
+    /// The place of `endpoint` in `network`.
     #[must_use]
     pub fn of(network: &NetworkSpec, endpoint: &EndpointSpec) -> Self {
-        let gateway = |range: &Option<NetworkRange>| match network.internal {
-            Switch::On => None,
-            Switch::Off => range.as_ref()?.gateway,
-        };
+        let gateway = |address: &Option<EndpointAddress>| address.as_ref()?.gateway;
         let ipv4 = endpoint.ipv4.as_ref().map(|ipv4| ipv4.address);
         let ipv6 = endpoint.ipv6.as_ref().map(|ipv6| ipv6.address);
         Self {
             ipam_config: EndpointIpamConfig::of(endpoint),
             links: listed(endpoint.links.iter().map(ContainerLink::to_string)),
             aliases: listed(endpoint.aliases.iter().map(HostName::to_string)),
-            driver_opts: None,
+            driver_opts: driver_opts(endpoint),
             priority: endpoint.priority,
             network_id: Some(network.id),
             endpoint_id: Some(endpoint.id),
-            gateway: gateway(&network.ipv4),
+            gateway: gateway(&endpoint.ipv4),
             ipv4: ipv4.map(|net| net.addr()),
             mac: Some(endpoint.mac),
             ipv4_prefix_len: ipv4.map_or(0, |net| net.prefix_len()),
-            ipv6_gateway: gateway(&network.ipv6),
+            ipv6_gateway: gateway(&endpoint.ipv6),
             ipv6: ipv6.map(|net| net.addr()),
             ipv6_prefix_len: ipv6.map_or(0, |net| net.prefix_len()),
             dns_names: dns_names(network, endpoint),
@@ -209,6 +206,20 @@ impl EndpointIpamConfig {
         };
         (asked != Self::default()).then_some(asked)
     }
+}
+
+/// The options that were asked for, by their keys, typed or not.
+fn driver_opts(endpoint: &EndpointSpec) -> Option<BTreeMap<String, String>> {
+    let link_name = endpoint.requested.link_name.iter();
+    let link_name = listed(link_name.map(LinkName::to_string));
+    let sysctls = listed(endpoint.sysctls.iter().map(LinkSysctl::to_string));
+    let asked = [("ifname", link_name), ("sysctls", sysctls)];
+    let keyed = asked.into_iter().filter_map(|(key, texts)| {
+        let key = format!("com.docker.network.endpoint.{key}");
+        Some((key, texts?.join(",")))
+    });
+    let options: BTreeMap<String, String> = keyed.collect();
+    (!options.is_empty()).then_some(options)
 }
 
 fn dns_names(network: &NetworkSpec, endpoint: &EndpointSpec) -> Option<Vec<String>> {

@@ -140,10 +140,13 @@ fn nothing_that_was_not_asked_for_is_shown_as_asked_for() {
 }
 
 #[test]
-fn an_internal_network_has_no_gateway_to_leave_by() {
-    let mut web = network("web", ID);
-    web.internal = Switch::On;
-    let shown = EndpointSettings::of(&web, &endpoint(&web, "c1", 2));
+fn a_place_that_no_default_route_can_lead_by_has_no_gateway() {
+    let web = network("web", ID);
+    let mut at = endpoint(&web, "c1", 2);
+    for address in [&mut at.ipv4, &mut at.ipv6] {
+        address.as_mut().unwrap().gateway = None;
+    }
+    let shown = EndpointSettings::of(&web, &at);
     assert_eq!((shown.gateway, shown.ipv6_gateway), (None, None));
 }
 
@@ -170,4 +173,24 @@ fn a_container_s_networks_are_shown_by_name() {
         (shown.sandbox_id.as_str(), shown.sandbox_key.as_str()),
         ("c1", "/proc/7/ns/net")
     );
+}
+
+#[test]
+fn options_are_shown_by_their_keys_however_they_were_asked_for() {
+    let mut web = network("web", ID);
+    web.options.icc = Some(Switch::Off);
+    let shown = NetworkInspect::of(&web, []);
+    let key = "com.docker.network.bridge.enable_icc".to_owned();
+    assert_eq!(shown.options, BTreeMap::from([(key, "false".to_owned())]));
+    let mut at = endpoint(&web, "c1", 2);
+    at.requested.link_name = Some("lan0".parse().unwrap());
+    let settings = [
+        "net.ipv4.conf.IFNAME.log_martians=1",
+        "net.ipv6.conf.IFNAME.forwarding=0",
+    ];
+    at.sysctls = settings.map(|text| text.parse().unwrap()).to_vec();
+    let options = EndpointSettings::of(&web, &at).driver_opts.unwrap();
+    assert_eq!(options["com.docker.network.endpoint.ifname"], "lan0");
+    let joined = &options["com.docker.network.endpoint.sysctls"];
+    assert_eq!(joined, &settings.join(","));
 }

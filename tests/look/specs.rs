@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bridgework::config::NetworkOptions;
 use bridgework::plan::{BridgeOptions, Link, PortOptions, Side, Switch};
 use bridgework::spec::{
     EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
@@ -39,6 +40,7 @@ pub(crate) fn network(name: &str, id: NetworkId) -> NetworkSpec {
         hosts: HostsScope::Own,
         options: Default::default(),
         labels: BTreeMap::new(),
+        options: NetworkOptions::default(),
     }
 }
 
@@ -75,5 +77,7 @@ pub(crate) fn endpoint(network: &NetworkSpec, name: &str, place: u8) -> Endpoint
         aliases: Vec::new(),
         links: Vec::new(),
         port: PortOptions::default(),
+        sysctls: Vec::new(),
+        ports: Vec::new(),
     }
 }
