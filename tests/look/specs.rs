@@ -38,7 +38,6 @@ pub(crate) fn network(name: &str, id: NetworkId) -> NetworkSpec {
         bridge: BridgeOptions::default(),
         mac_policy: MacPolicy::Random,
         hosts: HostsScope::Own,
-        options: Default::default(),
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
     }
@@ -72,8 +71,6 @@ pub(crate) fn endpoint(network: &NetworkSpec, name: &str, place: u8) -> Endpoint
         requested: Requested::default(),
         link_local: Vec::new(),
         priority: 0,
-        sysctls: Vec::new(),
-        ports: Vec::new(),
         aliases: Vec::new(),
         links: Vec::new(),
         port: PortOptions::default(),
