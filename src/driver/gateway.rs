@@ -73,6 +73,18 @@ pub(crate) fn moves(before: &[Exit], after: &[Exit]) -> Vec<Step> {
     families.filter_map(step).collect()
 }
 
+/// Adds the steps of [`moves`] to a plan that connects `link`, and returns how many of the plan's steps
+/// are the endpoint's own. The first route there is goes into the same send as the link; one that
+/// takes the place of another waits until the link is in service, so that no packet is lost.
+pub(crate) fn lead_out(plan: &mut Plan, link: &Link, moves: Vec<Step>) -> usize {
+    let is_first = |step: &Step| matches!(step, Step::AddRoute(_));
+    let (first, others): (Vec<Step>, Vec<Step>) = moves.into_iter().partition(is_first);
+    plan.insert_after_up(link, first);
+    let own = plan.steps().len();
+    plan.extend(others);
+    own
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use std::fmt;
 
 pub use bridge::BridgeDriver;
 pub use container::ContainerDriver;
-pub(crate) use gateway::{Exit, moves};
+pub(crate) use gateway::{Exit, lead_out, moves};
 pub use host::HostDriver;
 pub use none::NoneDriver;
 

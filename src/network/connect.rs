@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::addr::ContainerName;
 use crate::config::{EndpointConfig, EndpointRequest};
 use crate::container::{Container, Wire};
-use crate::driver::{Exit, Stack};
+use crate::driver::{Exit, Stack, lead_out};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
@@ -206,9 +206,8 @@ impl Network {
             let identity = container.identity();
             let spec = choose(&self.0.spec, identity, (request, admission), far)?;
             let mut plan = plan_endpoint((&self.0.spec, self.0.driver.as_ref()), container, &spec)?;
-            let own = plan.steps().len();
             let exit = Exit::new(self.name(), &spec, &plan);
-            plan.extend(wiring.moves_with(&exit));
+            let own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
             match self.0.kernel.apply(&plan, Some(container.netns())) {
                 Ok(()) => {
                     wiring.enter(spec.id, exit);

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use crate::addr::{ContainerLink, EndpointId, LinkName, MacAddr};
 use crate::config::{EndpointConfig, EndpointRequest, HostsScope, MacPolicy};
 use crate::container::{Container, Identity};
-use crate::driver::{Driver, Exit};
+use crate::driver::{Driver, Exit, lead_out};
 use crate::error::{Error, Fault, Result};
 use crate::ipam::Lease;
 use crate::kernel::random_bytes;
@@ -100,7 +100,8 @@ impl Draft {
         let identity = container.identity();
         let spec = choose(&self.spec, identity, (&request, &admission), far)?;
         let mut plan = plan_endpoint((&self.spec, self.driver.as_ref()), container, &spec)?;
-        plan.extend(wiring.moves_with(&Exit::new(&self.spec.name, &spec, &plan)));
+        let exit = Exit::new(&self.spec.name, &spec, &plan);
+        let _own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
         let newcomer = Member {
             spec,
             hosts: container.hosts_file().cloned(),

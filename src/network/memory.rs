@@ -24,7 +24,6 @@ pub(super) fn remembered(spec: &EndpointSpec) -> EndpointRequest {
         port: spec.port.clone(),
         sysctls: spec.sysctls.clone(),
         ports: spec.ports.clone(),
-
     }
 }
 

@@ -75,6 +75,14 @@ impl Plan {
         self.steps.push(step);
     }
 
+    /// More steps, right after the one that sets `link` up; at the end if there is none.
+    pub(crate) fn insert_after_up(&mut self, link: &Link, steps: Vec<Step>) {
+        let sets_up = |step: &Step| matches!(step, Step::SetUp { link: up } if up == link);
+        let at = self.steps.iter().rposition(sets_up);
+        let at = at.map_or(self.steps.len(), |at| at + 1);
+        self.steps.splice(at..at, steps);
+    }
+
     /// The steps, in order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
