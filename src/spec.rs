@@ -50,6 +50,8 @@ pub struct NetworkSpec {
     pub labels: BTreeMap<String, String>,
     /// The options that were asked for.
     pub options: NetworkOptions,
+    /// The configuration-only network that subnets, options and labels came from.
+    pub config_from: Option<NetworkName>,
 }
 
 /// Who wanted a network.

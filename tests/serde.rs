@@ -94,6 +94,8 @@ fn network_config_form() -> Value {
         "mac_policy": "from-ipv4",
         "hosts": "everyone",
         "labels": {"project": "shop"},
+        "config_only": "off",
+        "config_from": null,
     })
 }
 
@@ -169,6 +171,7 @@ fn network_spec() -> NetworkSpec {
         hosts: HostsScope::Own,
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
+        config_from: None,
     }
 }
 
@@ -198,6 +201,7 @@ fn a_network_s_spec_comes_back_as_it_was() {
         "hosts": "own",
         "labels": {},
         "options": no_options_form(),
+        "config_from": null,
     });
     assert_form(&network_spec(), &form);
 }

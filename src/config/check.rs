@@ -26,7 +26,8 @@ impl NetworkConfig {
         let name = take::<NetworkName, _>(self.name.as_str(), faults);
         let by_key = NetworkOptions::parse(&self.by_key, faults);
         let options = self.typed_options().joined(by_key.clone(), faults);
-        if let Some(keys) = driver_keys {
+        // a template's options are those of the drivers of who depends on it
+        if let (Some(keys), Switch::Off) = (driver_keys, self.config_only) {
             faults.extend(options.unknown_to(keys));
         }
         let ipv4 = self.family((Family::V4, options.enable_ipv4), faults);
@@ -52,6 +53,8 @@ impl NetworkConfig {
             mac_policy: self.mac_policy,
             hosts: self.hosts,
             labels: self.labels.clone(),
+            config_only: self.config_only,
+            config_from: self.config_from.clone(),
             options: NetworkOptions {
                 enable_ipv4: by_key.enable_ipv4,
                 enable_ipv6: by_key.enable_ipv6,
@@ -59,7 +62,10 @@ impl NetworkConfig {
                 ..options
             },
         };
-        request.choose_gateways(faults);
+        self.check_template(&request.options, faults);
+        if !request.config_only.is_on() {
+            request.choose_gateways(faults);
+        }
         Some(request)
     }
 
@@ -258,11 +264,15 @@ pub(crate) struct NetworkRequest {
     pub(crate) hosts: HostsScope,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) options: NetworkOptions,
+    /// Whether it is a template, and no network.
+    pub(crate) config_only: Switch,
+    /// The template that it depends on.
+    pub(crate) config_from: Option<NetworkName>,
 }
 
 impl NetworkRequest {
     /// Which families need a gateway's address: not those that nothing leaves by.
-    fn choose_gateways(&mut self, faults: &mut Vec<Fault>) {
+    pub(super) fn choose_gateways(&mut self, faults: &mut Vec<Fault>) {
         let is_internal = self.internal.is_on();
         let families = [(Family::V4, &mut self.ipv4), (Family::V6, &mut self.ipv6)];
         for (family, request) in families {

@@ -10,6 +10,7 @@ mod keys;
 mod mode;
 mod network;
 mod options;
+mod template;
 
 pub(crate) use check::{FamilyRequest, NetworkRequest};
 pub use endpoint::EndpointConfig;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::addr::{Family, LinkName, LinkPrefix, MacAddr, Mtu, Subnet};
+use crate::addr::{Family, LinkName, LinkPrefix, MacAddr, Mtu, NetworkName, Subnet};
 use crate::error::Fault;
 use crate::plan::{BridgeOptions, Switch};
 
@@ -87,6 +87,10 @@ pub struct NetworkConfig {
     pub(super) hosts: HostsScope,
     #[cfg_attr(feature = "serde", serde(default))]
     pub(super) labels: BTreeMap<String, String>,
+    #[cfg_attr(feature = "serde", serde(default = "off"))]
+    pub(super) config_only: Switch,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) config_from: Option<NetworkName>,
     #[cfg_attr(
         feature = "serde",
         serde(
@@ -130,6 +134,8 @@ impl NetworkConfig {
             mac_policy: MacPolicy::default(),
             hosts: HostsScope::default(),
             labels: BTreeMap::new(),
+            config_only: Switch::Off,
+            config_from: None,
             faults: Vec::new(),
         }
     }

@@ -50,6 +50,11 @@ impl Fault {
             | Self::OptionValue { .. }
             | Self::UnknownOption { .. }
             | Self::IsolatedNotInternal
+            | Self::TemplateInternal
+            | Self::TemplateOfTemplate
+            | Self::TemplateEndpoint
+            | Self::GivenByTemplate { .. }
+            | Self::OptionsByTemplate { .. }
             | Self::Conflicting(_)
             | Self::NoHostGateway
             | Self::Driver { .. }
@@ -73,6 +78,7 @@ impl Fault {
             | Self::EndpointExists { .. }
             | Self::LinkExists { .. } => FaultClass::Exists,
             Self::NetworkNotFound { .. }
+            | Self::TemplateNotFound { .. }
             | Self::LinkNotFound { .. }
             | Self::ContainerNotFound { .. }
             | Self::NotConnected { .. }
@@ -81,7 +87,7 @@ impl Fault {
             Self::PoolsExhausted { .. }
             | Self::AddressesExhausted { .. }
             | Self::BridgeFull { .. } => FaultClass::Exhausted,
-            Self::ActiveEndpoints { .. } => FaultClass::InUse,
+            Self::TemplateInUse { .. } | Self::ActiveEndpoints { .. } => FaultClass::InUse,
             Self::Privilege { .. } => FaultClass::Permission,
             Self::Unsupported { .. } => FaultClass::Unsupported,
             Self::TimedOut { .. } => FaultClass::TimedOut,

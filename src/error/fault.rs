@@ -119,6 +119,47 @@ pub enum Fault {
     /// Containers that nothing shall reach, on a network that is not internal.
     #[error("gateway mode 'isolated' can only be used for an internal network")]
     IsolatedNotInternal,
+    /// A configuration-only network says what each network says for itself.
+    #[error("configuration network can only contain network specific fields: internal is not one")]
+    TemplateInternal,
+    /// A configuration-only network depends on another.
+    #[error("a configuration network cannot depend on another configuration network")]
+    TemplateOfTemplate,
+    /// A container was to be connected to a configuration-only network.
+    #[error("cannot create endpoint on configuration-only network")]
+    TemplateEndpoint,
+    /// A network says what its configuration-only network says.
+    #[error(
+        "user specified configurations are not supported if the network depends on a \
+         configuration network: {}",
+        given.join(", ")
+    )]
+    GivenByTemplate {
+        /// What it says.
+        given: Vec<String>,
+    },
+    /// A network has options beside those of its configuration-only network.
+    #[error(
+        "network driver options are not supported if the network depends on a configuration \
+         network: {}",
+        keys.join(", ")
+    )]
+    OptionsByTemplate {
+        /// The keys of the options.
+        keys: Vec<String>,
+    },
+    /// No configuration-only network has that name.
+    #[error("configuration network {name:?} not found", name = name.as_str())]
+    TemplateNotFound {
+        /// The name.
+        name: NetworkName,
+    },
+    /// Networks still depend on the configuration-only network.
+    #[error("configuration network {name:?} is in use", name = name.as_str())]
+    TemplateInUse {
+        /// The name.
+        name: NetworkName,
+    },
     /// Two parts of a request that can't both be met.
     #[error("conflicting options: {0}")]
     Conflicting(String),

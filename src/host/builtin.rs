@@ -123,6 +123,7 @@ impl Host {
             mtu: Mtu::ETHERNET,
             link: loopback,
             options: NetworkOptions::default(),
+            config_from: None,
             mac: MacAddr::locally_administered(random_bytes()?),
             bridge: BridgeOptions::new(),
             mac_policy: MacPolicy::default(),

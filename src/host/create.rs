@@ -310,6 +310,7 @@ impl Prepared {
             hosts: request.hosts,
             labels: request.labels.clone(),
             options: request.options.clone(),
+            config_from: request.config_from.clone(),
         })
     }
 

@@ -242,6 +242,7 @@ pub fn v4() -> NetworkSpec {
         hosts: HostsScope::Own,
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
+        config_from: None,
     }
 }
 
