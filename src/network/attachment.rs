@@ -60,12 +60,18 @@ impl Ties {
         self.plan.undo_only(&joining)
     }
 
-    /// Where the container's end was before it was joined.
+    /// The steps that take back what was done before, once the rest was.
+    pub(super) fn undo_staging(&self) -> Plan {
+        self.plan.undo(self.staged)
+    }
+
+    /// Where the container's end was before it was joined, if it was staged.
     pub(super) fn staged_link(&self) -> Option<Link> {
-        self.plan.steps().iter().find_map(|step| match step {
-            Step::MoveLink { from, .. } => Some(from.clone()),
+        let joining = self.plan.steps().get(self.staged)?;
+        match joining {
+            Step::MoveLink { from, .. } if self.staged > 0 => Some(from.clone()),
             _ => None,
-        })
+        }
     }
 
     /// As the other members know it.

@@ -129,7 +129,13 @@ impl Network {
             return Err(Error::of("", faults));
         };
         match self.wire(container, (&request, &admission), place) {
-            Ok(attachment) => self.introduce(Endpoint::new(attachment)),
+            Ok(attachment) => {
+                let endpoint = Endpoint::new(attachment);
+                match self.introduce(&endpoint) {
+                    Ok(()) => Ok(endpoint),
+                    Err(error) => Err(retreat(error, vec![endpoint])),
+                }
+            }
             Err(error) => {
                 let mut members = self.0.members.lock();
                 members.turn_away(container.name(), &admission);
@@ -227,20 +233,18 @@ impl Network {
         }
     }
 
-    /// Names are published once the address works, and cannot fail but for hosts files.
-    pub(super) fn introduce(&self, endpoint: Endpoint) -> Result<Endpoint> {
+    /// Names are published once the address works, and cannot fail but for hosts files. The
+    /// endpoint is a member then all the same, until it is taken back.
+    pub(super) fn introduce(&self, endpoint: &Endpoint) -> Result<()> {
         let newcomer = endpoint.attachment.ties.member();
-        let in_step = self.0.introductions.lock();
+        let _in_step = self.0.introductions.lock();
         let steps = introductions(&self.0.spec, &self.0.members.lock(), &newcomer);
         let introduced = match steps.as_slice() {
             [] => Ok(()),
             _ => self.0.kernel.apply(&Plan::from_iter(steps), None),
         };
         self.0.members.lock().welcome(newcomer);
-        if let Err(error) = introduced {
-            drop(in_step);
-            return Err(retreat(error, vec![endpoint]));
-        }
+        introduced?;
         if self.0.spec.origin == Origin::Custom {
             self.0.records.insert(owner(endpoint.spec()));
             let membership = Membership {
@@ -256,7 +260,7 @@ impl Network {
         let attachment = Arc::downgrade(&endpoint.attachment);
         self.0.attached.lock().insert(name, attachment);
         self.0.registered.know(endpoint.container());
-        Ok(endpoint)
+        Ok(())
     }
 }
 

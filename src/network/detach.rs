@@ -23,23 +23,31 @@ pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Containe
     let operation = operation!("disconnect", network.name(), of ties.spec);
     operation.concerns(ties.spec.id);
     let begun = Instant::now();
-    let withdrawn = withdraw(network, ties);
-    let wiring = ties.place.wiring();
-    let turn = wiring.take_turn();
-    let led_away = lead_away(network, ties, container, &[ties.spec.id]);
-    let namespace = container.map(Container::netns);
-    let unwired = network
-        .kernel()
-        .take_back(&reachable(ties.undo(), container), namespace);
-    wiring.leave(&ties.spec.id);
-    drop(turn);
-    let left = join([withdrawn, led_away, unwired]);
+    let left = take_down(network, ties, container, &reachable(ties.undo(), container));
     dismiss(network, ties, container, &left);
     tell_disconnected(network, ties, begun);
     left.map_err(|error| {
         let name = &ties.spec.container;
         operation.refused(error.during(format!("disconnect {name} from {}", network.name())))
     })
+}
+
+/// Takes names and routes back, and then all of `undo`, whatever could not be.
+pub(super) fn take_down(
+    network: &Network,
+    ties: &Ties,
+    container: Option<&Container>,
+    undo: &Plan,
+) -> Result<()> {
+    let withdrawn = withdraw(network, ties);
+    let wiring = ties.place.wiring();
+    let turn = wiring.take_turn();
+    let led_away = lead_away(network, ties, container, &[ties.spec.id]);
+    let namespace = container.map(Container::netns);
+    let undone = network.kernel().take_back(undo, namespace);
+    wiring.leave(&ties.spec.id);
+    drop(turn);
+    join([withdrawn, led_away, undone])
 }
 
 /// The steps that can be performed with or without the container's namespace.
@@ -122,7 +130,7 @@ fn wirings_in_order(attachments: &[&Attachment]) -> Vec<Arc<Wiring>> {
 }
 
 /// The container's default routes lead by its other networks before these endpoints go.
-pub(super) fn lead_away(
+fn lead_away(
     network: &Network,
     ties: &Ties,
     container: Option<&Container>,
@@ -138,7 +146,7 @@ pub(super) fn lead_away(
 }
 
 /// The names go, and the lines by which it and the others know each other.
-pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
+fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     let inner = &network.0;
     inner.records.remove(&ties.spec.id);
     ties.place.wiring().withdraw(&ties.spec.id);
@@ -155,7 +163,12 @@ pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     inner.kernel.take_back(&undo, None)
 }
 
-fn dismiss(network: &Network, ties: &Ties, container: Option<&Container>, left: &Result<()>) {
+pub(super) fn dismiss(
+    network: &Network,
+    ties: &Ties,
+    container: Option<&Container>,
+    left: &Result<()>,
+) {
     let mut members = network.0.members.lock();
     match left {
         Ok(()) => members.dismiss(&ties.spec.id),

@@ -1,7 +1,7 @@
 //! Who is on a network and who has which address. Memory only: it is changed before the kernel is
 //! asked (an address is held) and after the kernel agreed (a member is there), never during.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::addr::{ContainerLink, ContainerName, EndpointId, Family, NetworkName, Subnet};
@@ -23,7 +23,7 @@ pub(crate) struct Members {
     /// Those that have left with something left behind.
     struck_off: Vec<Member>,
     /// Those that are on their way.
-    coming: BTreeSet<ContainerName>,
+    coming: BTreeMap<ContainerName, EndpointId>,
     /// Addresses that somebody asked for who has left and may return: nobody gets one by chance,
     /// and whoever asks for it does.
     awaited: BTreeMap<ContainerName, Awaited>,
@@ -35,6 +35,9 @@ struct Awaited {
     addresses: Vec<IpAddr>,
     generation: u64,
 }
+
+/// Stands for the id of an endpoint that is not made yet.
+const UNBORN: EndpointId = EndpointId::from_bytes([0; 32]);
 
 /// A container that is connected.
 #[derive(Debug, Clone)]
@@ -58,7 +61,7 @@ impl Members {
             there: Vec::new(),
             leaving: Vec::new(),
             struck_off: Vec::new(),
-            coming: BTreeSet::new(),
+            coming: BTreeMap::new(),
             awaited: BTreeMap::new(),
             generation: 0,
         }
@@ -89,7 +92,7 @@ impl Members {
             self.give_back(&admission);
             return None;
         }
-        self.coming.insert(container.clone());
+        self.coming.insert(container.clone(), UNBORN);
         Some(admission)
     }
 
@@ -102,7 +105,7 @@ impl Members {
         let taken = self
             .present()
             .any(|member| member.spec.container == *container);
-        if taken || self.coming.contains(container) {
+        if taken || self.coming.contains_key(container) {
             let (container, network) = (container.clone(), self.network.clone());
             faults.push(Fault::EndpointExists { container, network });
         }
@@ -264,7 +267,13 @@ impl Members {
             .iter()
             .position(|member| member.spec.id == *endpoint);
         let member = at.map(|at| self.leaving.remove(at));
-        self.coming.extend(member.map(|m| m.spec.container));
+        self.coming
+            .extend(member.map(|m| (m.spec.container, m.spec.id)));
+    }
+
+    /// The place of a container on its way has an id by now.
+    pub(crate) fn await_joining(&mut self, spec: &EndpointSpec) {
+        self.coming.insert(spec.container.clone(), spec.id);
     }
 
     /// A container with a place held does not come any more.
@@ -273,6 +282,13 @@ impl Members {
         for address in spec.addresses() {
             self.release(address.address.addr());
         }
+    }
+
+    /// As [`send_away`](Self::send_away), with something left behind: its addresses stay held.
+    pub(crate) fn lose(&mut self, spec: &EndpointSpec) {
+        self.coming.remove(&spec.container);
+        let (spec, hosts) = (spec.clone(), None);
+        self.struck_off.push(Member { spec, hosts });
     }
 
     /// The container has left, and its addresses are free.
@@ -332,10 +348,8 @@ impl Members {
         let there = self
             .present()
             .map(|m| (m.spec.container.clone(), m.spec.id));
-        let unborn = EndpointId::from_bytes([0; 32]);
-        there
-            .chain(self.coming.iter().map(|name| (name.clone(), unborn)))
-            .collect()
+        let coming = self.coming.iter().map(|(name, id)| (name.clone(), *id));
+        there.chain(coming).collect()
     }
 
     pub(crate) fn reserve(&mut self, name: &ContainerName, address: IpAddr) -> Result<(), Fault> {

@@ -5,6 +5,8 @@ mod connect;
 mod detach;
 mod draft;
 mod endpoint;
+mod join;
+mod leave;
 mod members;
 mod memory;
 mod registry;

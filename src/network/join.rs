@@ -1,0 +1,153 @@
+//! The second half of connecting: a wire that was staged is put into service in its container. It
+//! makes no wire, and on failure gives it back as it was.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::addr::LinkIndex;
+use crate::container::Container;
+use crate::driver::{Exit, lead_out};
+use crate::error::{Error, Fault, HandBack, Result};
+use crate::plan::{Link, Plan, Side, Step};
+use crate::snapshot::LinkState;
+use crate::spec::EndpointSpec;
+use crate::trace::operation;
+
+use super::attachment::{Attachment, Ties};
+use super::draft::own_lines;
+use super::endpoint::Endpoint;
+use super::staged::StagedEndpoint;
+use super::wiring::{Place, link_prefix};
+
+impl StagedEndpoint {
+    /// Puts the container's end into service inside its namespace: it is moved there, unless it is
+    /// there already, and gets its addresses; names and default routes follow as with
+    /// [`Network::connect_with`](crate::Network::connect_with). An end that is there already keeps
+    /// its name.
+    ///
+    /// # Errors
+    /// The container has another name; its end of the wire is in neither namespace
+    /// ([`Error::is_not_found`]); and as for
+    /// [`Network::connect_with`](crate::Network::connect_with). The endpoint is handed back, staged
+    /// as before, to be joined again or deleted; an end that was there already stays there.
+    pub fn join(self, container: &Container) -> std::result::Result<Endpoint, HandBack<Self>> {
+        let operation = operation!("connect", self.network.name(), container);
+        operation.concerns(self.spec.id);
+        let begun = Instant::now();
+        match self.try_join(container) {
+            Ok(endpoint) => {
+                self.network.tell_connected(begun, endpoint.spec());
+                self.hand_on();
+                Ok(endpoint)
+            }
+            Err(error) => {
+                let attempt = format!("join {} to {}", container.name(), self.network.name());
+                Err(HandBack::new(
+                    operation.refused(error.during(attempt)),
+                    self,
+                ))
+            }
+        }
+    }
+
+    fn try_join(&self, container: &Container) -> Result<Endpoint> {
+        let endpoint = Endpoint::new(self.put_into(container)?);
+        match self.network.introduce(&endpoint) {
+            Ok(()) => Ok(endpoint),
+            Err(error) => Err(endpoint.step_back(error)),
+        }
+    }
+
+    fn put_into(&self, container: &Container) -> Result<Arc<Attachment>> {
+        let mut faults = self.in_the_way(container);
+        if !faults.is_empty() {
+            return Err(Error::of("", faults));
+        }
+        let found = self.find_in(container)?;
+        let found_name = found.as_ref().map(|link| &link.name);
+        let wanted = found_name.or(self.spec.requested.link_name.as_ref());
+        let wiring = self.network.0.registered.wirings().of(container.netns());
+        let prefix = link_prefix(&self.network.0.spec);
+        let placed = wiring.take_place((wanted, prefix), container.name(), &mut faults);
+        let (Some(place), true) = (placed, faults.is_empty()) else {
+            return Err(Error::of("", faults));
+        };
+        let _turn = wiring.take_turn();
+        let spec = self.joined_spec(container, found.as_ref(), &place);
+        let mut plan = self.joining(container, &spec)?;
+        let exit = Exit::new(self.network.name(), &spec, &plan);
+        let own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
+        let staged = self.plan.steps().len();
+        // somebody has moved it already
+        let begin = staged + usize::from(found.is_some());
+        let mut ahead = Plan::with_container(container.name().clone());
+        ahead.extend(plan.steps().iter().skip(begin).cloned());
+        let kernel = self.network.kernel();
+        kernel.apply(&ahead, Some(container.netns()))?;
+        wiring.enter(spec.id, exit);
+        let ties = Ties {
+            spec,
+            plan,
+            own,
+            staged,
+            hosts: container.hosts_file().cloned(),
+            place,
+        };
+        let network = self.network.clone();
+        Ok(Attachment::new(ties, network, container.clone()))
+    }
+
+    /// Why it can't be that container's, wherever its wire is.
+    fn in_the_way(&self, container: &Container) -> Vec<Fault> {
+        let mut faults = Vec::from_iter(self.network.refuses(container));
+        let (name, own) = (container.name(), &self.spec.container);
+        if name != own {
+            let why = format!("container {name} and an endpoint staged for {own}");
+            faults.push(Fault::Conflicting(why));
+        }
+        faults
+    }
+
+    /// All steps of the endpoint: those that staged it, the move, and those that are left.
+    fn joining(&self, container: &Container, spec: &EndpointSpec) -> Result<Plan> {
+        let mut plan = Plan::with_container(container.name().clone());
+        plan.extend(self.plan.steps().iter().cloned());
+        plan.push(Step::MoveLink {
+            from: self.spec.link.clone(),
+            to: spec.link.clone(),
+        });
+        let joined = self.network.0.driver.join(&self.network.0.spec, spec);
+        let joined = joined.map_err(|fault| Error::of("", vec![fault]))?;
+        plan.extend(joined.steps().iter().cloned());
+        plan.extend(own_lines(container, spec));
+        Ok(plan)
+    }
+
+    /// The container's end, if somebody has moved it there. Name, index and hardware address may be
+    /// others by now; it is known by the end that it leads to.
+    fn find_in(&self, container: &Container) -> Result<Option<Link>> {
+        let snapshot = container.netns().snapshot()?;
+        let near = Some(self.spec.host_link.index.get());
+        let is_ours = |state: &&LinkState| state.peer == near;
+        let Some(state) = snapshot.links.iter().find(is_ours) else {
+            return Ok(None);
+        };
+        let (name, index) = (state.name.parse()?, LinkIndex::new(state.index)?);
+        Ok(Some(Link::new(Side::Container, name, index)))
+    }
+
+    fn joined_spec(
+        &self,
+        container: &Container,
+        found: Option<&Link>,
+        place: &Place,
+    ) -> EndpointSpec {
+        let index = found.map_or(self.spec.link.index, |link| link.index);
+        EndpointSpec {
+            container_id: container.id(),
+            hostname: container.hostname().clone(),
+            link: Link::new(Side::Container, place.name.clone(), index),
+            ..self.spec.clone()
+        }
+    }
+}
