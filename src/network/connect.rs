@@ -167,15 +167,25 @@ impl Network {
 
     /// Why a container of that kind can't be on a network of this kind.
     pub(super) fn refuses(&self, container: &Container) -> Option<Fault> {
-        match (self.0.driver.stack(), container.stack()) {
-            (Stack::Host, _) => Some(Fault::HostStackLater),
-            (Stack::Private, _) | (_, Stack::Private) => Some(Fault::PrivateStack),
-            (Stack::Shared, _) | (_, Stack::Shared | Stack::Host) => Some(Fault::SharedStack),
-            (Stack::Own, Stack::Own) if container.netns() == self.0.kernel.namespace() => {
+        let of_network = self.refuses_wires();
+        of_network.or_else(|| match container.stack() {
+            Stack::Private => Some(Fault::PrivateStack),
+            Stack::Shared | Stack::Host => Some(Fault::SharedStack),
+            Stack::Own if container.netns() == self.0.kernel.namespace() => {
                 let why = format!("{} has the host's own namespace", container.name());
                 Some(Fault::Conflicting(why))
             }
-            (Stack::Own, Stack::Own) => None,
+            Stack::Own => None,
+        })
+    }
+
+    /// Why no container can be connected to a network of this kind.
+    pub(super) fn refuses_wires(&self) -> Option<Fault> {
+        match self.0.driver.stack() {
+            Stack::Host => Some(Fault::HostStackLater),
+            Stack::Private => Some(Fault::PrivateStack),
+            Stack::Shared => Some(Fault::SharedStack),
+            Stack::Own => None,
         }
     }
 

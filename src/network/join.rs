@@ -19,6 +19,12 @@ use super::endpoint::Endpoint;
 use super::staged::StagedEndpoint;
 use super::wiring::{Place, link_prefix};
 
+/// The container's end, where somebody has moved it into the container.
+struct Found {
+    link: Link,
+    up: bool,
+}
+
 impl StagedEndpoint {
     /// Puts the container's end into service inside its namespace: it is moved there, unless it is
     /// there already, and gets its addresses; names and default routes follow as with
@@ -64,7 +70,7 @@ impl StagedEndpoint {
             return Err(Error::of("", faults));
         }
         let found = self.find_in(container)?;
-        let found_name = found.as_ref().map(|link| &link.name);
+        let found_name = found.as_ref().map(|found| &found.link.name);
         let wanted = found_name.or(self.spec.requested.link_name.as_ref());
         let wiring = self.network.0.registered.wirings().of(container.netns());
         let prefix = link_prefix(&self.network.0.spec);
@@ -74,7 +80,7 @@ impl StagedEndpoint {
         };
         let _turn = wiring.take_turn();
         let spec = self.joined_spec(container, found.as_ref(), &place);
-        let mut plan = self.joining(container, &spec)?;
+        let mut plan = self.joining(container, &spec, found.as_ref())?;
         let exit = Exit::new(self.network.name(), &spec, &plan);
         let own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
         let staged = self.plan.steps().len();
@@ -109,13 +115,23 @@ impl StagedEndpoint {
     }
 
     /// All steps of the endpoint: those that staged it, the move, and those that are left.
-    fn joining(&self, container: &Container, spec: &EndpointSpec) -> Result<Plan> {
+    fn joining(
+        &self,
+        container: &Container,
+        spec: &EndpointSpec,
+        found: Option<&Found>,
+    ) -> Result<Plan> {
         let mut plan = Plan::with_container(container.name().clone());
         plan.extend(self.plan.steps().iter().cloned());
         plan.push(Step::MoveLink {
             from: self.spec.link.clone(),
             to: spec.link.clone(),
         });
+        if found.is_some_and(|found| found.up) {
+            // what the kernel and the wire have given it since goes, as by a move
+            let link = spec.link.clone();
+            plan.push(Step::SetDown { link });
+        }
         let joined = self.network.0.driver.join(&self.network.0.spec, spec);
         let joined = joined.map_err(|fault| Error::of("", vec![fault]))?;
         plan.extend(joined.steps().iter().cloned());
@@ -125,7 +141,7 @@ impl StagedEndpoint {
 
     /// The container's end, if somebody has moved it there. Name, index and hardware address may be
     /// others by now; it is known by the end that it leads to.
-    fn find_in(&self, container: &Container) -> Result<Option<Link>> {
+    fn find_in(&self, container: &Container) -> Result<Option<Found>> {
         let snapshot = container.netns().snapshot()?;
         let near = Some(self.spec.host_link.index.get());
         let is_ours = |state: &&LinkState| state.peer == near;
@@ -133,16 +149,19 @@ impl StagedEndpoint {
             return Ok(None);
         };
         let (name, index) = (state.name.parse()?, LinkIndex::new(state.index)?);
-        Ok(Some(Link::new(Side::Container, name, index)))
+        Ok(Some(Found {
+            link: Link::new(Side::Container, name, index),
+            up: state.up,
+        }))
     }
 
     fn joined_spec(
         &self,
         container: &Container,
-        found: Option<&Link>,
+        found: Option<&Found>,
         place: &Place,
     ) -> EndpointSpec {
-        let index = found.map_or(self.spec.link.index, |link| link.index);
+        let index = found.map_or(self.spec.link.index, |found| found.link.index);
         EndpointSpec {
             container_id: container.id(),
             hostname: container.hostname().clone(),

@@ -67,7 +67,7 @@ impl Network {
     }
 
     fn try_stage(&self, container: &str, config: &EndpointConfig) -> Result<StagedEndpoint> {
-        let mut faults = Vec::new();
+        let mut faults = Vec::from_iter(self.refuses_wires());
         let request = config.check(&mut faults);
         check_families(&self.0.spec, &request, &mut faults);
         check_default(&self.0.spec, &request, &mut faults);
