@@ -56,8 +56,13 @@ impl Ties {
 
     /// The steps that take back what was done once the container was there.
     pub(super) fn undo_joining(&self) -> Plan {
-        let joining: Vec<usize> = (self.staged..self.own).collect();
-        self.plan.undo_only(&joining)
+        self.undo_from(self.staged)
+    }
+
+    /// The steps that take back all of the endpoint's own from that one on.
+    pub(super) fn undo_from(&self, first: usize) -> Plan {
+        let own: Vec<usize> = (first..self.own).collect();
+        self.plan.undo_only(&own)
     }
 
     /// The steps that take back what was done before, once the rest was.

@@ -57,14 +57,16 @@ impl StagedEndpoint {
     }
 
     fn try_join(&self, container: &Container) -> Result<Endpoint> {
-        let endpoint = Endpoint::new(self.put_into(container)?);
+        let (attachment, begin) = self.put_into(container)?;
+        let endpoint = Endpoint::new(attachment);
         match self.network.introduce(&endpoint) {
             Ok(()) => Ok(endpoint),
-            Err(error) => Err(endpoint.step_back(error)),
+            Err(error) => Err(endpoint.step_back(begin, error)),
         }
     }
 
-    fn put_into(&self, container: &Container) -> Result<Arc<Attachment>> {
+    /// What holds it there, and the first of its steps that was done for that.
+    fn put_into(&self, container: &Container) -> Result<(Arc<Attachment>, usize)> {
         let mut faults = self.in_the_way(container);
         if !faults.is_empty() {
             return Err(Error::of("", faults));
@@ -100,7 +102,8 @@ impl StagedEndpoint {
             place,
         };
         let network = self.network.clone();
-        Ok(Attachment::new(ties, network, container.clone()))
+        let attachment = Attachment::new(ties, network, container.clone());
+        Ok((attachment, begin))
     }
 
     /// Why it can't be that container's, wherever its wire is.

@@ -75,12 +75,17 @@ impl Endpoint {
         }
     }
 
-    /// A wire that was joined and that nobody came to know is as it was staged. The error says why,
-    /// and has in the end what could not be taken back.
-    pub(super) fn step_back(self, error: Error) -> Error {
+    /// A wire that was joined by its steps from `first` on, and that nobody came to know, is as it was
+    /// staged. The error says why, and has in the end what could not be taken back.
+    pub(super) fn step_back(self, first: usize, error: Error) -> Error {
         let (network, ties): (_, &Ties) = (self.network(), &self.attachment.ties);
         self.attachment.let_go();
-        let left = take_down(network, ties, Some(self.container()), &ties.undo_joining());
+        let left = take_down(
+            network,
+            ties,
+            Some(self.container()),
+            &ties.undo_from(first),
+        );
         network.0.members.lock().step_back(&ties.spec.id);
         match left {
             Ok(()) => error,

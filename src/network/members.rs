@@ -314,17 +314,19 @@ impl Members {
         self.struck_off.extend::<Vec<Member>>(off);
     }
 
-    /// The addresses of those of that name that left something behind are free after all.
-    pub(crate) fn write_off(&mut self, container: &str) {
+    /// The addresses of those of that name that left something behind are free after all; whether
+    /// there were any.
+    pub(crate) fn write_off(&mut self, container: &str) -> bool {
         let (off, stay): (Vec<Member>, _) = std::mem::take(&mut self.struck_off)
             .into_iter()
             .partition(|member| member.spec.container.as_str() == container);
         self.struck_off = stay;
-        for member in off {
+        for member in &off {
             for address in member.spec.addresses() {
                 self.release(address.address.addr());
             }
         }
+        !off.is_empty()
     }
 
     fn present(&self) -> impl Iterator<Item = &Member> {

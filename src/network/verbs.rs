@@ -36,7 +36,8 @@ impl Network {
 
     /// As [`disconnect`](Self::disconnect), whatever becomes of it: the address, the names and the
     /// place are free when it returns. What the kernel did not take back is returned as the steps
-    /// that would; there is nothing where all is gone.
+    /// that would; there is nothing where all is gone. It may follow a disconnection that failed: what
+    /// that left behind is the caller's, and the address is free now.
     ///
     /// # Errors
     /// The container is not connected ([`Error::is_not_found`]).
@@ -44,11 +45,11 @@ impl Network {
         let Err(error) = self.try_disconnect(container) else {
             return Ok(Plan::new());
         };
-        if error.is_not_found() && error.left_behind().is_empty() {
+        let had_left = self.0.members.lock().write_off(container);
+        if error.is_not_found() && error.left_behind().is_empty() && !had_left {
             let attempt = format!("disconnect {container} from {} by force", self.name());
             return Err(error.during(attempt));
         }
-        self.0.members.lock().write_off(container);
         Ok(error.left_behind().clone())
     }
 

@@ -18,7 +18,7 @@ pub trait Verb {
     fn act(&self, world: &World, ground: &Self::Ground) -> Result<Self::Made>;
     /// What it gave that is not random.
     fn facts(&self, made: &Self::Made) -> String;
-    fn undo(&self, ground: &Self::Ground, made: Self::Made);
+    fn undo(&self, world: &World, ground: &Self::Ground, made: Self::Made);
     /// Where it fails, of so many calls.
     fn points(&self, calls: usize) -> Vec<Point> {
         points(calls).collect()
@@ -43,7 +43,7 @@ pub fn sweep(name: &str, verb: &impl Verb) {
             Err(error) => point.check(&error, line),
             Ok(made) if point.may_be_overcome() => {
                 assert_eq!(verb.facts(&made), facts, "{when}");
-                verb.undo(&ground, made);
+                verb.undo(&world, &ground, made);
             }
             Ok(_) => panic!("{when}: nobody noticed"),
         }
@@ -52,7 +52,7 @@ pub fn sweep(name: &str, verb: &impl Verb) {
         if point.is_last_of_its_kind(points.get(at + 1)) {
             let made = verb.act(&world, &ground).expect(&when);
             assert_eq!(verb.facts(&made), facts, "{when}");
-            verb.undo(&ground, made);
+            verb.undo(&world, &ground, made);
             world.assert_same(&before, &format!("{when}: done, and taken back"));
             verb.check(&world, &ground, &when);
             drop(ground);
@@ -79,7 +79,7 @@ fn rehearse<V: Verb>(world: &World, verb: &V) -> (String, usize) {
     let calls = world.injector.calls() - before;
     assert_eq!(calls, lines.len() as u64, "{lines:#?}");
     let facts = verb.facts(&made);
-    verb.undo(&ground, made);
+    verb.undo(world, &ground, made);
     (facts, lines.len())
 }
 
@@ -110,7 +110,7 @@ impl Verb for Create {
         format!("{} {:?} {:?}", spec.name, spec.ipv4, spec.ipv6)
     }
 
-    fn undo(&self, _ground: &Self::Ground, made: Network) {
+    fn undo(&self, _world: &World, _ground: &Self::Ground, made: Network) {
         made.remove().unwrap();
     }
 }
@@ -212,7 +212,7 @@ impl Verb for Connect {
         facts(made)
     }
 
-    fn undo(&self, _ground: &Self::Ground, made: Endpoint) {
+    fn undo(&self, _world: &World, _ground: &Self::Ground, made: Endpoint) {
         made.disconnect().unwrap();
     }
 
@@ -260,7 +260,7 @@ impl Verb for ConnectAll {
         made.iter().map(facts).collect::<Vec<_>>().join("\n")
     }
 
-    fn undo(&self, _ground: &Self::Ground, made: Vec<Endpoint>) {
+    fn undo(&self, _world: &World, _ground: &Self::Ground, made: Vec<Endpoint>) {
         Endpoint::disconnect_all(made).unwrap();
     }
 
@@ -323,7 +323,7 @@ fn connecting_many_is_all_or_nothing() {
     sweep("connect all", &ConnectAll(network));
 }
 
-fn elsewhere() -> NetworkConfig {
+pub fn elsewhere() -> NetworkConfig {
     NetworkConfig::bridge("elsewhere")
         .subnet("10.88.0.0/29")
         .subnet("fd00:88::/125")
