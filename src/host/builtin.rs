@@ -150,7 +150,11 @@ pub(super) struct Adopted {
 
 impl Adopted {
     /// The link of that name, if there is one.
-    pub(super) fn find(snapshot: &Snapshot, config: &NetworkConfig) -> Result<Option<Self>> {
+    pub(super) fn find(
+        snapshot: &Snapshot,
+        config: &NetworkConfig,
+        networks: &[Network],
+    ) -> Result<Option<Self>> {
         let Some(name) = config.link_name() else {
             return Ok(None);
         };
@@ -162,6 +166,13 @@ impl Adopted {
             return Err(Error::of("", vec![Fault::LinkKind { name, expected }]));
         }
         let index = LinkIndex::new(state.index)?;
+        if networks
+            .iter()
+            .any(|network| network.spec().link.index == index)
+        {
+            let namespace = None;
+            return Err(Error::of("", vec![Fault::LinkExists { name, namespace }]));
+        }
         let of_link = snapshot.addresses.iter().filter(|a| a.link == state.index);
         let is_link_local = |address: &IpNet| match address {
             IpNet::V4(_) => false,

@@ -75,7 +75,7 @@ impl Host {
 
     /// The default network, on a bridge that is there or on one of its own.
     pub(super) fn create_default(&self, config: &NetworkConfig) -> Result<Network> {
-        let adopted = Adopted::find(&self.snapshot()?, config)?;
+        let adopted = Adopted::find(&self.snapshot()?, config, &self.networks())?;
         let completed = match &adopted {
             Some(adopted) => adopted.complete(config),
             None => config.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::container::{Container, Memory};
+use crate::container::Container;
 use crate::error::Result;
 use crate::plan::{HostsFile, Link, Plan, Step};
 use crate::spec::EndpointSpec;
@@ -13,7 +13,6 @@ use crate::spec::EndpointSpec;
 use super::Network;
 use super::detach::detach;
 use super::members::Member;
-use super::memory::remembered;
 use super::wiring::Place;
 
 /// All but the container itself, whose namespace may go without them.
@@ -107,13 +106,6 @@ impl Attachment {
         }
         detach(&self.network, &self.ties, Some(&self.container))
     }
-}
-
-/// The container knows with what to return.
-pub(super) fn be_remembered(network: &Network, spec: &EndpointSpec, container: &Container) {
-    let request = remembered(spec);
-    let _kept = network.keep_addresses(spec);
-    container.remember(spec.network, Memory { request, _kept });
 }
 
 impl Drop for Attachment {

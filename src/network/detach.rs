@@ -13,7 +13,7 @@ use crate::plan::{Link, Plan, Side, Step};
 use crate::trace::operation;
 
 use super::Network;
-use super::attachment::{Attachment, Ties, be_remembered};
+use super::attachment::{Attachment, Ties};
 use super::draft::introductions;
 use super::wiring::Wiring;
 
@@ -141,6 +141,7 @@ pub(super) fn lead_away(
 pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     let inner = &network.0;
     inner.records.remove(&ties.spec.id);
+    inner.attached.lock().remove(&ties.spec.container);
     ties.place.wiring().withdraw(&ties.spec.id);
     let _in_step = inner.introductions.lock();
     let mut members = inner.members.lock();
@@ -156,14 +157,17 @@ pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
 }
 
 fn dismiss(network: &Network, ties: &Ties, container: Option<&Container>, left: &Result<()>) {
+    ties.place.give_up();
     let mut members = network.0.members.lock();
     match left {
         Ok(()) => members.dismiss(&ties.spec.id),
         Err(_) => members.strike_off(&ties.spec.id),
     }
+    // in one go with what was released, so that nobody gets it in between
+    let kept = container.map(|container| (container, members.keep(&ties.spec)));
     drop(members);
-    if let Some(container) = container {
-        be_remembered(network, &ties.spec, container);
+    if let Some((container, generation)) = kept {
+        network.be_remembered(&ties.spec, container, generation);
     }
 }
 

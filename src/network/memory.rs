@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use crate::addr::ContainerName;
 use crate::config::EndpointRequest;
-use crate::container::Container;
+use crate::container::{Container, Memory};
 use crate::spec::EndpointSpec;
 
 use super::{Inner, Network};
@@ -35,16 +35,22 @@ struct Kept {
 }
 
 impl Network {
-    pub(super) fn keep_addresses(
+    /// The container knows with what to return. `generation` is that of the addresses that are
+    /// [kept](super::Members::keep) for it.
+    pub(super) fn be_remembered(
         &self,
         spec: &EndpointSpec,
-    ) -> Box<dyn std::any::Any + Send + Sync> {
-        let generation = self.0.members.lock().keep(spec);
-        Box::new(Kept {
+        container: &Container,
+        generation: u64,
+    ) {
+        let kept = Kept {
             network: Arc::downgrade(&self.0),
             container: spec.container.clone(),
             generation,
-        })
+        };
+        let request = remembered(spec);
+        let _kept = Box::new(kept);
+        container.remember(spec.network, Memory { request, _kept });
     }
 
     /// Forgets what `container` was connected with before: its aliases, its hardware address and

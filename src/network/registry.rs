@@ -1,7 +1,7 @@
 //! Which networks a host has: names and subnets that are taken from the moment they are chosen.
 //! Its lock is held for memory only, never while the kernel is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime};
@@ -23,7 +23,7 @@ pub(crate) struct Registry {
     wirings: Wirings,
     events: EventHub,
     /// Those that were connected or opened by the host, while there is a handle to them.
-    containers: Mutex<BTreeMap<ContainerId, Weak<container::Inner>>>,
+    containers: Mutex<HashMap<ContainerId, Weak<container::Inner>>>,
 }
 
 struct Entry {
@@ -92,7 +92,10 @@ impl Registry {
     /// The container can be looked up from now on.
     pub(crate) fn know(&self, container: &Container) {
         let mut containers = self.containers.lock();
-        containers.retain(|_, inner| inner.strong_count() > 0);
+        // so seldom that it costs each only a little
+        if containers.len() == containers.capacity() {
+            containers.retain(|_, inner| inner.strong_count() > 0);
+        }
         containers.insert(container.id(), Arc::downgrade(container.inner()));
     }
 
