@@ -1,34 +1,14 @@
-//! What holds a container to a network: who, where, and what the kernel has done for it. Leaving
-//! needs nothing else.
+//! A container that is held to a network by somebody: it is let go when the last one drops it.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::Network;
+use super::detach::{Departure, detach};
+use super::ties::Ties;
 use crate::container::Container;
 use crate::error::Result;
-use crate::plan::{HostsFile, Link, Plan, Step};
-use crate::spec::EndpointSpec;
-
-use super::Network;
-use super::detach::detach;
-use super::members::Member;
-use super::wiring::Place;
-
-/// All but the container itself, whose namespace may go without them.
-#[derive(Debug)]
-pub(crate) struct Ties {
-    pub(super) spec: EndpointSpec,
-    /// What the kernel has done.
-    pub(super) plan: Plan,
-    /// So many of its steps are for this endpoint alone, and go with it. The rest are default
-    /// routes, which are the whole container's.
-    pub(super) own: usize,
-    /// So many of those made the wire while its container was not there yet.
-    pub(super) staged: usize,
-    pub(super) hosts: Option<HostsFile>,
-    pub(super) place: Place,
-}
 
 /// A container that is held. It is let go when the last holder drops it, unless that was done on
 /// purpose before.
@@ -45,35 +25,6 @@ pub(crate) struct Attachment {
 enum Phase {
     Held,
     LetGo,
-}
-
-impl Ties {
-    /// The steps that take the wiring back.
-    pub(super) fn undo(&self) -> Plan {
-        self.plan.undo(self.own)
-    }
-
-    /// The steps that take back what was done once the container was there.
-    pub(super) fn undo_joining(&self) -> Plan {
-        let joining: Vec<usize> = (self.staged..self.own).collect();
-        self.plan.undo_only(&joining)
-    }
-
-    /// Where the container's end was before it was joined.
-    pub(super) fn staged_link(&self) -> Option<Link> {
-        self.plan.steps().iter().find_map(|step| match step {
-            Step::MoveLink { from, .. } => Some(from.clone()),
-            _ => None,
-        })
-    }
-
-    /// As the other members know it.
-    pub(super) fn member(&self) -> Member {
-        Member {
-            spec: self.spec.clone(),
-            hosts: self.hosts.clone(),
-        }
-    }
 }
 
 impl Attachment {
@@ -104,7 +55,15 @@ impl Attachment {
         if !self.let_go() {
             return Ok(());
         }
-        detach(&self.network, &self.ties, Some(&self.container))
+        detach(&self.departure())
+    }
+
+    pub(super) fn departure(&self) -> Departure<'_> {
+        Departure {
+            network: &self.network,
+            ties: &self.ties,
+            container: Some(&self.container),
+        }
     }
 }
 

@@ -16,12 +16,13 @@ use crate::resolver::Membership;
 use crate::spec::{EndpointSpec, Origin};
 use crate::trace::operation;
 
-use super::attachment::{Attachment, Ties};
+use super::attachment::Attachment;
 use super::draft::{
     Draft, FarEnd, check_default, check_families, choose, introductions, owner, plan_endpoint,
 };
 use super::endpoint::Endpoint;
 use super::members::Admission;
+use super::ties::Ties;
 use super::wiring::{Place, link_prefix};
 use super::{Life, Network};
 

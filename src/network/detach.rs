@@ -13,28 +13,40 @@ use crate::plan::{Link, Plan, Side, Step};
 use crate::trace::operation;
 
 use super::Network;
-use super::attachment::{Attachment, Ties};
 use super::draft::introductions;
+use super::ties::Ties;
 use super::wiring::Wiring;
 
-/// Takes back all that connecting did. Without the container, whose namespace is not to be had any
-/// more, what is inside of it is left to itself.
-pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Container>) -> Result<()> {
+/// A container that leaves. Without it, whose namespace is not to be had any more, what is inside of
+/// it is left to itself.
+pub(super) struct Departure<'a> {
+    pub(super) network: &'a Network,
+    pub(super) ties: &'a Ties,
+    pub(super) container: Option<&'a Container>,
+}
+
+/// Takes back all that connecting did.
+pub(super) fn detach(departure: &Departure<'_>) -> Result<()> {
+    let Departure {
+        network,
+        ties,
+        container,
+    } = departure;
     let operation = operation!("disconnect", network.name(), of ties.spec);
     operation.concerns(ties.spec.id);
     let begun = Instant::now();
     let withdrawn = withdraw(network, ties);
     let wiring = ties.place.wiring();
     let turn = wiring.take_turn();
-    let led_away = lead_away(network, ties, container, &[ties.spec.id]);
+    let led_away = lead_away(departure, &[ties.spec.id]);
     let namespace = container.map(Container::netns);
     let unwired = network
         .kernel()
-        .take_back(&reachable(ties.undo(), container), namespace);
+        .take_back(&reachable(ties.undo(), *container), namespace);
     wiring.leave(&ties.spec.id);
     drop(turn);
     let left = join([withdrawn, led_away, unwired]);
-    dismiss(network, ties, container, &left);
+    dismiss(departure, &left);
     tell_disconnected(network, ties, begun);
     left.map_err(|error| {
         let name = &ties.spec.container;
@@ -55,48 +67,43 @@ fn reachable(plan: Plan, container: Option<&Container>) -> Plan {
 }
 
 /// As [`detach`] for many of one host, with their links deleted as a group.
-pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> Result<()> {
+pub(super) fn detach_together(kernel: &Kernel, departures: &[Departure<'_>]) -> Result<()> {
     let begun = Instant::now();
-    let withdrawn = attachments.iter().map(|a| withdraw(&a.network, &a.ties));
+    let withdrawn = departures.iter().map(|d| withdraw(d.network, d.ties));
     let mut results: Vec<Result<()>> = withdrawn.collect();
-    let wirings = wirings_in_order(attachments);
+    let wirings = wirings_in_order(departures);
     let turns: Vec<_> = wirings.iter().map(|wiring| wiring.take_turn()).collect();
     for wiring in &wirings {
-        let mut of_wiring = attachments
+        let mut of_wiring = departures
             .iter()
-            .filter(|attachment| Arc::ptr_eq(attachment.ties.place.wiring(), wiring));
-        let going: Vec<EndpointId> = of_wiring.clone().map(|a| a.ties.spec.id).collect();
-        results.extend(
-            of_wiring.next().map(|first| {
-                lead_away(&first.network, &first.ties, Some(&first.container), &going)
-            }),
-        );
+            .filter(|departure| Arc::ptr_eq(departure.ties.place.wiring(), wiring));
+        let going: Vec<EndpointId> = of_wiring.clone().map(|d| d.ties.spec.id).collect();
+        results.extend(of_wiring.next().map(|first| lead_away(first, &going)));
     }
     let mut links: Vec<Link> = Vec::new();
-    for attachment in attachments {
-        let mut rest = Plan::with_container(attachment.container.name().clone());
-        for step in attachment.ties.undo().steps() {
+    for departure in departures {
+        let mut rest = Plan::with_container(departure.ties.spec.container.clone());
+        for step in departure.ties.undo().steps() {
             match step {
                 Step::DeleteLink { link } if link.side == Side::Host => links.push(link.clone()),
                 step => rest.push(step.clone()),
             }
         }
         if !rest.is_empty() {
-            let namespace = Some(attachment.container.netns());
-            results.push(kernel.take_back(&rest, namespace));
+            let namespace = departure.container.map(Container::netns);
+            results.push(kernel.take_back(&reachable(rest, departure.container), namespace));
         }
     }
     results.push(kernel.delete_together(&links));
-    for attachment in attachments {
-        let ties = &attachment.ties;
+    for departure in departures {
+        let ties = departure.ties;
         ties.place.wiring().leave(&ties.spec.id);
     }
     drop(turns);
     let left = join(results);
-    for attachment in attachments {
-        let container = Some(&attachment.container);
-        dismiss(&attachment.network, &attachment.ties, container, &left);
-        tell_disconnected(&attachment.network, &attachment.ties, begun);
+    for departure in departures {
+        dismiss(departure, &left);
+        tell_disconnected(departure.network, departure.ties, begun);
     }
     left
 }
@@ -111,30 +118,24 @@ pub(super) fn tell_disconnected(network: &Network, ties: &Ties, begun: Instant) 
 
 /// Each once, and always in the same order, so that two who take turns at several never wait for
 /// each other.
-fn wirings_in_order(attachments: &[&Attachment]) -> Vec<Arc<Wiring>> {
-    let mut wirings: Vec<Arc<Wiring>> = attachments
-        .iter()
-        .map(|attachment| Arc::clone(attachment.ties.place.wiring()))
-        .collect();
+fn wirings_in_order(departures: &[Departure<'_>]) -> Vec<Arc<Wiring>> {
+    let wirings = departures.iter().map(|d| Arc::clone(d.ties.place.wiring()));
+    let mut wirings: Vec<Arc<Wiring>> = wirings.collect();
     wirings.sort_by_key(Arc::as_ptr);
     wirings.dedup_by_key(|wiring| Arc::as_ptr(wiring));
     wirings
 }
 
 /// The container's default routes lead by its other networks before these endpoints go.
-pub(super) fn lead_away(
-    network: &Network,
-    ties: &Ties,
-    container: Option<&Container>,
-    going: &[EndpointId],
-) -> Result<()> {
-    let steps = ties.place.wiring().moves_without(going);
-    let (Some(container), false) = (container, steps.is_empty()) else {
+pub(super) fn lead_away(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
+    let steps = departure.ties.place.wiring().moves_without(going);
+    let (Some(container), false) = (departure.container, steps.is_empty()) else {
         return Ok(());
     };
     let mut plan = Plan::with_container(container.name().clone());
     plan.extend(steps);
-    network.kernel().take_back(&plan, Some(container.netns()))
+    let kernel = departure.network.kernel();
+    kernel.take_back(&plan, Some(container.netns()))
 }
 
 /// The names go, and the lines by which it and the others know each other.
@@ -156,7 +157,8 @@ pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     inner.kernel.take_back(&undo, None)
 }
 
-fn dismiss(network: &Network, ties: &Ties, container: Option<&Container>, left: &Result<()>) {
+fn dismiss(departure: &Departure<'_>, left: &Result<()>) {
+    let (network, ties) = (departure.network, departure.ties);
     ties.place.give_up();
     let mut members = network.0.members.lock();
     match left {
@@ -164,7 +166,8 @@ fn dismiss(network: &Network, ties: &Ties, container: Option<&Container>, left: 
         Err(_) => members.strike_off(&ties.spec.id),
     }
     // in one go with what was released, so that nobody gets it in between
-    let kept = container.map(|container| (container, members.keep(&ties.spec)));
+    let kept = departure.container;
+    let kept = kept.map(|container| (container, members.keep(&ties.spec)));
     drop(members);
     if let Some((container, generation)) = kept {
         network.be_remembered(&ties.spec, container, generation);

@@ -85,8 +85,8 @@ impl Endpoint {
                 .into_iter()
                 .partition(|endpoint| endpoint.network().kernel().is_same(&kernel));
             left = others;
-            let attachments: Vec<_> = of_host.iter().map(|e| e.attachment.as_ref()).collect();
-            results.push(detach_together(&kernel, &attachments));
+            let departures: Vec<_> = of_host.iter().map(|e| e.attachment.departure()).collect();
+            results.push(detach_together(&kernel, &departures));
         }
         join(results).map_err(|error| error.during("disconnect together"))
     }

@@ -10,6 +10,7 @@ mod memory;
 mod registry;
 mod residents;
 mod staged;
+mod ties;
 mod verbs;
 mod wiring;
 
@@ -29,13 +30,14 @@ use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec, Origin};
 use crate::trace::operation;
-use attachment::{Attachment, Ties};
+use attachment::Attachment;
 pub use draft::Draft;
 pub use endpoint::Endpoint;
 pub(crate) use members::Members;
 pub(crate) use registry::{Registered, Registry};
 use residents::Resident;
 pub use staged::StagedEndpoint;
+use ties::Ties;
 
 /// A group of containers that can talk.
 ///

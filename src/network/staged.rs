@@ -16,13 +16,14 @@ use crate::spec::EndpointSpec;
 use crate::trace::operation;
 
 use super::Network;
-use super::attachment::{Attachment, Ties};
+use super::attachment::Attachment;
 use super::connect::{ID_TRIES, may_try_again};
 use super::detach::{lead_away, tell_disconnected, withdraw};
 use super::draft::{FarEnd, check_default, check_families, choose, own_lines};
 use super::endpoint::Endpoint;
 use super::members::Admission;
 use super::memory::remembered;
+use super::ties::Ties;
 use super::wiring::{Place, link_prefix};
 
 /// An endpoint whose container is not there yet: its addresses are held, and both ends of its wire
@@ -308,8 +309,7 @@ impl Endpoint {
         let wiring = ties.place.wiring();
         let turn = wiring.take_turn();
         let going = [ties.spec.id];
-        lead_away(&network, &ties, Some(&container), &going)
-            .map_err(|error| error.during(attempt()))?;
+        lead_away(&self.attachment.departure(), &going).map_err(|error| error.during(attempt()))?;
         let undo = ties.undo_joining();
         let undone = network.kernel().take_back(&undo, Some(container.netns()));
         wiring.leave(&ties.spec.id);

@@ -7,7 +7,7 @@ use crate::plan::Plan;
 
 use super::Network;
 use super::attachment::Attachment;
-use super::detach::detach;
+use super::detach::{Departure, detach};
 
 impl Network {
     /// Disconnects the container of that name, whoever has the [`Endpoint`](crate::Endpoint) and
@@ -70,7 +70,11 @@ impl Network {
         match persisted {
             Some(ties) => {
                 let container = self.0.registered.container(ties.spec.container_id);
-                detach(self, &ties, container.as_ref())
+                detach(&Departure {
+                    network: self,
+                    ties: &ties,
+                    container: container.as_ref(),
+                })
             }
             None => Err(Error::of("", vec![self.not_connected(container)])),
         }

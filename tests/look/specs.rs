@@ -40,6 +40,7 @@ pub(crate) fn network(name: &str, id: NetworkId) -> NetworkSpec {
         hosts: HostsScope::Own,
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
+        config_from: None,
     }
 }
 
