@@ -4,6 +4,7 @@ mod attach;
 mod builtin;
 mod config;
 mod create;
+mod inspect;
 mod lookup;
 
 use std::collections::BTreeMap;

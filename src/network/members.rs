@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::addr::{ContainerLink, ContainerName, EndpointId, Family, NetworkName, Subnet};
+use crate::addr::{
+    ContainerId, ContainerLink, ContainerName, EndpointId, Family, NetworkName, Subnet,
+};
 use crate::config::EndpointRequest;
 use crate::error::Fault;
+use crate::inspect::SubnetStatus;
 use crate::ipam::{Lease, Owner, Pool};
 use crate::kernel::BRIDGE_PORTS_MAX;
 use crate::plan::HostsFile;
@@ -24,6 +27,8 @@ pub(crate) struct Members {
     struck_off: Vec<Member>,
     /// Those that are on their way.
     coming: BTreeSet<ContainerName>,
+    /// Of those, the ones whose wire is made.
+    staged: Vec<EndpointSpec>,
     /// Addresses that somebody asked for who has left and may return: nobody gets one by chance,
     /// and whoever asks for it does.
     awaited: BTreeMap<ContainerName, Awaited>,
@@ -59,6 +64,7 @@ impl Members {
             leaving: Vec::new(),
             struck_off: Vec::new(),
             coming: BTreeSet::new(),
+            staged: Vec::new(),
             awaited: BTreeMap::new(),
             generation: 0,
         }
@@ -225,7 +231,7 @@ impl Members {
 
     /// The container did not get in.
     pub(crate) fn turn_away(&mut self, container: &ContainerName, admission: &Admission) {
-        self.coming.remove(container);
+        self.arrive(container);
         self.give_back(admission);
     }
 
@@ -241,9 +247,20 @@ impl Members {
         }
     }
 
+    /// It is on its way no more.
+    fn arrive(&mut self, container: &ContainerName) {
+        self.coming.remove(container);
+        self.staged.retain(|spec| spec.container != *container);
+    }
+
+    /// The wire of a container on its way is made.
+    pub(crate) fn stage(&mut self, spec: &EndpointSpec) {
+        self.staged.push(spec.clone());
+    }
+
     /// The container is in.
     pub(crate) fn welcome(&mut self, member: Member) {
-        self.coming.remove(&member.spec.container);
+        self.arrive(&member.spec.container);
         self.there.push(member);
     }
 
@@ -264,12 +281,15 @@ impl Members {
             .iter()
             .position(|member| member.spec.id == *endpoint);
         let member = at.map(|at| self.leaving.remove(at));
-        self.coming.extend(member.map(|m| m.spec.container));
+        if let Some(member) = member {
+            self.coming.insert(member.spec.container.clone());
+            self.staged.push(member.spec);
+        }
     }
 
     /// A container with a place held does not come any more.
     pub(crate) fn send_away(&mut self, spec: &EndpointSpec) {
-        self.coming.remove(&spec.container);
+        self.arrive(&spec.container);
         for address in spec.addresses() {
             self.release(address.address.addr());
         }
@@ -327,15 +347,33 @@ impl Members {
             .collect()
     }
 
+    /// The endpoint of that container.
+    pub(crate) fn of_container(&self, id: ContainerId) -> Option<&EndpointSpec> {
+        let mut specs = self.there.iter().map(|member| &member.spec);
+        specs.find(|spec| spec.container_id == id)
+    }
+
     /// Whose endpoints keep the network from being removed.
     pub(crate) fn active(&self) -> Vec<(ContainerName, EndpointId)> {
-        let there = self
-            .present()
-            .map(|m| (m.spec.container.clone(), m.spec.id));
+        let wired = self.present().map(|member| &member.spec);
+        let wired = wired.chain(&self.staged);
+        let is_staged = |name: &&ContainerName| self.staged.iter().any(|s| s.container == **name);
         let unborn = EndpointId::from_bytes([0; 32]);
-        there
-            .chain(self.coming.iter().map(|name| (name.clone(), unborn)))
+        let coming = self.coming.iter().filter(|name| !is_staged(name));
+        wired
+            .map(|spec| (spec.container.clone(), spec.id))
+            .chain(coming.map(|name| (name.clone(), unborn)))
             .collect()
+    }
+
+    /// How full the subnets are.
+    pub(crate) fn status(&self) -> Vec<(Subnet, SubnetStatus)> {
+        let status = |pool: &Pool| SubnetStatus {
+            in_use: pool.in_use(),
+            available: pool.available(),
+        };
+        let pools = self.pools.values();
+        pools.map(|pool| (pool.subnet(), status(pool))).collect()
     }
 
     pub(crate) fn reserve(&mut self, name: &ContainerName, address: IpAddr) -> Result<(), Fault> {

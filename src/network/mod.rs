@@ -5,6 +5,7 @@ mod connect;
 mod detach;
 mod draft;
 mod endpoint;
+mod inspect;
 mod members;
 mod memory;
 mod registry;
@@ -147,7 +148,7 @@ impl Network {
         if matches!(*life, Life::Removed) {
             return Ok(());
         }
-        let endpoints = self.0.members.lock().active();
+        let endpoints = self.active();
         if !endpoints.is_empty() {
             let (name, id) = (self.name().clone(), self.id());
             let fault = Fault::ActiveEndpoints {

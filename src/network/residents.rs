@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use crate::addr::{ContainerId, ContainerName, EndpointId};
 use crate::container::Container;
 use crate::error::Result;
+use crate::inspect::ContainerEntry;
 use crate::kernel::random_bytes;
 
 use super::{Inner, Network};
@@ -17,6 +18,12 @@ pub(crate) struct Resident {
     pub(crate) id: EndpointId,
     pub(crate) container: ContainerName,
     pub(crate) container_id: ContainerId,
+}
+
+impl Resident {
+    pub(super) fn entry(&self) -> ContainerEntry {
+        ContainerEntry::without_wire(self.container.clone(), self.id)
+    }
 }
 
 /// A container belongs to the network until this is dropped.

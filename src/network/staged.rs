@@ -92,6 +92,7 @@ impl Network {
             self.0.members.lock().turn_away(&name, &admission);
         }
         let (spec, plan) = made?;
+        self.0.members.lock().stage(&spec);
         Ok(StagedEndpoint {
             network: self.clone(),
             spec,

@@ -93,9 +93,4 @@ impl Network {
             _ => Fault::PrivateStack,
         }
     }
-
-    /// How many containers belong to it or are on their way.
-    pub(crate) fn active_count(&self) -> usize {
-        self.0.members.lock().active().len() + self.0.residents.lock().len()
-    }
 }
