@@ -2,6 +2,7 @@
 //! needs nothing else.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
@@ -28,6 +29,8 @@ pub(crate) struct Ties {
     pub(super) staged: usize,
     pub(super) hosts: Option<HostsFile>,
     pub(super) place: Place,
+    /// Whether subscribers know that it was connected.
+    pub(super) told: AtomicBool,
 }
 
 /// A container that is held. It is let go when the last holder drops it, unless that was done on
