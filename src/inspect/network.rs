@@ -274,8 +274,10 @@ impl NetworkInspect {
             internal: network.internal,
             attachable: Switch::Off,
             ingress: Switch::Off,
-            config_from: ConfigFrom::default(),
-            config_only: Switch::Off,
+            config_from: ConfigFrom {
+                network: network.config_from.clone(),
+            },
+            config_only: network.config_only,
             options: network.options.by_key(),
             labels: network.labels.clone(),
             containers: members

@@ -2,6 +2,7 @@
 //! then tell anybody.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::addr::ContainerName;
@@ -53,12 +54,9 @@ impl Network {
     pub fn connect_with(&self, container: &Container, config: EndpointConfig) -> Result<Endpoint> {
         let operation = operation!("connect", self.name(), container);
         let begun = Instant::now();
-        let connected = self.try_connect(container, &config);
+        let connected = self.try_connect(container, &config, begun);
         connected
-            .inspect(|endpoint| {
-                operation.concerns(endpoint.id());
-                self.tell_connected(begun, endpoint.spec());
-            })
+            .inspect(|endpoint| operation.concerns(endpoint.id()))
             .map_err(|error| {
                 let (container, network) = (container.name(), self.name());
                 operation.refused(error.during(format!("connect {container} to {network}")))
@@ -111,14 +109,20 @@ impl Network {
         )
     }
 
-    pub(super) fn tell_connected(&self, begun: Instant, spec: &EndpointSpec) {
+    fn tell_connected(&self, begun: Instant, ties: &Ties) {
+        ties.told.store(true, Ordering::Relaxed);
         self.0.registered.tell(begun, || EventKind::Connect {
             network: (&self.0.spec).into(),
-            endpoint: spec.into(),
+            endpoint: (&ties.spec).into(),
         });
     }
 
-    fn try_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Endpoint> {
+    fn try_connect(
+        &self,
+        container: &Container,
+        config: &EndpointConfig,
+        begun: Instant,
+    ) -> Result<Endpoint> {
         let mut faults = Vec::new();
         let request = self.request(container, config, &mut faults);
         let wiring = self.0.registered.wirings().of(container.netns());
@@ -130,7 +134,7 @@ impl Network {
             return Err(Error::of("", faults));
         };
         match self.wire(container, (&request, &admission), place) {
-            Ok(attachment) => self.introduce(Endpoint::new(attachment)),
+            Ok(attachment) => self.introduce(Endpoint::new(attachment), begun),
             Err(error) => {
                 let mut members = self.0.members.lock();
                 members.turn_away(container.name(), &admission);
@@ -162,6 +166,10 @@ impl Network {
 
     /// Why a container of that kind can't be on a network of this kind.
     pub(super) fn refuses(&self, container: &Container) -> Option<Fault> {
+        if self.0.spec.config_only.is_on() {
+            // that it is no network is told with the rest of the request
+            return None;
+        }
         match (self.0.driver.stack(), container.stack()) {
             (Stack::Host, _) => Some(Fault::HostStackLater),
             (Stack::Private, _) | (_, Stack::Private) => Some(Fault::PrivateStack),
@@ -219,6 +227,7 @@ impl Network {
                         staged: 0,
                         hosts: container.hosts_file().cloned(),
                         place,
+                        told: AtomicBool::default(),
                     };
                     return Ok(Attachment::new(ties, self.clone(), container.clone()));
                 }
@@ -229,7 +238,7 @@ impl Network {
     }
 
     /// Names are published once the address works, and cannot fail but for hosts files.
-    pub(super) fn introduce(&self, endpoint: Endpoint) -> Result<Endpoint> {
+    pub(super) fn introduce(&self, endpoint: Endpoint, begun: Instant) -> Result<Endpoint> {
         let newcomer = endpoint.attachment.ties.member();
         let in_step = self.0.introductions.lock();
         let steps = introductions(&self.0.spec, &self.0.members.lock(), &newcomer);
@@ -251,6 +260,8 @@ impl Network {
             let wiring = endpoint.attachment.ties.place.wiring();
             wiring.publish(&endpoint.id(), membership);
         }
+        // before anybody can find it and disconnect it
+        self.tell_connected(begun, &endpoint.attachment.ties);
         let wire: Arc<Wire> = endpoint.attachment.clone();
         endpoint.container().add_wire(&wire);
         let name = endpoint.container().name().clone();

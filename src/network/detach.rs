@@ -2,6 +2,7 @@
 //! is going; then the default routes find another way, and the wire goes last.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::addr::EndpointId;
@@ -108,8 +109,12 @@ pub(super) fn detach_together(kernel: &Kernel, departures: &[Departure<'_>]) -> 
     left
 }
 
-/// Also where something was left behind: nobody is led to the container any more.
+/// Also where something was left behind: nobody is led to the container any more. What was not
+/// told to come is not told to go.
 pub(super) fn tell_disconnected(network: &Network, ties: &Ties, begun: Instant) {
+    if !ties.told.load(Ordering::Relaxed) {
+        return;
+    }
     network.0.registered.tell(begun, || EventKind::Disconnect {
         network: (&network.0.spec).into(),
         endpoint: (&ties.spec).into(),

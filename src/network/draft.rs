@@ -218,12 +218,14 @@ pub(super) fn check_families(
     }));
 }
 
-/// What can be asked of a user-defined network only.
+/// What can be asked of a user-defined network only, and nothing of a template of networks.
 pub(super) fn check_default(
     network: &NetworkSpec,
     request: &EndpointRequest,
     faults: &mut Vec<Fault>,
 ) {
+    let is_template = network.config_only.is_on();
+    faults.extend(is_template.then_some(Fault::TemplateEndpoint));
     if network.origin == Origin::Custom {
         return;
     }

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 use parking_lot::Mutex;
 
 use crate::addr::{ContainerId, NetworkName, Subnet};
+use crate::config::NetworkRequest;
 use crate::container::{self, Container};
 use crate::error::{Fault, Obstacle, Occupant};
 use crate::event::{Event, EventKind};
@@ -29,19 +30,30 @@ pub(crate) struct Registry {
 struct Entry {
     subnets: Vec<Subnet>,
     network: Weak<Inner>,
+    /// What others can be completed with.
+    offered: Option<Arc<NetworkRequest>>,
+    depends_on: Option<NetworkName>,
 }
 
 /// A name and subnets that are taken until it is cancelled.
 pub(crate) struct Registered {
     registry: Arc<Registry>,
     name: NetworkName,
+    /// The template stays as long as a network that depends on it.
+    _template: Option<Network>,
+}
+
+/// A configuration-only network, and what it gives.
+pub(crate) struct Template {
+    network: Network,
+    pub(crate) request: Arc<NetworkRequest>,
 }
 
 impl Registry {
     /// Takes `name`, and the subnets that `choose` picks while no other can take any.
     pub(crate) fn register(
         self: &Arc<Self>,
-        name: &NetworkName,
+        (name, template): (&NetworkName, Option<&Template>),
         choose: impl FnOnce(&[Obstacle]) -> Result<Vec<Subnet>, Vec<Fault>>,
     ) -> Result<Registered, Vec<Fault>> {
         let mut entries = self.entries.lock();
@@ -49,6 +61,7 @@ impl Registry {
         if entries.contains_key(name) {
             faults.push(Fault::NetworkExists { name: name.clone() });
         }
+        faults.extend(template.and_then(|template| template.missing_from(&entries)));
         let taken: Vec<Obstacle> = entries.iter().flat_map(obstacles).collect();
         let chosen = choose(&taken).map_err(|found| faults.extend(found));
         let (Ok(subnets), true) = (chosen, faults.is_empty()) else {
@@ -57,13 +70,32 @@ impl Registry {
         let entry = Entry {
             subnets,
             network: Weak::new(),
+            offered: None,
+            depends_on: template.map(|template| template.network.name().clone()),
         };
         entries.insert(name.clone(), entry);
         let registered = Registered {
             registry: Arc::clone(self),
             name: name.clone(),
+            _template: template.map(|template| template.network.clone()),
         };
         Ok(registered)
+    }
+
+    /// The network of that name is a template from now on.
+    pub(crate) fn offer(&self, request: NetworkRequest) {
+        if let Some(entry) = self.entries.lock().get_mut(&request.name) {
+            entry.offered = Some(Arc::new(request));
+        }
+    }
+
+    /// The template of that name.
+    pub(crate) fn template(&self, name: &NetworkName) -> Option<Template> {
+        let entries = self.entries.lock();
+        let entry = entries.get(name)?;
+        let request = entry.offered.clone()?;
+        let network = entry.network.upgrade().map(Network)?;
+        Some(Template { network, request })
     }
 
     /// The network that was registered is there.
@@ -119,7 +151,35 @@ impl Registry {
     }
 }
 
+impl Template {
+    /// Somebody may have removed it since it was looked up.
+    fn missing_from(&self, entries: &BTreeMap<NetworkName, Entry>) -> Option<Fault> {
+        let name = self.network.name();
+        let offered = entries.get(name).and_then(|entry| entry.offered.as_ref());
+        match offered {
+            Some(request) if Arc::ptr_eq(request, &self.request) => None,
+            _ => Some(Fault::TemplateNotFound { name: name.clone() }),
+        }
+    }
+}
+
 impl Registered {
+    /// Nobody can depend on it from now on, unless somebody does.
+    pub(super) fn withdraw_offer(&self) -> Result<(), Fault> {
+        let name = &self.name;
+        let mut entries = self.registry.entries.lock();
+        if entries
+            .values()
+            .any(|entry| entry.depends_on.as_ref() == Some(name))
+        {
+            return Err(Fault::TemplateInUse { name: name.clone() });
+        }
+        if let Some(entry) = entries.get_mut(name) {
+            entry.offered = None;
+        }
+        Ok(())
+    }
+
     pub(super) fn registry(&self) -> &Arc<Registry> {
         &self.registry
     }

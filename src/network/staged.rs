@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::addr::{ContainerName, EndpointId, LinkIndex, LinkName};
@@ -136,13 +137,12 @@ impl StagedEndpoint {
         let begun = Instant::now();
         let network = self.network.clone();
         let joined = self.try_join(container);
-        let introduced = joined.and_then(|attachment| network.introduce(Endpoint::new(attachment)));
-        introduced
-            .inspect(|endpoint| network.tell_connected(begun, endpoint.spec()))
-            .map_err(|error| {
-                let attempt = format!("join {} to {}", container.name(), network.name());
-                operation.refused(error.during(attempt))
-            })
+        let introduced =
+            joined.and_then(|attachment| network.introduce(Endpoint::new(attachment), begun));
+        introduced.map_err(|error| {
+            let attempt = format!("join {} to {}", container.name(), network.name());
+            operation.refused(error.during(attempt))
+        })
     }
 
     fn try_join(mut self, container: &Container) -> Result<Arc<Attachment>> {
@@ -183,6 +183,7 @@ impl StagedEndpoint {
             staged: self.plan.steps().len(),
             hosts: container.hosts_file().cloned(),
             place,
+            told: AtomicBool::default(),
         };
         Ok(Attachment::new(
             ties,
@@ -295,6 +296,7 @@ impl Endpoint {
     /// It was not staged; or something could not be taken back
     /// ([`Error::left_behind`]), and it is gone, as if it was dropped.
     pub fn leave(self) -> Result<StagedEndpoint> {
+        let begun = Instant::now();
         let (network, container) = (self.network().clone(), self.container().clone());
         let attempt = || format!("leave {} from {}", container.name(), network.name());
         let ties = Arc::clone(&self.attachment.ties);
@@ -316,7 +318,6 @@ impl Endpoint {
         wiring.leave(&ties.spec.id);
         drop(turn);
         undone.map_err(|error| error.during(attempt()))?;
-        let begun = Instant::now();
         self.attachment.let_go();
         network.0.members.lock().step_back(&ties.spec.id);
         tell_disconnected(&network, &ties, begun);

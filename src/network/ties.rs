@@ -1,6 +1,8 @@
 //! What holds a container to a network: who, where, and what the kernel has done for it. Leaving
 //! needs nothing else.
 
+use std::sync::atomic::AtomicBool;
+
 use crate::plan::{HostsFile, Link, Plan, Step};
 use crate::spec::EndpointSpec;
 
@@ -20,6 +22,8 @@ pub(crate) struct Ties {
     pub(super) staged: usize,
     pub(super) hosts: Option<HostsFile>,
     pub(super) place: Place,
+    /// Whether subscribers know that it was connected.
+    pub(super) told: AtomicBool,
 }
 
 impl Ties {

@@ -243,6 +243,7 @@ pub fn v4() -> NetworkSpec {
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
         config_from: None,
+        config_only: Switch::Off,
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn network(name: &str, id: NetworkId) -> NetworkSpec {
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
         config_from: None,
+        config_only: Switch::Off,
     }
 }
 
