@@ -11,9 +11,10 @@ use crate::driver::Driver;
 use crate::error::{Error, Fault, Obstacle, Occupant, Result};
 use crate::event::EventKind;
 use crate::ipam::{Owner, Pool, Wanted, check_subnet};
-use crate::kernel::{random_bytes, read_nameservers};
+use crate::kernel::{random_bytes, read_text};
 use crate::network::{Draft, Members, Network, Registered};
 use crate::plan::{Link, Plan, Side, Switch};
+use crate::resolver::nameservers;
 use crate::snapshot::Snapshot;
 use crate::spec::{NetworkRange, NetworkSpec, Origin};
 use crate::trace::operation;
@@ -173,12 +174,12 @@ impl Host {
     }
 
     fn nameservers(&self) -> Vec<Obstacle> {
-        let servers = read_nameservers(&self.0.config.resolv_conf);
+        let text = read_text(&self.0.config.files.resolv_conf).unwrap_or_default();
         let obstacle = |address| Obstacle {
             subnet: address,
             occupant: Occupant::Nameserver,
         };
-        servers
+        nameservers(&text)
             .into_iter()
             .map(Subnet::from)
             .map(obstacle)

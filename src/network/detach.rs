@@ -15,6 +15,7 @@ use crate::trace::operation;
 use super::Network;
 use super::attachment::{Attachment, Ties};
 use super::draft::introductions;
+use super::resolv::rewrite_resolv;
 use super::wiring::Wiring;
 
 /// Takes back all that connecting did. Without the container, whose namespace is not to be had any
@@ -26,6 +27,7 @@ pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Containe
     let withdrawn = withdraw(network, ties);
     let wiring = ties.place.wiring();
     let turn = wiring.take_turn();
+    let rewritten = rewrite_resolv(network, ties, container);
     let led_away = lead_away(network, ties, container, &[ties.spec.id]);
     let namespace = container.map(Container::netns);
     let unwired = network
@@ -33,7 +35,7 @@ pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Containe
         .take_back(&reachable(ties.undo(), container), namespace);
     wiring.leave(&ties.spec.id);
     drop(turn);
-    let left = join([withdrawn, led_away, unwired]);
+    let left = join([withdrawn, rewritten, led_away, unwired]);
     dismiss(network, ties, container, &left);
     tell_disconnected(network, ties, begun);
     left.map_err(|error| {
@@ -61,6 +63,10 @@ pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> R
     let mut results: Vec<Result<()>> = withdrawn.collect();
     let wirings = wirings_in_order(attachments);
     let turns: Vec<_> = wirings.iter().map(|wiring| wiring.take_turn()).collect();
+    let rewritten = attachments
+        .iter()
+        .map(|a| rewrite_resolv(&a.network, &a.ties, Some(&a.container)));
+    results.extend(rewritten);
     for wiring in &wirings {
         let mut of_wiring = attachments
             .iter()

@@ -9,6 +9,7 @@ mod members;
 mod memory;
 mod registry;
 mod residents;
+mod resolv;
 mod staged;
 mod verbs;
 mod wiring;

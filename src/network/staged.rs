@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::addr::{ContainerName, EndpointId, LinkIndex, LinkName};
 use crate::config::{EndpointConfig, EndpointRequest, take};
-use crate::container::{Container, Identity};
+use crate::container::{Container, Identity, ResolvChange};
 use crate::driver::{Exit, lead_out};
 use crate::error::{Error, Fault, Result};
 use crate::plan::{Link, Plan, Side, Step};
@@ -23,6 +23,7 @@ use super::draft::{FarEnd, check_default, check_families, choose, own_lines};
 use super::endpoint::Endpoint;
 use super::members::Admission;
 use super::memory::remembered;
+use super::resolv::rewrite_resolv;
 use super::wiring::{Place, link_prefix};
 
 /// An endpoint whose container is not there yet: its addresses are held, and both ends of its wire
@@ -168,11 +169,14 @@ impl StagedEndpoint {
         let exit = Exit::new(self.network.name(), &spec, &plan);
         let mut whole = plan;
         let own = lead_out(&mut whole, &spec.link, wiring.moves_with(&exit));
+        let resolv = self.network.resolv_with(container, &spec);
+        whole.extend(resolv.as_ref().and_then(ResolvChange::step));
         let mut performed = Plan::with_container(container.name().clone());
         performed.extend(whole.steps().iter().skip(begin).cloned());
         let kernel = self.network.kernel();
         kernel.apply(&performed, Some(container.netns()))?;
         wiring.enter(spec.id, exit);
+        resolv.into_iter().for_each(ResolvChange::done);
         self.phase = Phase::HandedOn;
         let ties = Ties {
             spec,
@@ -307,6 +311,8 @@ impl Endpoint {
         withdraw(&network, &ties).map_err(|error| error.during(attempt()))?;
         let wiring = ties.place.wiring();
         let turn = wiring.take_turn();
+        rewrite_resolv(&network, &ties, Some(&container))
+            .map_err(|error| error.during(attempt()))?;
         let going = [ties.spec.id];
         lead_away(&network, &ties, Some(&container), &going)
             .map_err(|error| error.during(attempt()))?;
