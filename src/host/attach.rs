@@ -2,10 +2,12 @@
 //! mode says so.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{ContainerTerm, EndpointConfig, EndpointRequest, NetworkMode};
-use crate::container::{Container, ContainerConfig};
+use crate::container::{Container, ContainerConfig, HostSide};
 use crate::driver::{ContainerDriver, Driver, Stack};
 use crate::error::{Error, Fault, Result};
 use crate::network::{Endpoint, Network};
@@ -34,6 +36,12 @@ pub struct Attached {
 pub enum Warning {
     /// Ports are the host's own in its network mode: whoever binds one has published it.
     PortsDiscarded,
+    /// The container's [`resolv.conf`](ContainerConfig::rootfs_resolv_conf) is a symbolic link, or is
+    /// behind one, and is left alone.
+    ResolvConfIsLink {
+        /// Where it is.
+        path: PathBuf,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -41,6 +49,9 @@ impl fmt::Display for Warning {
         match self {
             Self::PortsDiscarded => {
                 f.write_str("published ports are discarded when using host network mode")
+            }
+            Self::ResolvConfIsLink { path } => {
+                write!(f, "{} is a symbolic link and is left alone", path.display())
             }
         }
     }
@@ -85,10 +96,10 @@ impl Host {
         let attached = match mode {
             NetworkMode::Bridge => self
                 .default_network()
-                .and_then(|network| connected(&network, container, endpoint)),
+                .and_then(|network| self.connected(&network, container, endpoint)),
             NetworkMode::Network(term) => self
                 .network(&term.to_string())
-                .and_then(|network| connected(&network, container, endpoint)),
+                .and_then(|network| self.connected(&network, container, endpoint)),
             NetworkMode::Host => self.on_host(container, &endpoint),
             NetworkMode::None => self.alone(container, &endpoint),
             NetworkMode::Container(term) => self.beside(term, container, &endpoint),
@@ -101,10 +112,10 @@ impl Host {
         let mut faults = container.faults();
         let request = endpoint.check(&mut faults);
         refuse_names(&request, "host type networking", &mut faults);
-        let container = open(container, faults)?;
+        let (container, mut warnings) = self.open_container(container, faults)?;
         self.builtin(Builtin::Host)?.take_in(&container)?;
         let has_ports = !request.ports.is_empty();
-        let warnings = has_ports.then_some(Warning::PortsDiscarded);
+        warnings.extend(has_ports.then_some(Warning::PortsDiscarded));
         Ok(without_wire(container, warnings))
     }
 
@@ -113,13 +124,13 @@ impl Host {
         let mut faults = container.faults();
         let request = endpoint.check(&mut faults);
         refuse_names(&request, "none type networking", &mut faults);
-        let container = open(container, faults)?;
+        let (container, warnings) = self.open_container(container, faults)?;
         let wiring = self.0.registry.wirings().of(container.netns());
         let closed = wiring.close();
         closed.map_err(|fault| Error::of("", vec![fault]))?;
         container.hold_once(&wiring);
         self.builtin(Builtin::None)?.take_in(&container)?;
-        Ok(without_wire(container, None))
+        Ok(without_wire(container, warnings))
     }
 
     fn beside(
@@ -137,11 +148,58 @@ impl Host {
             let why = "port publishing and the container type network mode".to_owned();
             faults.push(Fault::Conflicting(why));
         }
-        let container = open(container, faults)?;
+        let (container, warnings) = self.open_container(container, faults)?;
         let plan = ContainerDriver.open(container.name());
         self.kernel().apply(&plan, Some(container.netns()))?;
         self.0.registry.know(&container);
-        Ok(without_wire(container, None))
+        Ok(without_wire(container, warnings))
+    }
+
+    fn connected(
+        &self,
+        network: &Network,
+        container: ContainerConfig,
+        endpoint: EndpointConfig,
+    ) -> Result<Attached> {
+        let mut faults = container.faults();
+        let _request = endpoint.check(&mut faults);
+        let (container, warnings) = self.open_container(container, faults)?;
+        let endpoint = network.connect_with(&container, endpoint)?;
+        Ok(Attached {
+            container,
+            endpoint: Some(endpoint),
+            warnings,
+        })
+    }
+
+    /// Opens it with what this host knows, if there are no faults.
+    fn open_container(
+        &self,
+        config: ContainerConfig,
+        faults: Vec<Fault>,
+    ) -> Result<(Container, Vec<Warning>)> {
+        if !faults.is_empty() {
+            return Err(Error::of("", faults));
+        }
+        let given = &self.0.config.host_gateway;
+        // a gateway is an address of the host's for as long as its network is there
+        let behind = match config.wants_host_gateway() && given.is_empty() {
+            true => Some(self.default_network()?),
+            false => None,
+        };
+        let side = HostSide {
+            files: self.0.config.files.clone(),
+            gateways: behind.as_ref().map_or_else(|| given.clone(), gateways),
+        };
+        let resolv_path = config.resolv_path();
+        let container = Container::open(config.with_host_side(side))?;
+        behind
+            .into_iter()
+            .for_each(|network| container.hold(Box::new(network)));
+        let is_kept = container.resolv().is_some();
+        let link = resolv_path.filter(|_| !is_kept);
+        let warning = link.map(|path| Warning::ResolvConfIsLink { path });
+        Ok((container, Vec::from_iter(warning)))
     }
 
     /// The names that a container sees over all of its networks of this host: its private aliases
@@ -188,36 +246,17 @@ fn refuse_names(request: &EndpointRequest, mode: &str, faults: &mut Vec<Fault>) 
     }
 }
 
-fn open(container: ContainerConfig, faults: Vec<Fault>) -> Result<Container> {
-    match faults.is_empty() {
-        true => Container::open(container),
-        false => Err(Error::of("", faults)),
-    }
+/// The addresses by which containers reach the host.
+fn gateways(network: &Network) -> Vec<IpAddr> {
+    let ranges = [&network.spec().ipv4, &network.spec().ipv6];
+    let ranges = ranges.into_iter().flatten();
+    ranges.filter_map(|range| range.gateway).collect()
 }
 
-fn connected(
-    network: &Network,
-    container: ContainerConfig,
-    endpoint: EndpointConfig,
-) -> Result<Attached> {
-    let mut faults = container.faults();
-    if !faults.is_empty() {
-        let _request = endpoint.check(&mut faults);
-        return Err(Error::of("", faults));
-    }
-    let container = Container::open(container)?;
-    let endpoint = network.connect_with(&container, endpoint)?;
-    Ok(Attached {
-        container,
-        endpoint: Some(endpoint),
-        warnings: Vec::new(),
-    })
-}
-
-fn without_wire(container: Container, warning: Option<Warning>) -> Attached {
+fn without_wire(container: Container, warnings: Vec<Warning>) -> Attached {
     Attached {
         container,
         endpoint: None,
-        warnings: Vec::from_iter(warning),
+        warnings,
     }
 }

@@ -91,7 +91,7 @@ impl Host {
             Some(pools) => pools.clone(),
             None => AddressPools::default().with_ula(random_bytes()?),
         };
-        let registry = Arc::new(Registry::default());
+        let registry = Arc::new(Registry::new(config.files.clone()));
         Ok(Self(Arc::new(Shared {
             kernel,
             registry,

@@ -5,8 +5,9 @@ use crate::addr::{Family, Subnet};
 use crate::config::{FamilyRequest, NetworkRequest};
 use crate::error::{Fault, Obstacle, Occupant};
 use crate::ipam::{Owner, Pool, Wanted, check_subnet};
-use crate::kernel::read_nameservers;
+use crate::kernel::read_text;
 use crate::plan::Switch;
+use crate::resolver::nameservers;
 use crate::snapshot::Snapshot;
 use crate::spec::NetworkRange;
 
@@ -26,7 +27,8 @@ impl Host {
     }
 
     fn nameservers(&self) -> Vec<Obstacle> {
-        let servers = read_nameservers(&self.0.config.resolv_conf);
+        let text = read_text(&self.0.config.files.resolv_conf).unwrap_or_default();
+        let servers = nameservers(&text);
         let obstacle = |address| Obstacle {
             subnet: address,
             occupant: Occupant::Nameserver,

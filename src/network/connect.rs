@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::addr::ContainerName;
 use crate::config::{EndpointConfig, EndpointRequest};
-use crate::container::{Container, Wire};
+use crate::container::{Container, ResolvChange, Wire};
 use crate::driver::{Exit, Stack, lead_out};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
@@ -217,9 +217,12 @@ impl Network {
             let mut plan = plan_endpoint((&self.0.spec, self.0.driver.as_ref()), container, &spec)?;
             let exit = Exit::new(self.name(), &spec, &plan);
             let own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
+            let resolv = self.resolv_with(container, &spec);
+            plan.extend(resolv.as_ref().and_then(ResolvChange::step));
             match self.0.kernel.apply(&plan, Some(container.netns())) {
                 Ok(()) => {
                     wiring.enter(spec.id, exit);
+                    resolv.into_iter().for_each(ResolvChange::done);
                     let ties = Ties {
                         spec,
                         plan,

@@ -15,6 +15,7 @@ use crate::trace::operation;
 
 use super::Network;
 use super::draft::introductions;
+use super::resolv::rewrite_resolv;
 use super::ties::Ties;
 use super::wiring::Wiring;
 
@@ -39,6 +40,7 @@ pub(super) fn detach(departure: &Departure<'_>) -> Result<()> {
     let withdrawn = withdraw(network, ties);
     let wiring = ties.place.wiring();
     let turn = wiring.take_turn();
+    let rewritten = rewrite_resolv(network, ties, *container);
     let led_away = lead_away(departure, &[ties.spec.id]);
     let namespace = container.map(Container::netns);
     let unwired = network
@@ -46,7 +48,7 @@ pub(super) fn detach(departure: &Departure<'_>) -> Result<()> {
         .take_back(&reachable(ties.undo(), *container), namespace);
     wiring.leave(&ties.spec.id);
     drop(turn);
-    let left = join([withdrawn, led_away, unwired]);
+    let left = join([withdrawn, rewritten, led_away, unwired]);
     dismiss(departure, &left);
     tell_disconnected(network, ties, begun);
     left.map_err(|error| {
@@ -74,6 +76,10 @@ pub(super) fn detach_together(kernel: &Kernel, departures: &[Departure<'_>]) -> 
     let mut results: Vec<Result<()>> = withdrawn.collect();
     let wirings = wirings_in_order(departures);
     let turns: Vec<_> = wirings.iter().map(|wiring| wiring.take_turn()).collect();
+    let rewritten = departures
+        .iter()
+        .map(|d| rewrite_resolv(d.network, d.ties, d.container));
+    results.extend(rewritten);
     for wiring in &wirings {
         let mut of_wiring = departures
             .iter()

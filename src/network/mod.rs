@@ -10,6 +10,7 @@ mod members;
 mod memory;
 mod registry;
 mod residents;
+mod resolv;
 mod staged;
 mod ties;
 mod verbs;

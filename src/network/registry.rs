@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::addr::{ContainerId, NetworkName, Subnet};
 use crate::config::NetworkRequest;
-use crate::container::{self, Container};
+use crate::container::{self, Container, HostFiles};
 use crate::error::{Fault, Obstacle, Occupant};
 use crate::event::{Event, EventKind};
 use crate::events::EventHub;
@@ -18,8 +18,8 @@ use crate::events::EventHub;
 use super::wiring::Wirings;
 use super::{Inner, Network};
 
-#[derive(Default)]
 pub(crate) struct Registry {
+    host_files: HostFiles,
     entries: Mutex<BTreeMap<NetworkName, Entry>>,
     wirings: Wirings,
     events: EventHub,
@@ -50,6 +50,21 @@ pub(crate) struct Template {
 }
 
 impl Registry {
+    pub(crate) fn new(host_files: HostFiles) -> Self {
+        Self {
+            host_files,
+            entries: Mutex::default(),
+            wirings: Wirings::default(),
+            events: EventHub::default(),
+            containers: Mutex::default(),
+        }
+    }
+
+    /// Where the host's own files are.
+    pub(crate) fn host_files(&self) -> &HostFiles {
+        &self.host_files
+    }
+
     /// Takes `name`, and the subnets that `choose` picks while no other can take any.
     pub(crate) fn register(
         self: &Arc<Self>,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::addr::{ContainerName, EndpointId, LinkIndex, LinkName};
 use crate::config::{EndpointConfig, EndpointRequest, take};
-use crate::container::{Container, Identity};
+use crate::container::{Container, Identity, ResolvChange};
 use crate::driver::{Exit, lead_out};
 use crate::error::{Error, Fault, Result};
 use crate::plan::{Link, Plan, Side, Step};
@@ -24,6 +24,7 @@ use super::draft::{FarEnd, check_default, check_families, choose, own_lines};
 use super::endpoint::Endpoint;
 use super::members::Admission;
 use super::memory::remembered;
+use super::resolv::rewrite_resolv;
 use super::ties::Ties;
 use super::wiring::{Place, link_prefix};
 
@@ -170,11 +171,14 @@ impl StagedEndpoint {
         let exit = Exit::new(self.network.name(), &spec, &plan);
         let mut whole = plan;
         let own = lead_out(&mut whole, &spec.link, wiring.moves_with(&exit));
+        let resolv = self.network.resolv_with(container, &spec);
+        whole.extend(resolv.as_ref().and_then(ResolvChange::step));
         let mut performed = Plan::with_container(container.name().clone());
         performed.extend(whole.steps().iter().skip(begin).cloned());
         let kernel = self.network.kernel();
         kernel.apply(&performed, Some(container.netns()))?;
         wiring.enter(spec.id, exit);
+        resolv.into_iter().for_each(ResolvChange::done);
         self.phase = Phase::HandedOn;
         let ties = Ties {
             spec,
@@ -311,6 +315,8 @@ impl Endpoint {
         withdraw(&network, &ties).map_err(|error| error.during(attempt()))?;
         let wiring = ties.place.wiring();
         let turn = wiring.take_turn();
+        rewrite_resolv(&network, &ties, Some(&container))
+            .map_err(|error| error.during(attempt()))?;
         let going = [ties.spec.id];
         lead_away(&self.attachment.departure(), &going).map_err(|error| error.during(attempt()))?;
         let undo = ties.undo_joining();

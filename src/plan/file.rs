@@ -77,7 +77,8 @@ impl From<HostsFile> for ContainerFile {
 /// A file's text, all of it, unless its user wrote another one.
 ///
 /// The file is written if it is not there, is empty, or says exactly what we had written before.
-/// If it says anything else, that is left alone, and the step is done. It stays the same file.
+/// If it says anything else, that is left alone, and the step is done; so is whatever is there that
+/// is no regular file, a symbolic link say. It stays the same file.
 ///
 /// A file that is not there and an empty one are the same here. So it is taken back by its own
 /// kind, with the two texts exchanged, and what it made stays behind empty: to remove it would take
