@@ -10,7 +10,7 @@ use crate::config::{ContainerTerm, EndpointConfig, EndpointRequest, NetworkMode}
 use crate::container::{Container, ContainerConfig, HostSide};
 use crate::driver::{ContainerDriver, Driver, Stack};
 use crate::error::{Error, Fault, Result};
-use crate::network::{Endpoint, Network};
+use crate::network::{Endpoint, Network, connect_in_order};
 use crate::resolver::View;
 
 use super::Host;
@@ -200,6 +200,46 @@ impl Host {
         let link = resolv_path.filter(|_| !is_kept);
         let warning = link.map(|path| Warning::ResolvConfIsLink { path });
         Ok((container, Vec::from_iter(warning)))
+    }
+
+    /// Connects one container to several networks: all of them, in their order, or none.
+    ///
+    /// The interfaces are numbered in that order (`eth0`, `eth1`…), but for those that have a name
+    /// of their own. All that is wrong with any of the configs is reported before the kernel is
+    /// asked. If the kernel then refuses one, those before it are disconnected again.
+    ///
+    /// # Errors
+    /// As for [`Network::connect_with`], of all together; or a network is not of this host
+    /// ([`Error::is_not_found`]).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Container, EndpointConfig, Host, NetworkConfig};
+    /// # let host = Host::isolated()?;
+    /// let web = host.create_network(NetworkConfig::bridge("web"))?;
+    /// let db = host.create_network(NetworkConfig::bridge("db").internal())?;
+    /// let app = Container::isolated("app")?;
+    /// let at = host.connect_all(
+    ///     &app,
+    ///     [(&web, EndpointConfig::new()), (&db, EndpointConfig::new().alias("api"))],
+    /// )?;
+    /// assert_eq!(at[1].link_name().as_str(), "eth1");
+    /// # Ok(()) }
+    /// ```
+    pub fn connect_all<'n>(
+        &self,
+        container: &Container,
+        networks: impl IntoIterator<Item = (&'n Network, EndpointConfig)>,
+    ) -> Result<Vec<Endpoint>> {
+        let networks: Vec<_> = networks.into_iter().collect();
+        let is_of_other = |network: &&Network| !network.kernel().is_same(self.kernel());
+        let faults = networks.iter().map(|(network, _)| *network);
+        let faults = faults
+            .filter(is_of_other)
+            .map(|network| Fault::NetworkNotFound {
+                name: network.name().to_string(),
+            });
+        connect_in_order(container, &networks, faults.collect())
     }
 
     /// The names that a container sees over all of its networks of this host: its private aliases

@@ -152,11 +152,50 @@ impl Pool {
         }
         let (offset, history) = match self.places.take_former(name) {
             Some(place) => (self.span.offset_of_place(place), History::Reused),
-            None => self.next_offset()?,
+            None => return self.allocate_anew_for(name),
         };
         let owner = Owner::Container(name.clone());
         self.claims.insert(offset, Claim::Held(owner));
         Ok(self.lease(offset, history))
+    }
+
+    /// Takes the next address for `name`, whatever it had before and whatever is kept for it.
+    ///
+    /// ```
+    /// use bridgework::ipam::Pool;
+    ///
+    /// let mut pool = Pool::new("10.0.0.0/24".parse()?, None)?;
+    /// let web = "web".parse()?;
+    /// let first = pool.allocate_for(&web)?;
+    /// let _ = pool.release(first.address);
+    /// assert_ne!(pool.allocate_anew_for(&web)?.address, first.address);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Fault::AddressesExhausted`] if the range has none left.
+    pub fn allocate_anew_for(&mut self, name: &ContainerName) -> Result<Lease, Fault> {
+        let (offset, history) = self.next_offset()?;
+        let owner = Owner::Container(name.clone());
+        self.claims.insert(offset, Claim::Held(owner));
+        Ok(self.lease(offset, history))
+    }
+
+    /// The address that `name` released last is nobody's former one any more.
+    ///
+    /// ```
+    /// use bridgework::ipam::Pool;
+    ///
+    /// let mut pool = Pool::new("10.0.0.0/24".parse()?, None)?;
+    /// let web = "web".parse()?;
+    /// let first = pool.allocate_for(&web)?;
+    /// let _ = pool.release(first.address);
+    /// pool.forget(&web);
+    /// assert_ne!(pool.allocate_for(&web)?.address, first.address);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn forget(&mut self, name: &ContainerName) {
+        self.places.disown(name);
     }
 
     /// Takes `address`, wherever in the subnet it is. A container also gets it if it is kept for

@@ -15,7 +15,6 @@ use crate::event::EventKind;
 use crate::plan::Plan;
 use crate::resolver::Membership;
 use crate::spec::{EndpointSpec, Origin};
-use crate::trace::operation;
 
 use super::attachment::Attachment;
 use super::draft::{
@@ -29,6 +28,9 @@ use super::{Life, Network};
 
 /// An id, and so a name or an index, that is taken already is chosen anew this many times.
 pub(super) const ID_TRIES: usize = 4;
+
+/// So many interfaces of somebody else's may have names that would have been chosen.
+const NAME_TRIES: usize = 256;
 
 impl Network {
     /// Connects `container` with all defaults; see [`connect_with`](Self::connect_with).
@@ -52,15 +54,9 @@ impl Network {
     /// connected already, the address is in use, the link name is taken. [`Error::is_exhausted`]:
     /// no address is left, or the bridge is full (1023 ports).
     pub fn connect_with(&self, container: &Container, config: EndpointConfig) -> Result<Endpoint> {
-        let operation = operation!("connect", self.name(), container);
-        let begun = Instant::now();
-        let connected = self.try_connect(container, &config, begun);
-        connected
-            .inspect(|endpoint| operation.concerns(endpoint.id()))
-            .map_err(|error| {
-                let (container, network) = (container.name(), self.name());
-                operation.refused(error.during(format!("connect {container} to {network}")))
-            })
+        self.observe_connect(container, |begun| {
+            self.try_connect(container, &config, begun)
+        })
     }
 
     /// Connects all of `containers` with all defaults, in their order, or none of them.
@@ -124,22 +120,9 @@ impl Network {
         begun: Instant,
     ) -> Result<Endpoint> {
         let mut faults = Vec::new();
-        let request = self.request(container, config, &mut faults);
-        let wiring = self.0.registered.wirings().of(container.netns());
-        let prefix = link_prefix(&self.0.spec);
-        let wanted = (request.link_name.as_ref(), prefix);
-        let placed = wiring.take_place(wanted, container.name(), &mut faults);
-        let admitted = self.admit(container.name(), &request, &mut faults);
-        let (Some(place), Some(admission)) = (placed, admitted) else {
-            return Err(Error::of("", faults));
-        };
-        match self.wire(container, (&request, &admission), place) {
-            Ok(attachment) => self.introduce(Endpoint::new(attachment), begun),
-            Err(error) => {
-                let mut members = self.0.members.lock();
-                members.turn_away(container.name(), &admission);
-                Err(error)
-            }
+        match self.expect(container, config, &mut faults) {
+            Some(arrival) => arrival.enter(begun),
+            None => Err(Error::of("", faults)),
         }
     }
 
@@ -153,12 +136,9 @@ impl Network {
         faults.extend(self.refuses(container));
         let request = config.check(faults);
         let request = match container.recall(self.id()) {
-            Some(former) if config.recalls() => request.recalling(former),
+            Some(former) if request.recalls() => request.recalling(former),
             _ => request,
         };
-        if !config.recalls() {
-            self.0.members.lock().give_up(container.name());
-        }
         check_families(&self.0.spec, &request, faults);
         check_default(&self.0.spec, &request, faults);
         request
@@ -200,16 +180,17 @@ impl Network {
     }
 
     /// The kernel's part. Links are named and numbered by the endpoint's id; if one of those is
-    /// taken, another id is tried.
-    fn wire(
+    /// taken, another id is tried. Where the name that was chosen for the container's end is taken
+    /// by somebody else, the next one is.
+    pub(super) fn wire(
         &self,
         container: &Container,
         (request, admission): (&EndpointRequest, &Admission),
-        place: Place,
+        mut place: Place,
     ) -> Result<Arc<Attachment>> {
         let wiring = Arc::clone(place.wiring());
         let _turn = wiring.take_turn();
-        let mut tries = 1;
+        let (mut tries, mut foreign) = (1, Vec::new());
         loop {
             let far = FarEnd::Joined(place.name.clone());
             let identity = container.identity();
@@ -235,6 +216,16 @@ impl Network {
                     return Ok(Attachment::new(ties, self.clone(), container.clone()));
                 }
                 Err(error) if tries < ID_TRIES && may_try_again(&error, &spec) => tries += 1,
+                Err(error)
+                    if request.link_name.is_none()
+                        && foreign.len() < NAME_TRIES
+                        && is_name_taken(&error, &spec) =>
+                {
+                    let next = wiring.take_next(link_prefix(&self.0.spec));
+                    let next = next.map_err(|fault| Error::of("", vec![fault]))?;
+                    // it stays held until another one is found
+                    foreign.push(std::mem::replace(&mut place, next));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -276,7 +267,7 @@ impl Network {
 }
 
 /// Takes back what came before an error, and adds to the error what could not be.
-fn retreat(error: Error, endpoints: Vec<Endpoint>) -> Error {
+pub(super) fn retreat(error: Error, endpoints: Vec<Endpoint>) -> Error {
     match Endpoint::disconnect_all(endpoints) {
         Ok(()) => error,
         Err(undone) => {
@@ -299,6 +290,18 @@ pub(super) fn may_try_again(error: &Error, spec: &EndpointSpec) -> bool {
             [Errno::EEXIST, Errno::EBUSY].contains(errno) && doing.contains(" type veth ")
         }
         _ => false,
+    };
+    error.left_behind().is_empty() && error.faults().iter().any(is_taken)
+}
+
+/// Whether a link of somebody else's has the name of the container's end, and nothing is left of
+/// the attempt.
+fn is_name_taken(error: &Error, spec: &EndpointSpec) -> bool {
+    let is_taken = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::LinkExists { name, namespace: Some(_) } if *name == spec.link.name
+        )
     };
     error.left_behind().is_empty() && error.faults().iter().any(is_taken)
 }

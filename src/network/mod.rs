@@ -1,5 +1,6 @@
 //! A network: a group of containers that can talk, as a handle.
 
+mod arrival;
 mod attachment;
 mod connect;
 mod detach;
@@ -32,6 +33,7 @@ use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec, Origin};
 use crate::trace::operation;
+pub(crate) use arrival::connect_in_order;
 use attachment::Attachment;
 pub use draft::Draft;
 pub use endpoint::Endpoint;

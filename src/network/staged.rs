@@ -333,7 +333,7 @@ impl Endpoint {
                 ..ties.spec.clone()
             },
             plan: Plan::from_iter(ties.plan.steps().iter().take(ties.staged).cloned()),
-            request: remembered(&ties.spec),
+            request: remembered(&network.0.spec, &ties.spec),
             network,
             phase: Phase::Staged,
         })

@@ -126,6 +126,11 @@ impl Wiring {
         self.turn.lock()
     }
 
+    /// Why nothing can be connected to it, if nothing can.
+    pub(crate) fn refuses(&self) -> Option<Fault> {
+        self.state.lock().refuses()
+    }
+
     /// The name that was asked for, or the lowest free one of `prefix`.
     pub(crate) fn take_place(
         self: &Arc<Self>,
@@ -133,31 +138,48 @@ impl Wiring {
         container: &ContainerName,
         faults: &mut Vec<Fault>,
     ) -> Option<Place> {
-        let mut state = self.state.lock();
-        if state.has_nothing_but_lo {
-            faults.push(Fault::PrivateStack);
+        if let Some(name) = wanted {
+            faults.extend(self.refuses());
+            return self.take_name(name, container, faults);
         }
-        let name = match wanted {
-            Some(name) => name.clone(),
-            None => state
-                .lowest_free_name(prefix)
-                .map_err(|error| faults.push(error.into()))
-                .ok()?,
-        };
-        if state.names.contains_key(&name) {
+        let next = self.take_next(prefix);
+        next.map_err(|fault| faults.push(fault)).ok()
+    }
+
+    /// The name that was asked for.
+    pub(crate) fn take_name(
+        self: &Arc<Self>,
+        name: &LinkName,
+        container: &ContainerName,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Place> {
+        let mut state = self.state.lock();
+        if state.names.contains_key(name) {
             let namespace = Some(container.to_string());
+            let name = name.clone();
             faults.push(Fault::LinkExists { name, namespace });
             return None;
         }
+        Some(self.hold(&mut state, name.clone()))
+    }
+
+    /// The lowest free name of `prefix`.
+    pub(crate) fn take_next(self: &Arc<Self>, prefix: &str) -> Result<Place, Fault> {
+        let mut state = self.state.lock();
+        state.refuses().map_or(Ok(()), Err)?;
+        let name = state.lowest_free_name(prefix)?;
+        Ok(self.hold(&mut state, name))
+    }
+
+    fn hold(self: &Arc<Self>, state: &mut State, name: LinkName) -> Place {
         state.places += 1;
         let number = state.places;
         state.names.insert(name.clone(), number);
-        let wiring = Arc::clone(self);
-        Some(Place {
-            wiring,
+        Place {
+            wiring: Arc::clone(self),
             name,
             number,
-        })
+        }
     }
 
     /// From now on nothing is connected to it, if nothing is.
@@ -234,6 +256,10 @@ impl Wiring {
 }
 
 impl State {
+    fn refuses(&self) -> Option<Fault> {
+        self.has_nothing_but_lo.then_some(Fault::PrivateStack)
+    }
+
     fn lowest_free_name(&self, prefix: &str) -> Result<LinkName, ParseError> {
         let mut number = 0;
         loop {
