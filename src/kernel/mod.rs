@@ -11,6 +11,7 @@ mod netns;
 mod perform;
 mod random;
 mod reap;
+mod reroute;
 mod resolv;
 mod settle;
 

@@ -8,7 +8,7 @@ use crate::addr::EndpointId;
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Netns};
 use crate::plan::{Link, Plan, Side, Step};
 use crate::trace::operation;
 
@@ -17,8 +17,8 @@ use super::attachment::{Attachment, Ties};
 use super::draft::introductions;
 use super::wiring::Wiring;
 
-/// Takes back all that connecting did. Without the container, whose namespace is not to be had any
-/// more, what is inside of it is left to itself.
+/// Takes back all that connecting did. Without the container its namespace may be open all the same,
+/// by another handle; if it is not, what is inside of it is left to itself.
 pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Container>) -> Result<()> {
     let operation = operation!("disconnect", network.name(), of ties.spec);
     operation.concerns(ties.spec.id);
@@ -26,11 +26,13 @@ pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Containe
     let withdrawn = withdraw(network, ties);
     let wiring = ties.place.wiring();
     let turn = wiring.take_turn();
-    let led_away = lead_away(network, ties, container, &[ties.spec.id]);
-    let namespace = container.map(Container::netns);
-    let unwired = network
-        .kernel()
-        .take_back(&reachable(ties.undo(), container), namespace);
+    let netns = match container {
+        Some(container) => Some(container.netns().clone()),
+        None => wiring.netns(),
+    };
+    let led_away = lead_away(network, ties, netns.as_ref(), &[ties.spec.id]);
+    let undo = reachable(ties.undo(), netns.as_ref());
+    let unwired = network.kernel().take_back(&undo, netns.as_ref());
     wiring.leave(&ties.spec.id);
     drop(turn);
     let left = join([withdrawn, led_away, unwired]);
@@ -42,9 +44,9 @@ pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Containe
     })
 }
 
-/// The steps that can be performed with or without the container's namespace.
-fn reachable(plan: Plan, container: Option<&Container>) -> Plan {
-    if container.is_some() {
+/// The steps that can be performed, with the container's namespace or without.
+fn reachable(plan: Plan, netns: Option<&Netns>) -> Plan {
+    if netns.is_some() {
         return plan;
     }
     let outside = plan
@@ -66,11 +68,10 @@ pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> R
             .iter()
             .filter(|attachment| Arc::ptr_eq(attachment.ties.place.wiring(), wiring));
         let going: Vec<EndpointId> = of_wiring.clone().map(|a| a.ties.spec.id).collect();
-        results.extend(
-            of_wiring.next().map(|first| {
-                lead_away(&first.network, &first.ties, Some(&first.container), &going)
-            }),
-        );
+        results.extend(of_wiring.next().map(|first| {
+            let netns = Some(first.container.netns());
+            lead_away(&first.network, &first.ties, netns, &going)
+        }));
     }
     let mut links: Vec<Link> = Vec::new();
     for attachment in attachments {
@@ -125,23 +126,22 @@ fn wirings_in_order(attachments: &[&Attachment]) -> Vec<Arc<Wiring>> {
 pub(super) fn lead_away(
     network: &Network,
     ties: &Ties,
-    container: Option<&Container>,
+    netns: Option<&Netns>,
     going: &[EndpointId],
 ) -> Result<()> {
     let steps = ties.place.wiring().moves_without(going);
-    let (Some(container), false) = (container, steps.is_empty()) else {
+    let (Some(netns), false) = (netns, steps.is_empty()) else {
         return Ok(());
     };
-    let mut plan = Plan::with_container(container.name().clone());
+    let mut plan = Plan::with_container(ties.spec.container.clone());
     plan.extend(steps);
-    network.kernel().take_back(&plan, Some(container.netns()))
+    network.kernel().take_back(&plan, Some(netns))
 }
 
 /// The names go, and the lines by which it and the others know each other.
 pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     let inner = &network.0;
     inner.records.remove(&ties.spec.id);
-    inner.attached.lock().remove(&ties.spec.container);
     ties.place.wiring().withdraw(&ties.spec.id);
     let _in_step = inner.introductions.lock();
     let mut members = inner.members.lock();
@@ -158,6 +158,7 @@ pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
 
 fn dismiss(network: &Network, ties: &Ties, container: Option<&Container>, left: &Result<()>) {
     ties.place.give_up();
+    network.0.attached.lock().remove(&ties.spec.container);
     let mut members = network.0.members.lock();
     match left {
         Ok(()) => members.dismiss(&ties.spec.id),

@@ -87,6 +87,7 @@ impl Endpoint {
             left = others;
             let attachments: Vec<_> = of_host.iter().map(|e| e.attachment.as_ref()).collect();
             results.push(detach_together(&kernel, &attachments));
+            attachments.iter().for_each(|attachment| attachment.end());
         }
         join(results).map_err(|error| error.during("disconnect together"))
     }
@@ -102,6 +103,7 @@ impl Endpoint {
             let name = ties.spec.container.clone();
             let kept = Arc::clone(&ties);
             self.network().0.persisted.lock().insert(name, kept);
+            self.attachment.end();
         }
         ties.spec.clone()
     }

@@ -304,11 +304,12 @@ impl Endpoint {
             let why = "leaving and an endpoint that was not moved".to_owned();
             return Err(Error::of(attempt(), vec![Fault::Conflicting(why)]));
         };
+        network.0.attached.lock().remove(&ties.spec.container);
         withdraw(&network, &ties).map_err(|error| error.during(attempt()))?;
         let wiring = ties.place.wiring();
         let turn = wiring.take_turn();
         let going = [ties.spec.id];
-        lead_away(&network, &ties, Some(&container), &going)
+        lead_away(&network, &ties, Some(container.netns()), &going)
             .map_err(|error| error.during(attempt()))?;
         let undo = ties.undo_joining();
         let undone = network.kernel().take_back(&undo, Some(container.netns()));
@@ -317,6 +318,7 @@ impl Endpoint {
         undone.map_err(|error| error.during(attempt()))?;
         let begun = Instant::now();
         self.attachment.let_go();
+        self.attachment.end();
         network.0.members.lock().step_back(&ties.spec.id);
         tell_disconnected(&network, &ties, begun);
         Ok(StagedEndpoint {
