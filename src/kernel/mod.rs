@@ -12,6 +12,7 @@ mod perform;
 mod random;
 mod read;
 mod reap;
+mod reroute;
 mod settle;
 
 use std::sync::Arc;

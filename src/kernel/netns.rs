@@ -313,6 +313,11 @@ impl Netns {
 pub(crate) struct WeakNetns(Weak<Open>);
 
 impl WeakNetns {
+    /// The namespace, while anybody has it open.
+    pub(crate) fn upgrade(&self) -> Option<Netns> {
+        self.0.upgrade().map(Netns)
+    }
+
     pub(crate) fn is_alive(&self) -> bool {
         self.0.strong_count() > 0
     }

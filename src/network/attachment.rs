@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::Network;
 use super::detach::{Departure, detach};
@@ -18,13 +18,18 @@ pub(crate) struct Attachment {
     pub(super) network: Network,
     pub(super) container: Container,
     phase: Mutex<Phase>,
+    /// That it is gone, for those who wait for that.
+    ended: Condvar,
 }
 
 /// Whose business it is that the wire goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Held,
-    LetGo,
+    /// Somebody takes it back.
+    Going,
+    /// It is gone, or nobody's business any more.
+    Gone,
 }
 
 impl Attachment {
@@ -34,28 +39,52 @@ impl Attachment {
             network,
             container,
             phase: Mutex::new(Phase::Held),
+            ended: Condvar::new(),
         })
     }
 
-    pub(super) fn is_held(&self) -> bool {
-        *self.phase.lock() == Phase::Held
-    }
-
-    /// Whether it was held until now; from now on it is not.
+    /// Whether it was held until now; if so, it is the caller's business from now on, who says so
+    /// when it [ends](Self::end).
     pub(super) fn let_go(&self) -> bool {
-        let was = std::mem::replace(&mut *self.phase.lock(), Phase::LetGo);
-        if was == Phase::Held {
+        let mut phase = self.phase.lock();
+        let was_held = *phase == Phase::Held;
+        if was_held {
+            *phase = Phase::Going;
+        }
+        drop(phase);
+        if was_held {
             self.container.drop_wire(self);
         }
-        was == Phase::Held
+        was_held
+    }
+
+    pub(super) fn end(&self) {
+        *self.phase.lock() = Phase::Gone;
+        self.ended.notify_all();
+    }
+
+    /// Returns once it is gone, if somebody takes it back.
+    pub(super) fn await_end(&self) {
+        let mut phase = self.phase.lock();
+        while *phase == Phase::Going {
+            self.ended.wait(&mut phase);
+        }
     }
 
     /// Takes it back, once.
     pub(super) fn disconnect(&self) -> Result<()> {
         if !self.let_go() {
+            self.await_end();
             return Ok(());
         }
-        detach(&self.departure())
+        self.take_back()
+    }
+
+    /// Takes it back, by whom it was let go.
+    pub(super) fn take_back(&self) -> Result<()> {
+        let detached = detach(&self.departure());
+        self.end();
+        detached
     }
 
     pub(super) fn departure(&self) -> Departure<'_> {

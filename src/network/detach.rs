@@ -9,7 +9,7 @@ use crate::addr::EndpointId;
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Netns};
 use crate::plan::{Link, Plan, Side, Step};
 use crate::trace::operation;
 
@@ -19,12 +19,21 @@ use super::resolv::rewrite_resolv;
 use super::ties::Ties;
 use super::wiring::Wiring;
 
-/// A container that leaves. Without it, whose namespace is not to be had any more, what is inside of
-/// it is left to itself.
+/// A container that leaves. Without it its namespace may be open all the same, by another handle; if
+/// it is not, what is inside of it is left to itself.
 pub(super) struct Departure<'a> {
     pub(super) network: &'a Network,
     pub(super) ties: &'a Ties,
     pub(super) container: Option<&'a Container>,
+}
+
+impl Departure<'_> {
+    fn netns(&self) -> Option<Netns> {
+        match self.container {
+            Some(container) => Some(container.netns().clone()),
+            None => self.ties.place.wiring().netns(),
+        }
+    }
 }
 
 /// Takes back all that connecting did.
@@ -41,11 +50,10 @@ pub(super) fn detach(departure: &Departure<'_>) -> Result<()> {
     let wiring = ties.place.wiring();
     let turn = wiring.take_turn();
     let rewritten = rewrite_resolv(network, ties, *container);
+    let netns = departure.netns();
     let led_away = lead_away(departure, &[ties.spec.id]);
-    let namespace = container.map(Container::netns);
-    let unwired = network
-        .kernel()
-        .take_back(&reachable(ties.undo(), *container), namespace);
+    let undo = reachable(ties.undo(), netns.as_ref());
+    let unwired = network.kernel().take_back(&undo, netns.as_ref());
     wiring.leave(&ties.spec.id);
     drop(turn);
     let left = join([withdrawn, rewritten, led_away, unwired]);
@@ -57,9 +65,9 @@ pub(super) fn detach(departure: &Departure<'_>) -> Result<()> {
     })
 }
 
-/// The steps that can be performed with or without the container's namespace.
-fn reachable(plan: Plan, container: Option<&Container>) -> Plan {
-    if container.is_some() {
+/// The steps that can be performed, with the container's namespace or without.
+fn reachable(plan: Plan, netns: Option<&Netns>) -> Plan {
+    if netns.is_some() {
         return plan;
     }
     let outside = plan
@@ -97,8 +105,8 @@ pub(super) fn detach_together(kernel: &Kernel, departures: &[Departure<'_>]) -> 
             }
         }
         if !rest.is_empty() {
-            let namespace = departure.container.map(Container::netns);
-            results.push(kernel.take_back(&reachable(rest, departure.container), namespace));
+            let netns = departure.netns();
+            results.push(kernel.take_back(&reachable(rest, netns.as_ref()), netns.as_ref()));
         }
     }
     results.push(kernel.delete_together(&links));
@@ -140,20 +148,18 @@ fn wirings_in_order(departures: &[Departure<'_>]) -> Vec<Arc<Wiring>> {
 /// The container's default routes lead by its other networks before these endpoints go.
 pub(super) fn lead_away(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
     let steps = departure.ties.place.wiring().moves_without(going);
-    let (Some(container), false) = (departure.container, steps.is_empty()) else {
+    let (Some(netns), false) = (departure.netns(), steps.is_empty()) else {
         return Ok(());
     };
-    let mut plan = Plan::with_container(container.name().clone());
+    let mut plan = Plan::with_container(departure.ties.spec.container.clone());
     plan.extend(steps);
-    let kernel = departure.network.kernel();
-    kernel.take_back(&plan, Some(container.netns()))
+    departure.network.kernel().take_back(&plan, Some(&netns))
 }
 
 /// The names go, and the lines by which it and the others know each other.
 pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     let inner = &network.0;
     inner.records.remove(&ties.spec.id);
-    inner.attached.lock().remove(&ties.spec.container);
     ties.place.wiring().withdraw(&ties.spec.id);
     let _in_step = inner.introductions.lock();
     let mut members = inner.members.lock();
@@ -171,6 +177,7 @@ pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
 fn dismiss(departure: &Departure<'_>, left: &Result<()>) {
     let (network, ties) = (departure.network, departure.ties);
     ties.place.give_up();
+    network.0.attached.lock().remove(&ties.spec.container);
     let mut members = network.0.members.lock();
     match left {
         Ok(()) => members.dismiss(&ties.spec.id),

@@ -312,6 +312,7 @@ impl Endpoint {
             let why = "leaving and an endpoint that was not moved".to_owned();
             return Err(Error::of(attempt(), vec![Fault::Conflicting(why)]));
         };
+        network.0.attached.lock().remove(&ties.spec.container);
         withdraw(&network, &ties).map_err(|error| error.during(attempt()))?;
         let wiring = ties.place.wiring();
         let turn = wiring.take_turn();
@@ -325,6 +326,7 @@ impl Endpoint {
         drop(turn);
         undone.map_err(|error| error.during(attempt()))?;
         self.attachment.let_go();
+        self.attachment.end();
         network.0.members.lock().step_back(&ties.spec.id);
         tell_disconnected(&network, &ties, begun);
         Ok(StagedEndpoint {

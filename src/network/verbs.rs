@@ -1,12 +1,11 @@
 //! What is asked of a network by a container's name: to disconnect it, and to look at all of them.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
 
 use super::Network;
-use super::attachment::Attachment;
 use super::detach::{Departure, detach};
 
 impl Network {
@@ -39,16 +38,18 @@ impl Network {
     /// that would; there is nothing where all is gone.
     ///
     /// # Errors
-    /// The container is not connected ([`Error::is_not_found`]).
+    /// The container is not connected ([`Error::is_not_found`]), or the network is one that
+    /// containers belong to from when they are opened.
     pub fn disconnect_by_force(&self, container: &str) -> Result<Plan> {
         let Err(error) = self.try_disconnect(container) else {
             return Ok(Plan::new());
         };
-        if error.is_not_found() && error.left_behind().is_empty() {
+        let written_off = self.0.members.lock().write_off(container);
+        let was_there = written_off > 0 || !error.left_behind().is_empty();
+        if !was_there {
             let attempt = format!("disconnect {container} from {} by force", self.name());
             return Err(error.during(attempt));
         }
-        self.0.members.lock().write_off(container);
         Ok(error.left_behind().clone())
     }
 
@@ -62,9 +63,11 @@ impl Network {
             return Err(Error::of("", vec![self.not_connected(container)]));
         };
         let attached = self.0.attached.lock().get(&name).and_then(Weak::upgrade);
-        let attached: Option<Arc<Attachment>> = attached.filter(|attached| attached.is_held());
         if let Some(attached) = attached {
-            return attached.disconnect();
+            match attached.let_go() {
+                true => return attached.take_back(),
+                false => attached.await_end(),
+            }
         }
         let persisted = self.0.persisted.lock().remove(&name);
         match persisted {

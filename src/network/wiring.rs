@@ -121,6 +121,11 @@ impl Wiring {
         is_same
     }
 
+    /// The namespace, while there is a handle to it.
+    pub(crate) fn netns(&self) -> Option<Netns> {
+        self.netns.lock().upgrade()
+    }
+
     /// One at a time changes the stack.
     pub(crate) fn take_turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock()
