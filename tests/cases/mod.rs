@@ -3,6 +3,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod modes;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
