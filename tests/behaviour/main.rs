@@ -13,6 +13,7 @@ mod devices;
 mod guard;
 mod lifetimes;
 mod listing;
+mod look;
 mod names;
 mod netns;
 mod outsiders;
