@@ -134,14 +134,9 @@ impl ResolvChange<'_> {
         })
     }
 
-    /// It was performed.
-    pub(crate) fn done(mut self) {
+    /// It was performed, or is left to the caller to perform.
+    pub(crate) fn settle(mut self) {
         *self.now = self.then;
-    }
-
-    /// It was not, and the file has its former text.
-    pub(crate) fn left_undone(mut self) {
-        self.now.networks = self.then.networks;
     }
 }
 

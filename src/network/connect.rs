@@ -203,7 +203,7 @@ impl Network {
             match self.0.kernel.apply(&plan, Some(container.netns())) {
                 Ok(()) => {
                     wiring.enter(spec.id, exit);
-                    resolv.into_iter().for_each(ResolvChange::done);
+                    resolv.into_iter().for_each(ResolvChange::settle);
                     let ties = Ties {
                         spec,
                         plan,

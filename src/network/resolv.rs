@@ -58,9 +58,6 @@ pub(super) fn rewrite_resolv(
         true => Ok(()),
         false => network.kernel().take_back(&plan, None),
     };
-    match rewritten {
-        Ok(()) => change.done(),
-        Err(_) => change.left_undone(),
-    }
+    change.settle();
     rewritten
 }

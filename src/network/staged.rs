@@ -178,7 +178,7 @@ impl StagedEndpoint {
         let kernel = self.network.kernel();
         kernel.apply(&performed, Some(container.netns()))?;
         wiring.enter(spec.id, exit);
-        resolv.into_iter().for_each(ResolvChange::done);
+        resolv.into_iter().for_each(ResolvChange::settle);
         self.phase = Phase::HandedOn;
         let ties = Ties {
             spec,
