@@ -5,16 +5,14 @@ use std::path::PathBuf;
 use crate::addr::{ContainerId, ContainerName, HostName};
 use crate::config::take;
 use crate::driver::Stack;
-use crate::error::{Fault, Result};
+use crate::error::Fault;
 use crate::kernel::Netns;
 use crate::plan::{ContainerFile, HostsFile, RootFile};
 use crate::resolver::{
-    DnsOption, ExtraHost, HostAddress, Loopback, NameServer, ResolvMode, ResolvOverrides,
-    SearchDomain, base_text, host_text,
+    DnsOption, ExtraHost, HostAddress, NameServer, ResolvOverrides, SearchDomain,
 };
 
 use super::Container;
-use super::files::{Hosts, Resolv};
 use super::host_side::HostSide;
 
 /// What to open a container with.
@@ -34,11 +32,11 @@ pub struct ContainerConfig {
     pub(super) id: Option<ContainerId>,
     pub(super) hostname: Option<HostName>,
     pub(super) domain: Option<HostName>,
-    hosts: Option<HostsFile>,
-    resolv: Option<ContainerFile>,
-    extra_hosts: Vec<ExtraHost<HostAddress>>,
-    overrides: ResolvOverrides,
-    host_side: Option<HostSide>,
+    pub(super) hosts: Option<HostsFile>,
+    pub(super) resolv: Option<ContainerFile>,
+    pub(super) extra_hosts: Vec<ExtraHost<HostAddress>>,
+    pub(super) overrides: ResolvOverrides,
+    pub(super) host_side: Option<HostSide>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -133,7 +131,8 @@ impl ContainerConfig {
 
     /// The hosts file that is kept for it: a path of the host's, to be bind-mounted into the
     /// container or read as it is. If there is no such file or it is empty, it is made with
-    /// Docker's first lines, and goes with the last handle to the container.
+    /// Docker's first lines, and goes with the last handle to the container. With the host's stack
+    /// and no extra hosts it is a copy of the host's.
     #[must_use]
     pub fn hosts_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.hosts = Some(HostsFile::At(path.into()));
@@ -154,8 +153,8 @@ impl ContainerConfig {
     ///
     /// It says what Docker's would, and follows the container's networks as they come and go: the
     /// host's name servers as long as it is on the default network alone, and the name server of
-    /// user-defined networks from the first of these on. It is empty while the container is on no
-    /// network, but in the modes `host` and `none`.
+    /// user-defined networks (`127.0.0.11`) from the first of these on. It is empty while the
+    /// container is on no network, but in the modes `host` and `none`.
     ///
     /// ```no_run
     /// use bridgework::{Container, ContainerConfig};
@@ -231,13 +230,12 @@ impl ContainerConfig {
     /// [attaches](crate::Host::attach) the container, a line for each; nobody else knows them.
     ///
     /// ```
-    /// use bridgework::resolver::HostAddress;
     /// use bridgework::{Container, ContainerConfig, Fault};
     ///
     /// let config = ContainerConfig::named("web")
     ///     .extra_host("bank", [192, 0, 2, 1])
-    ///     .extra_host("host.internal", HostAddress::HostGateway);
-    /// let error = Container::open(config.clone().extra_host("x", "host-gateway")).unwrap_err();
+    ///     .extra_host("host.internal", "host-gateway");
+    /// let error = Container::open(config).unwrap_err(); // there is no host to ask
     /// assert_eq!(error.faults(), [Fault::NoHostGateway]);
     /// ```
     #[must_use]
@@ -321,8 +319,7 @@ impl ContainerConfig {
     pub(super) fn resolve_extra_hosts(&self, faults: &mut Vec<Fault>) -> Vec<ExtraHost> {
         let gateways = self.host_side.as_ref().map(|side| side.gateways.as_slice());
         let resolve = |host: &ExtraHost<_>| host.resolve(gateways.unwrap_or_default());
-        let resolved: std::result::Result<Vec<_>, Fault> =
-            self.extra_hosts.iter().map(resolve).collect();
+        let resolved: Result<Vec<_>, Fault> = self.extra_hosts.iter().map(resolve).collect();
         match resolved {
             Ok(lines) => lines.concat(),
             Err(fault) => {
@@ -330,37 +327,6 @@ impl ContainerConfig {
                 Vec::new()
             }
         }
-    }
-
-    pub(super) fn make_hosts(&self, extra: &[ExtraHost]) -> Result<Option<Hosts>> {
-        let Some(file) = self.hosts.clone() else {
-            return Ok(None);
-        };
-        let of_host = match (self.stack, &self.host_side) {
-            (Stack::Host, Some(side)) => side.files.hosts_text(),
-            _ => None,
-        };
-        let base = match of_host {
-            Some(text) => host_text(&text, Loopback::Dual, extra),
-            None => base_text(Loopback::Dual, extra),
-        };
-        Hosts::make(file, base).map(Some)
-    }
-
-    pub(super) fn make_resolv(&self) -> Result<Option<Resolv>> {
-        let Some(file) = self.resolv.clone() else {
-            return Ok(None);
-        };
-        let mode = match self.stack {
-            Stack::Host => Some(ResolvMode::Host),
-            Stack::Private => Some(ResolvMode::DirectV4),
-            Stack::Own | Stack::Shared => None,
-        };
-        let base = match (mode, &self.host_side) {
-            (Some(mode), Some(side)) => side.files.resolv_text(&self.overrides, mode),
-            _ => String::new(),
-        };
-        Resolv::make(file, base, self.overrides.clone())
     }
 
     /// What can't be had together with another container's stack, in Docker's words.

@@ -4,11 +4,13 @@
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::addr::EndpointId;
+use crate::driver::Stack;
 use crate::error::{Error, Fault, Result};
 use crate::kernel::{FileOrigin, create_file, is_link, remove_file};
 use crate::plan::{ContainerFile, FileWrite, HostsFile, Step};
-use crate::resolver::{ResolvMode, ResolvOverrides};
+use crate::resolver::{ExtraHost, Loopback, ResolvMode, ResolvOverrides, base_text, host_text};
 
+use super::config::ContainerConfig;
 use super::host_side::HostFiles;
 
 /// The hosts file, to which connecting adds lines.
@@ -37,9 +39,18 @@ struct Kept {
 
 #[derive(Debug, Clone)]
 struct State {
-    networks: Vec<(EndpointId, ResolvMode)>,
+    networks: Vec<ResolvSource>,
     /// What we wrote last.
     text: String,
+}
+
+/// What one network brings into a `resolv.conf`.
+#[derive(Debug, Clone)]
+pub(crate) struct ResolvSource {
+    pub(crate) endpoint: EndpointId,
+    pub(crate) mode: ResolvMode,
+    /// Its host's.
+    pub(crate) files: HostFiles,
 }
 
 /// A change of a `resolv.conf` that is still to be performed. No other begins until it is settled
@@ -52,22 +63,44 @@ pub(crate) struct ResolvChange<'r> {
 }
 
 impl Hosts {
-    pub(super) fn make(file: HostsFile, base: String) -> Result<Self> {
+    /// The one that is asked for, if one is.
+    pub(super) fn open(config: &ContainerConfig, extra: &[ExtraHost]) -> Result<Option<Self>> {
+        let Some(file) = config.hosts.clone() else {
+            return Ok(None);
+        };
+        let of_host = match (config.stack, &config.host_side) {
+            (Stack::Host, Some(side)) => side.files.hosts_text(),
+            _ => None,
+        };
+        let base = match of_host {
+            Some(text) => host_text(&text, Loopback::Dual, extra),
+            None => base_text(Loopback::Dual, extra),
+        };
         let _kept = Kept::make(file.clone().into(), base)?;
-        Ok(Self { file, _kept })
+        Ok(Some(Self { file, _kept }))
     }
 }
 
 impl Resolv {
-    /// `None` if a symbolic link is there in the container's root, which is left alone.
-    pub(super) fn make(
-        file: ContainerFile,
-        base: String,
-        overrides: ResolvOverrides,
-    ) -> Result<Option<Self>> {
+    /// The one that is asked for, unless none is or a symbolic link is there in the container's
+    /// root, which is left alone.
+    pub(super) fn open(config: &ContainerConfig) -> Result<Option<Self>> {
+        let Some(file) = config.resolv.clone() else {
+            return Ok(None);
+        };
         if matches!(file, ContainerFile::InRoot { .. }) && is_link(&file) {
             return Ok(None);
         }
+        let overrides = config.overrides.clone();
+        let mode = match config.stack {
+            Stack::Host => Some(ResolvMode::Host),
+            Stack::Private => Some(ResolvMode::DirectV4),
+            Stack::Own | Stack::Shared => None,
+        };
+        let base = match (mode, &config.host_side) {
+            (Some(mode), Some(side)) => side.files.resolv_text(&overrides, mode),
+            _ => String::new(),
+        };
         let state = State {
             networks: Vec::new(),
             text: base.clone(),
@@ -80,29 +113,21 @@ impl Resolv {
     }
 
     /// With one more network.
-    pub(crate) fn with(
-        &self,
-        network: (EndpointId, ResolvMode),
-        host: &HostFiles,
-    ) -> ResolvChange<'_> {
-        self.change(host, |networks| networks.push(network))
+    pub(crate) fn with(&self, network: ResolvSource) -> ResolvChange<'_> {
+        self.change(|networks| networks.push(network))
     }
 
     /// Without one of its networks.
-    pub(crate) fn without(&self, network: &EndpointId, host: &HostFiles) -> ResolvChange<'_> {
-        self.change(host, |networks| networks.retain(|(id, _)| id != network))
+    pub(crate) fn without(&self, endpoint: &EndpointId) -> ResolvChange<'_> {
+        self.change(|networks| networks.retain(|network| network.endpoint != *endpoint))
     }
 
-    fn change(
-        &self,
-        host: &HostFiles,
-        act: impl FnOnce(&mut Vec<(EndpointId, ResolvMode)>),
-    ) -> ResolvChange<'_> {
+    fn change(&self, act: impl FnOnce(&mut Vec<ResolvSource>)) -> ResolvChange<'_> {
         let now = self.state.lock();
         let mut then = now.clone();
         act(&mut then.networks);
-        then.text = match mode_of(&then.networks) {
-            Some(mode) => host.resolv_text(&self.overrides, mode),
+        then.text = match decisive(&then.networks) {
+            Some(network) => network.files.resolv_text(&self.overrides, network.mode),
             None => self.kept.base.clone(),
         };
         let file = &self.kept.file;
@@ -110,16 +135,14 @@ impl Resolv {
     }
 }
 
-/// One network with a name server of ours is enough for it to be asked. `None` without any network.
-fn mode_of(networks: &[(EndpointId, ResolvMode)]) -> Option<ResolvMode> {
-    let has = |wanted| networks.iter().any(|(_, mode)| *mode == wanted);
-    [
-        ResolvMode::Internal,
-        ResolvMode::DirectDual,
-        ResolvMode::DirectV4,
-    ]
-    .into_iter()
-    .find(|mode| has(*mode))
+/// One network with a name server of ours is enough for it to be asked.
+fn decisive(networks: &[ResolvSource]) -> Option<&ResolvSource> {
+    let rank = |mode| match mode {
+        ResolvMode::Internal => 0,
+        ResolvMode::DirectDual => 1,
+        ResolvMode::DirectV4 | ResolvMode::Host => 2,
+    };
+    networks.iter().min_by_key(|network| rank(network.mode))
 }
 
 impl ResolvChange<'_> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use config::ContainerConfig;
-pub(crate) use files::{Resolv, ResolvChange};
+pub(crate) use files::{Resolv, ResolvChange, ResolvSource};
 pub(crate) use home::Wire;
 pub(crate) use host_side::{HostFiles, HostSide};
 
@@ -25,6 +25,7 @@ use crate::kernel::{Netns, random_bytes};
 use crate::plan::HostsFile;
 use crate::resolver::ExtraHost;
 use config::Source;
+use files::Hosts;
 use home::Home;
 
 /// A name and an open network namespace, to be connected to networks.
@@ -148,8 +149,8 @@ impl Container {
             Some(hostname) => hostname.clone(),
             None => id.short().parse()?,
         };
-        let hosts = config.make_hosts(extra)?;
-        let home = Home::new(netns, hosts, config.make_resolv()?);
+        let hosts = Hosts::open(config, extra)?;
+        let home = Home::new(netns, hosts, Resolv::open(config)?);
         Ok((Arc::new(home), hostname, config.domain.clone()))
     }
 

@@ -71,6 +71,10 @@ impl Host {
     ///   attached or connected: by its id, its name, the first digits of its id.
     /// - [`Network`](NetworkMode::Network): connected to that user-defined network.
     ///
+    /// The files that are kept for it have the mode's text. What its extra hosts call `host-gateway`
+    /// is as the host was [opened](crate::HostConfig::host_gateway); where that is the default
+    /// network's gateway, the container holds that network.
+    ///
     /// # Errors
     /// All that is wrong with the two configs; what the mode has no place for, in Docker's words; a
     /// network or container that is not there ([`Error::is_not_found`]); and as for

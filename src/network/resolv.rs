@@ -1,6 +1,6 @@
 //! How a container's `resolv.conf` follows the networks that it is on.
 
-use crate::container::{Container, ResolvChange};
+use crate::container::{Container, ResolvChange, ResolvSource};
 use crate::error::Result;
 use crate::plan::Plan;
 use crate::resolver::ResolvMode;
@@ -30,7 +30,11 @@ pub(super) fn resolv_with<'c>(
     endpoint: &EndpointSpec,
 ) -> Option<ResolvChange<'c>> {
     let resolv = container.resolv()?;
-    Some(resolv.with((endpoint.id, mode(network)), registry.host_files()))
+    Some(resolv.with(ResolvSource {
+        endpoint: endpoint.id,
+        mode: mode(network),
+        files: registry.host_files().clone(),
+    }))
 }
 
 /// Where names resolve, it is by a name server of ours.
@@ -51,8 +55,7 @@ pub(super) fn rewrite_resolv(
     let Some(resolv) = container.and_then(Container::resolv) else {
         return Ok(());
     };
-    let host_files = network.0.registered.registry().host_files();
-    let change = resolv.without(&ties.spec.id, host_files);
+    let change = resolv.without(&ties.spec.id);
     let plan = Plan::from_iter(change.step());
     let rewritten = match plan.is_empty() {
         true => Ok(()),

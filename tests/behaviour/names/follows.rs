@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bridgework::{Container, Endpoint, EndpointConfig};
+use bridgework::{Container, Endpoint, EndpointConfig, NetworkConfig};
 
 use super::files::BASE;
 use super::ground::{Ground, HOST_RESOLV};
@@ -124,4 +124,36 @@ fn a_file_that_says_something_already_is_its_users() {
         drop(ground.attach(mode, ground.config()));
         assert_eq!(ground.resolv(), "nameserver 192.0.2.1\n", "{mode}");
     }
+}
+
+#[test]
+fn a_file_of_what_was_persisted_outlives_the_handles() {
+    let ground = Ground::new("persisted");
+    let default = ground.host.default_network().unwrap();
+    let web = Container::open(ground.config()).unwrap();
+    let _spec = default.connect(&web).unwrap().persist();
+    drop(web);
+    assert_eq!(ground.resolv(), ground.direct());
+    let own = "172.17.0.2\tabababababab\n";
+    assert_eq!(ground.hosts(), format!("{BASE}{own}"));
+    default.disconnect("web").unwrap();
+}
+
+#[test]
+fn two_hosts_networks_of_one_container_are_in_one_file() {
+    let ground = Ground::new("two-hosts");
+    let other = lab::host();
+    let front = other
+        .create_network(NetworkConfig::bridge("front").internal())
+        .unwrap();
+    let web = Container::open(ground.config()).unwrap();
+    let default = ground.host.default_network().unwrap();
+    let at_front = front.connect(&web).unwrap();
+    let config = EndpointConfig::new().link_name("lan0");
+    let at_default = default.connect_with(&web, config).unwrap();
+    assert!(ground.resolv().contains("\nnameserver 127.0.0.11\n"));
+    at_front.disconnect().unwrap();
+    assert_eq!(ground.resolv(), ground.direct());
+    at_default.disconnect().unwrap();
+    assert_eq!(ground.resolv(), "");
 }
