@@ -131,10 +131,11 @@ impl Host {
         let members = Members::new(&spec.name, BTreeMap::new());
         let (plan, kernel) = (Plan::new(), self.kernel().clone());
         let network = Network::new(spec, driver, plan, kernel, members, registered);
-        self.0.registry.announce(&network);
+        // before anybody can find it and remove it
         self.0.registry.tell(begun, || EventKind::Create {
             network: network.spec().into(),
         });
+        self.0.registry.announce(&network);
         network
     }
 }

@@ -108,10 +108,11 @@ impl Host {
             members,
             prepared.registered,
         );
-        self.0.registry.announce(&network);
+        // before anybody can find it and remove it
         self.0.registry.tell(begun, || EventKind::Create {
             network: network.spec().into(),
         });
+        self.0.registry.announce(&network);
         Ok(network)
     }
 

@@ -1,5 +1,7 @@
 //! Configuration-only networks: listed and shown, never connected to, and kept while in use.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Barrier;
 use std::thread;
 
@@ -9,7 +11,11 @@ use bridgework::{
     NetworkMode,
 };
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
 use crate::lab;
+use crate::scratch::Directory;
 
 use super::{names, refused};
 
@@ -177,6 +183,35 @@ fn the_default_network_is_no_template() {
     let text = "make a pre-defined network: conflicting options: the default network and a \
                 configuration-only network";
     refused(&host, text, || host.default_network());
+}
+
+/// The host's `resolv.conf` is a pipe: it is read once the template was found, and not to its end
+/// before somebody else had the time to remove the template.
+#[test]
+fn a_template_that_is_removed_while_a_network_is_made_of_it_is_missing() {
+    let scratch = Directory::new("template");
+    let pipe = scratch.path().join("resolv.conf");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let config = HostConfig::new().resolv_conf(&pipe);
+    let host = Host::open_with(config.netns(Netns::create().unwrap())).unwrap();
+    let template = host.create_network(small()).unwrap();
+    let error = thread::scope(|scope| {
+        let making = scope.spawn(|| from(&host, "web"));
+        let mut writing = None;
+        lab::wait_until("somebody who reads the pipe", || {
+            let mut options = OpenOptions::new();
+            let options = options.write(true).custom_flags(nix::libc::O_NONBLOCK);
+            writing = options.open(&pipe).ok();
+            writing.is_some()
+        });
+        template.remove().unwrap();
+        drop(writing);
+        making.join().unwrap().expect_err("the template is gone")
+    });
+    let text = "create network web: configuration network \"small\" not found";
+    assert_eq!(error.to_string(), text);
+    drop(template);
+    assert!(host.networks().is_empty());
 }
 
 #[test]
