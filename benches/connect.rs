@@ -25,6 +25,7 @@
 
 mod floor;
 mod ground;
+mod several;
 
 use std::process::ExitCode;
 use std::sync::Barrier;
@@ -64,6 +65,9 @@ fn main() -> ExitCode {
     if named("connect") {
         single_rows(&spots, effort);
         namespace_row(effort);
+        if let Some([spot]) = spots.take(1) {
+            several::rows(spot, effort.rounds);
+        }
         crowd_rows(&spots, effort);
     }
     if named("disconnect") {

@@ -45,7 +45,7 @@
 //!
 //! Linux with `/proc` mounted; it was made and tested on 6.18, and on nothing older. A bridge has at most 1023 ports. NAT, published ports,
 //! isolation between networks, the DNS server and a store that survives the process are not here
-//! yet. A process that forks must open its hosts anew.
+//! yet; options that need them are checked and kept. A process that forks must open its hosts anew.
 //!
 //! # Features
 //!

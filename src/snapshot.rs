@@ -31,6 +31,32 @@ pub struct LinkState {
     pub alias: String,
 }
 
+impl LinkState {
+    /// A link that is down and has nothing: what a test of a driver begins with.
+    ///
+    /// ```
+    /// use bridgework::snapshot::{LinkState, Snapshot};
+    ///
+    /// let mut host = Snapshot::default();
+    /// host.links.push(LinkState::new(3, "docker0", "bridge"));
+    /// assert_eq!(host.link_named("docker0").map(|link| link.up), Some(false));
+    /// ```
+    #[must_use]
+    pub fn new(index: u32, name: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self {
+            index,
+            name: name.into(),
+            kind: kind.into(),
+            mac: None,
+            mtu_bytes: Mtu::ETHERNET.bytes(),
+            master: None,
+            peer: None,
+            up: false,
+            alias: String::new(),
+        }
+    }
+}
+
 /// An address of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -39,6 +65,15 @@ pub struct AddressState {
     pub link: u32,
     /// The address, with the length of its subnet's prefix.
     pub address: IpNet,
+}
+
+impl AddressState {
+    /// An address of the link with that index.
+    #[must_use]
+    pub fn new(link: u32, address: impl Into<IpNet>) -> Self {
+        let address = address.into();
+        Self { link, address }
+    }
 }
 
 /// A route of any table.

@@ -52,6 +52,10 @@ pub struct NetworkSpec {
     pub options: NetworkOptions,
     /// The configuration-only network that subnets, options and labels came from.
     pub config_from: Option<NetworkName>,
+    /// Whether it is a configuration-only network itself: a template of others, to which nothing
+    /// can be connected. It then has the subnets that it gives and none of its own, and its link
+    /// stands for nothing.
+    pub config_only: Switch,
 }
 
 /// Who wanted a network.

@@ -355,6 +355,20 @@ impl<'a> Trial<'a> {
         Owner::Container(self.names[usize::from(n)].clone())
     }
 
+    /// Where the subnet is small, every address is asked for.
+    fn count_one_by_one(&self) {
+        let subnet = self.pool.subnet();
+        if subnet.host_bits() > 4 {
+            return;
+        }
+        let is_used = |offset: &u128| {
+            let address = subnet.nth(*offset).expect("it is in the subnet");
+            self.pool.owner(address).is_some() || self.case.reserved.contains(offset)
+        };
+        let used = (0..1 << subnet.host_bits()).filter(is_used).count();
+        assert_eq!(self.pool.in_use(), used as u64);
+    }
+
     fn check(&self) {
         let Self {
             case, pool, model, ..
@@ -375,6 +389,10 @@ impl<'a> Trial<'a> {
         let taken = taken.iter().filter(|o| case.automatic.contains(o)).count() as u128;
         let free = case.automatic.end - case.automatic.start - taken;
         assert_eq!(pool.available(), u64::try_from(free).unwrap_or(u64::MAX));
+        let held = model.held.keys().chain(model.kept.values());
+        let used: BTreeSet<_> = held.chain(case.reserved).collect();
+        assert_eq!(pool.in_use(), used.len() as u64);
+        self.count_one_by_one();
     }
 }
 

@@ -8,6 +8,8 @@
 
 mod cases;
 
+#[path = "plans/modes.rs"]
+mod modes;
 #[path = "plans/steps.rs"]
 mod steps;
 
@@ -32,9 +34,11 @@ fn text(plan: &Plan) -> String {
 fn all() -> Vec<(&'static str, String)> {
     let networks = cases::networks().into_iter();
     let places = cases::places().into_iter();
+    let modes = cases::modes::plans().into_iter();
     networks
         .map(|case| (case.name, text(&cases::create(&case.spec))))
         .chain(places.map(|case| (case.name, text(&cases::connect(&case.spec)))))
+        .chain(modes.map(|case| (case.name, text(&case.spec))))
         .collect()
 }
 

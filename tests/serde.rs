@@ -172,6 +172,7 @@ fn network_spec() -> NetworkSpec {
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
         config_from: None,
+        config_only: Switch::Off,
     }
 }
 
@@ -202,6 +203,7 @@ fn a_network_s_spec_comes_back_as_it_was() {
         "labels": {},
         "options": no_options_form(),
         "config_from": null,
+        "config_only": "off",
     });
     assert_form(&network_spec(), &form);
 }

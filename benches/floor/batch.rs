@@ -50,6 +50,7 @@ const NLA_TYPE_MASK: u16 = 0x3fff;
 const REQUEST: u16 = libc::NLM_F_REQUEST as u16;
 const ACK: u16 = libc::NLM_F_ACK as u16;
 const CREATE: u16 = (libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;
+const REPLACE: u16 = (libc::NLM_F_CREATE | libc::NLM_F_REPLACE) as u16;
 const CHANGE: u16 = 0;
 pub const HEADER_BYTES: usize = 16;
 const LINK_HEADER_BYTES: usize = 16;
@@ -141,7 +142,8 @@ impl Batch {
                 });
             }
             Step::AddAddress { link, address } => self.address(link.index, *address),
-            Step::AddRoute(route) => self.route(route),
+            Step::AddRoute(route) => self.route(CREATE, route),
+            Step::ReplaceRoute { to, .. } => self.route(REPLACE, to),
             other => panic!("the floor does not know {other:?}"),
         }
     }
@@ -207,7 +209,7 @@ impl Batch {
     }
 
     /// A default route.
-    fn route(&mut self, route: &Route) {
+    fn route(&mut self, flags: u16, route: &Route) {
         assert_eq!(
             route.destination.prefix_len(),
             0,
@@ -216,7 +218,7 @@ impl Batch {
         let family = family(route.destination.addr());
         let kind = [RT_TABLE_MAIN, ROUTE_PROTOCOL, SCOPE_UNIVERSE, RTN_UNICAST];
         let header = [&[family, 0, 0, 0], kind.as_slice(), &[0; 4]].concat();
-        self.message(libc::RTM_NEWROUTE, CREATE, &header, |b| {
+        self.message(libc::RTM_NEWROUTE, flags, &header, |b| {
             b.ip(
                 RTA_GATEWAY,
                 route.gateway.expect("a default route has a gateway"),

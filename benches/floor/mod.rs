@@ -18,6 +18,7 @@ mod batch;
 mod script;
 
 use std::fs;
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,11 @@ impl Floor {
                     enter_once(&mut inside, container);
                     let socket = inside.get_or_insert_with(open_socket);
                     transact(socket, batch);
+                }
+                Op::Append(path, lines) => {
+                    let file = fs::OpenOptions::new().append(true).open(path);
+                    let mut file = file.expect("open a hosts file");
+                    file.write_all(lines.as_bytes()).expect("write it");
                 }
                 Op::Write(side, path, value) => {
                     if *side == Side::Container {

@@ -1,8 +1,9 @@
 //! A plan as what the floor does, in order. Nothing happens here.
 
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
-use bridgework::plan::{Plan, Side, Step};
+use bridgework::plan::{HostsFile, Plan, Side, Step};
 
 use super::batch::Batch;
 
@@ -10,6 +11,8 @@ use super::batch::Batch;
 pub enum Op {
     Send(Side, Batch),
     Write(Side, String, String),
+    /// Lines at the end of a file.
+    Append(PathBuf, String),
     /// Looks at a port until it forwards.
     Await(u32),
 }
@@ -28,6 +31,12 @@ impl Script {
                         format!("/proc/sys/{key}"),
                         value.to_string(),
                     ));
+                }
+                Step::EditHosts(edit) => {
+                    let HostsFile::At(path) = &edit.file else {
+                        panic!("the floor's files have paths")
+                    };
+                    ops.push(Op::Append(path.clone(), edit.add.join("\n") + "\n"));
                 }
                 Step::AwaitForwarding { link } => ops.push(Op::Await(link.index.get())),
                 step => batch(&mut ops, step.side().expect("a kernel's step")).add(step, container),

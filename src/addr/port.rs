@@ -40,6 +40,7 @@ impl Port {
         self.0.get()
     }
 
+    #[cfg(feature = "serde")]
     fn number(self) -> u32 {
         self.get().into()
     }

@@ -43,7 +43,7 @@ pub struct EndpointConfig {
     sysctls: Vec<LinkSysctl>,
     ports: Vec<PortMapping>,
     by_key: BTreeMap<String, String>,
-    memory: Memory,
+    memory: Recollection,
     #[cfg_attr(
         feature = "serde",
         serde(
@@ -59,7 +59,7 @@ pub struct EndpointConfig {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
-enum Memory {
+pub(crate) enum Recollection {
     /// What is not asked for again is as it was then.
     #[default]
     Recalled,
@@ -142,12 +142,8 @@ impl EndpointConfig {
     /// Nothing is as it was when the container was connected before.
     #[must_use]
     pub fn anew(mut self) -> Self {
-        self.memory = Memory::Forgotten;
+        self.memory = Recollection::Forgotten;
         self
-    }
-
-    pub(crate) fn recalls(&self) -> bool {
-        self.memory == Memory::Recalled
     }
 
     /// A kernel setting of the interface inside the container: `net.ipv4.conf.IFNAME.log_martians=1`.
@@ -239,6 +235,7 @@ impl EndpointConfig {
             port: self.port.clone(),
             sysctls: options.sysctls,
             ports: self.ports.clone(),
+            memory: self.memory,
         }
     }
 
@@ -278,9 +275,15 @@ pub(crate) struct EndpointRequest {
     pub(crate) port: PortOptions,
     pub(crate) sysctls: Vec<LinkSysctl>,
     pub(crate) ports: Vec<PortMapping>,
+    pub(crate) memory: Recollection,
 }
 
 impl EndpointRequest {
+    /// Whether what it leaves open is as it was before.
+    pub(crate) fn recalls(&self) -> bool {
+        self.memory == Recollection::Recalled
+    }
+
     /// The same, and what it leaves open as in `former`.
     pub(crate) fn recalling(self, former: Self) -> Self {
         fn or<T>(now: Vec<T>, then: Vec<T>) -> Vec<T> {
@@ -301,6 +304,7 @@ impl EndpointRequest {
             },
             sysctls: or(self.sysctls, former.sysctls),
             ports: or(self.ports, former.ports),
+            memory: self.memory,
         }
     }
 }

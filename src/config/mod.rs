@@ -14,7 +14,7 @@ mod template;
 
 pub(crate) use check::{FamilyRequest, NetworkRequest};
 pub use endpoint::EndpointConfig;
-pub(crate) use endpoint::EndpointRequest;
+pub(crate) use endpoint::{EndpointRequest, Recollection};
 pub use mode::{ContainerTerm, NetworkMode, NetworkTerm};
 pub use network::{HostsScope, MacPolicy, NetworkConfig};
 pub use options::{GatewayMode, NetworkOptions};

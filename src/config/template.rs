@@ -32,6 +32,11 @@ impl NetworkConfig {
         }
     }
 
+    /// Whether it is of a configuration-only network.
+    pub(crate) fn is_template(&self) -> bool {
+        self.config_only.is_on()
+    }
+
     /// The configuration-only network that subnets, options and labels come from. Nothing of the
     /// kind may be given beside it.
     #[must_use]

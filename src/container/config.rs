@@ -1,6 +1,5 @@
 //! What to open a container with: a name, a namespace, and the files that are kept for it.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::addr::{ContainerId, ContainerName, HostName};
@@ -8,10 +7,13 @@ use crate::config::take;
 use crate::driver::Stack;
 use crate::error::Fault;
 use crate::kernel::Netns;
-use crate::plan::HostsFile;
-use crate::resolver::ExtraHost;
+use crate::plan::{ContainerFile, HostsFile, RootFile};
+use crate::resolver::{
+    DnsOption, ExtraHost, HostAddress, NameServer, ResolvOverrides, SearchDomain,
+};
 
 use super::Container;
+use super::host_side::HostSide;
 
 /// What to open a container with.
 ///
@@ -31,7 +33,10 @@ pub struct ContainerConfig {
     pub(super) hostname: Option<HostName>,
     pub(super) domain: Option<HostName>,
     pub(super) hosts: Option<HostsFile>,
-    pub(super) extra_hosts: Vec<ExtraHost>,
+    pub(super) resolv: Option<ContainerFile>,
+    pub(super) extra_hosts: Vec<ExtraHost<HostAddress>>,
+    pub(super) overrides: ResolvOverrides,
+    pub(super) host_side: Option<HostSide>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -87,7 +92,10 @@ impl ContainerConfig {
             hostname: None,
             domain: None,
             hosts: None,
+            resolv: None,
             extra_hosts: Vec::new(),
+            overrides: ResolvOverrides::default(),
+            host_side: None,
             faults: Vec::new(),
         }
     }
@@ -123,7 +131,8 @@ impl ContainerConfig {
 
     /// The hosts file that is kept for it: a path of the host's, to be bind-mounted into the
     /// container or read as it is. If there is no such file or it is empty, it is made with
-    /// Docker's first lines, and goes with the last handle to the container.
+    /// Docker's first lines, and goes with the last handle to the container. With the host's stack
+    /// and no extra hosts it is a copy of the host's.
     #[must_use]
     pub fn hosts_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.hosts = Some(HostsFile::At(path.into()));
@@ -138,17 +147,109 @@ impl ContainerConfig {
         self
     }
 
-    /// A line of its hosts file that does not depend on any network (`--add-host`).
+    /// The `resolv.conf` that is kept for it: a path of the host's, to be bind-mounted into the
+    /// container. If there is no such file it is made, and goes with the last handle to the
+    /// container; a file that says anything is its user's, and left alone whenever it does.
+    ///
+    /// It says what Docker's would, and follows the container's networks as they come and go: the
+    /// host's name servers as long as it is on the default network alone, and the name server of
+    /// user-defined networks (`127.0.0.11`) from the first of these on. It is empty while the
+    /// container is on no network, but in the modes `host` and `none`.
+    ///
+    /// ```no_run
+    /// use bridgework::{Container, ContainerConfig};
+    ///
+    /// let config = ContainerConfig::named("web")
+    ///     .resolv_conf("/srv/web/resolv.conf")
+    ///     .dns("10.0.0.2")
+    ///     .dns_search("shop.test")
+    ///     .dns_option("rotate");
+    /// let web = Container::open(config)?;
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
-    pub fn extra_host<V>(mut self, name: V, address: impl Into<IpAddr>) -> Self
+    pub fn resolv_conf(mut self, path: impl Into<PathBuf>) -> Self {
+        self.resolv = Some(ContainerFile::At(path.into()));
+        self
+    }
+
+    /// As [`resolv_conf`](Self::resolv_conf), with `etc/resolv.conf` below the container's root
+    /// directory. A symbolic link there, or in the place of `etc`, is left alone, and so is what it
+    /// leads to: [`Host::attach`](crate::Host::attach) then gives a
+    /// [warning](crate::Warning::ResolvConfIsLink).
+    #[must_use]
+    pub fn rootfs_resolv_conf(mut self, root: impl Into<PathBuf>) -> Self {
+        self.resolv = Some(ContainerFile::InRoot {
+            root: root.into(),
+            file: RootFile::ResolvConf,
+        });
+        self
+    }
+
+    /// A name server in its `resolv.conf` instead of the host's (`--dns`); on user-defined networks,
+    /// one that their own asks.
+    #[must_use]
+    pub fn dns<V>(mut self, server: V) -> Self
+    where
+        V: TryInto<NameServer>,
+        V::Error: Into<Fault>,
+    {
+        let server = take(server, &mut self.faults);
+        self.overrides.nameservers.extend(server);
+        self
+    }
+
+    /// A search domain in its `resolv.conf` instead of the host's (`--dns-search`); `.` alone stands
+    /// for none.
+    #[must_use]
+    pub fn dns_search<V>(mut self, domain: V) -> Self
+    where
+        V: TryInto<SearchDomain>,
+        V::Error: Into<Fault>,
+    {
+        let domain = take(domain, &mut self.faults);
+        self.overrides.search.extend(domain);
+        self
+    }
+
+    /// An option in its `resolv.conf` instead of the host's (`--dns-option`).
+    #[must_use]
+    pub fn dns_option<V>(mut self, option: V) -> Self
+    where
+        V: TryInto<DnsOption>,
+        V::Error: Into<Fault>,
+    {
+        let option = take(option, &mut self.faults);
+        self.overrides.options.extend(option);
+        self
+    }
+
+    /// A line of its hosts file that does not depend on any network (`--add-host`): a name, and an
+    /// address or `host-gateway`. The latter stands for the
+    /// [addresses of the host](crate::HostConfig::host_gateway) that
+    /// [attaches](crate::Host::attach) the container, a line for each; nobody else knows them.
+    ///
+    /// ```
+    /// use bridgework::{Container, ContainerConfig, Fault};
+    ///
+    /// let config = ContainerConfig::named("web")
+    ///     .extra_host("bank", [192, 0, 2, 1])
+    ///     .extra_host("host.internal", "host-gateway");
+    /// let error = Container::open(config).unwrap_err(); // there is no host to ask
+    /// assert_eq!(error.faults(), [Fault::NoHostGateway]);
+    /// ```
+    #[must_use]
+    pub fn extra_host<V, A>(mut self, name: V, address: A) -> Self
     where
         V: TryInto<HostName>,
         V::Error: Into<Fault>,
+        A: TryInto<HostAddress>,
+        A::Error: Into<Fault>,
     {
-        let address = address.into();
         let name = take(name, &mut self.faults);
-        self.extra_hosts
-            .extend(name.map(|name| ExtraHost { name, address }));
+        let address = take(address, &mut self.faults);
+        let host = name.zip(address).map(ExtraHost::from);
+        self.extra_hosts.extend(host);
         self
     }
 }
@@ -199,12 +300,45 @@ impl ContainerConfig {
         self
     }
 
+    /// The same for a container of a host.
+    pub(crate) fn with_host_side(mut self, host_side: HostSide) -> Self {
+        self.host_side = Some(host_side);
+        self
+    }
+
+    pub(crate) fn wants_host_gateway(&self) -> bool {
+        let wants = |host: &ExtraHost<_>| host.address == HostAddress::HostGateway;
+        self.extra_hosts.iter().any(wants)
+    }
+
+    pub(crate) fn resolv_path(&self) -> Option<PathBuf> {
+        self.resolv.as_ref().map(ContainerFile::path)
+    }
+
+    /// The lines of its extra hosts.
+    pub(super) fn resolve_extra_hosts(&self, faults: &mut Vec<Fault>) -> Vec<ExtraHost> {
+        let gateways = self.host_side.as_ref().map(|side| side.gateways.as_slice());
+        let resolve = |host: &ExtraHost<_>| host.resolve(gateways.unwrap_or_default());
+        let resolved: Result<Vec<_>, Fault> = self.extra_hosts.iter().map(resolve).collect();
+        match resolved {
+            Ok(lines) => lines.concat(),
+            Err(fault) => {
+                faults.push(fault);
+                Vec::new()
+            }
+        }
+    }
+
     /// What can't be had together with another container's stack, in Docker's words.
     pub(super) fn conflicts_of_sharing(&self) -> Vec<Fault> {
         let given = [
             ("hostname", self.hostname.is_some() || self.domain.is_some()),
             ("custom host-to-IP mapping", !self.extra_hosts.is_empty()),
             ("hosts file", self.hosts.is_some()),
+            ("resolv.conf", self.resolv.is_some()),
+            ("dns", !self.overrides.nameservers.is_empty()),
+            ("dns-search", !self.overrides.search.is_empty()),
+            ("dns-option", !self.overrides.options.is_empty()),
         ];
         let given = given.into_iter().filter(|(_, is_given)| *is_given);
         let conflict = |(what, _)| Fault::Conflicting(format!("{what} and the network mode"));

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::kernel::Netns;
 
-use super::hosts::Hosts;
+use super::files::{Hosts, Resolv};
 
 /// What holds a stack to a network; it ends when the last holder drops it.
 pub(crate) type Wire = dyn Any + Send + Sync;
@@ -19,6 +19,7 @@ pub(crate) type Wire = dyn Any + Send + Sync;
 pub(super) struct Home {
     pub(super) netns: Netns,
     pub(super) hosts: Option<Hosts>,
+    pub(super) resolv: Option<Resolv>,
     tenancy: Mutex<Tenancy>,
 }
 
@@ -31,10 +32,11 @@ struct Tenancy {
 }
 
 impl Home {
-    pub(super) fn new(netns: Netns, hosts: Option<Hosts>) -> Self {
+    pub(super) fn new(netns: Netns, hosts: Option<Hosts>, resolv: Option<Resolv>) -> Self {
         Self {
             netns,
             hosts,
+            resolv,
             tenancy: Mutex::default(),
         }
     }

@@ -1,8 +1,9 @@
 //! A container: a name and a network namespace. A process is optional.
 
 mod config;
+mod files;
 mod home;
-mod hosts;
+mod host_side;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -12,7 +13,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use config::ContainerConfig;
+pub(crate) use files::{Resolv, ResolvChange, ResolvSource};
 pub(crate) use home::Wire;
+pub(crate) use host_side::{HostFiles, HostSide};
 
 use crate::addr::{ContainerId, ContainerName, HostName, NetworkId};
 use crate::config::EndpointRequest;
@@ -20,9 +23,10 @@ use crate::driver::Stack;
 use crate::error::{Error, Fault, Result};
 use crate::kernel::{Netns, random_bytes};
 use crate::plan::HostsFile;
+use crate::resolver::ExtraHost;
 use config::Source;
+use files::Hosts;
 use home::Home;
-use hosts::Hosts;
 
 /// A name and an open network namespace, to be connected to networks.
 ///
@@ -87,20 +91,22 @@ impl Container {
     /// The container that `config` describes.
     ///
     /// # Errors
-    /// A name does not have its form, the hosts file can't be made, or `CAP_SYS_ADMIN` is missing
-    /// for a namespace of its own. With another container's stack goes no host name, hosts file or
-    /// extra host of its own.
+    /// A name does not have its form, a file can't be made, or `CAP_SYS_ADMIN` is missing for a
+    /// namespace of its own. With another container's stack goes no host name, file, extra host or
+    /// name server of its own. What `host-gateway` stands for is known to a host alone: see
+    /// [`Host::attach`](crate::Host::attach).
     pub fn open(config: ContainerConfig) -> Result<Self> {
         let attempt = format!("open container {}", config.name);
-        let faults = config.faults();
+        let mut faults = config.faults();
+        let extra = config.resolve_extra_hosts(&mut faults);
         let name = config.name.parse::<ContainerName>();
         let (Ok(name), true) = (name, faults.is_empty()) else {
             return Err(Error::of(attempt, faults));
         };
-        Self::of_named(name, config).map_err(|error| error.during(attempt))
+        Self::of_named(name, config, &extra).map_err(|error| error.during(attempt))
     }
 
-    fn of_named(name: ContainerName, config: ContainerConfig) -> Result<Self> {
+    fn of_named(name: ContainerName, config: ContainerConfig, extra: &[ExtraHost]) -> Result<Self> {
         let id = match config.id {
             Some(id) => id,
             None => ContainerId::from_bytes(random_bytes()?),
@@ -117,8 +123,8 @@ impl Container {
                 home.move_in();
                 (home, hostname, domain)
             }
-            Source::Given(netns) => Self::settle(netns.clone(), id, &config)?,
-            Source::Made => Self::settle(Netns::create()?, id, &config)?,
+            Source::Given(netns) => Self::settle(netns.clone(), id, (&config, extra))?,
+            Source::Made => Self::settle(Netns::create()?, id, (&config, extra))?,
         };
         Ok(Self(Arc::new(Inner {
             identity: Identity {
@@ -137,15 +143,14 @@ impl Container {
     fn settle(
         netns: Netns,
         id: ContainerId,
-        config: &ContainerConfig,
+        (config, extra): (&ContainerConfig, &[ExtraHost]),
     ) -> Result<(Arc<Home>, HostName, Option<HostName>)> {
         let hostname = match &config.hostname {
             Some(hostname) => hostname.clone(),
             None => id.short().parse()?,
         };
-        let file = config.hosts.clone();
-        let hosts = file.map(|file| Hosts::make(file, &config.extra_hosts));
-        let home = Home::new(netns, hosts.transpose()?);
+        let hosts = Hosts::open(config, extra)?;
+        let home = Home::new(netns, hosts, Resolv::open(config)?);
         Ok((Arc::new(home), hostname, config.domain.clone()))
     }
 
@@ -209,6 +214,10 @@ impl Container {
 
     pub(crate) fn hosts_file(&self) -> Option<&HostsFile> {
         self.0.home.hosts.as_ref().map(|hosts| &hosts.file)
+    }
+
+    pub(crate) fn resolv(&self) -> Option<&Resolv> {
+        self.0.home.resolv.as_ref()
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {

@@ -105,8 +105,17 @@ fn adopt(network: &NetworkSpec, state: &LinkState, host: &Snapshot) -> Result<Pl
         states.any(|state| state.link == bridge.index.get() && state.address == *address)
     };
     let mut plan = Plan::from_iter([refuse_redirects(Side::Host)]);
-    let lacking = bridge_addresses(network).filter(|address| !has(address));
-    plan.extend(lacking.map(|address| add_address(bridge, address)));
+    let lacking: Vec<IpNet> = bridge_addresses(network).filter(|a| !has(a)).collect();
+    if lacking.iter().any(|address| address.addr().is_ipv6()) {
+        // a bridge without the family takes no address of it
+        let key = Sysctl::Ipv6(ConfScope::Link(bridge.name.clone()), Ipv6Conf::DisableIpv6);
+        plan.push(sysctl(bridge.side, key, 0));
+    }
+    plan.extend(
+        lacking
+            .into_iter()
+            .map(|address| add_address(bridge, address)),
+    );
     if !state.up {
         let link = bridge.clone();
         plan.push(Step::SetUp { link });

@@ -2,13 +2,15 @@
 //! mode says so.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{ContainerTerm, EndpointConfig, EndpointRequest, NetworkMode};
-use crate::container::{Container, ContainerConfig};
+use crate::container::{Container, ContainerConfig, HostSide};
 use crate::driver::{ContainerDriver, Driver, Stack};
 use crate::error::{Error, Fault, Result};
-use crate::network::{Endpoint, Network};
+use crate::network::{Endpoint, Network, connect_in_order};
 use crate::resolver::View;
 
 use super::Host;
@@ -34,6 +36,12 @@ pub struct Attached {
 pub enum Warning {
     /// Ports are the host's own in its network mode: whoever binds one has published it.
     PortsDiscarded,
+    /// The container's [`resolv.conf`](ContainerConfig::rootfs_resolv_conf) is a symbolic link, or is
+    /// behind one, and is left alone.
+    ResolvConfIsLink {
+        /// Where it is.
+        path: PathBuf,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -41,6 +49,9 @@ impl fmt::Display for Warning {
         match self {
             Self::PortsDiscarded => {
                 f.write_str("published ports are discarded when using host network mode")
+            }
+            Self::ResolvConfIsLink { path } => {
+                write!(f, "{} is a symbolic link and is left alone", path.display())
             }
         }
     }
@@ -59,6 +70,10 @@ impl Host {
     ///   [`ContainerConfig::sharing`]. The other one is looked up among those that this host
     ///   attached or connected: by its id, its name, the first digits of its id.
     /// - [`Network`](NetworkMode::Network): connected to that user-defined network.
+    ///
+    /// The files that are kept for it have the mode's text. What its extra hosts call `host-gateway`
+    /// is as the host was [opened](crate::HostConfig::host_gateway); where that is the default
+    /// network's gateway, the container holds that network.
     ///
     /// # Errors
     /// All that is wrong with the two configs; what the mode has no place for, in Docker's words; a
@@ -85,10 +100,10 @@ impl Host {
         let attached = match mode {
             NetworkMode::Bridge => self
                 .default_network()
-                .and_then(|network| connected(&network, container, endpoint)),
+                .and_then(|network| self.connected(&network, container, endpoint)),
             NetworkMode::Network(term) => self
                 .network(&term.to_string())
-                .and_then(|network| connected(&network, container, endpoint)),
+                .and_then(|network| self.connected(&network, container, endpoint)),
             NetworkMode::Host => self.on_host(container, &endpoint),
             NetworkMode::None => self.alone(container, &endpoint),
             NetworkMode::Container(term) => self.beside(term, container, &endpoint),
@@ -101,10 +116,10 @@ impl Host {
         let mut faults = container.faults();
         let request = endpoint.check(&mut faults);
         refuse_names(&request, "host type networking", &mut faults);
-        let container = open(container, faults)?;
+        let (container, mut warnings) = self.open_container(container, faults)?;
         self.builtin(Builtin::Host)?.take_in(&container)?;
         let has_ports = !request.ports.is_empty();
-        let warnings = has_ports.then_some(Warning::PortsDiscarded);
+        warnings.extend(has_ports.then_some(Warning::PortsDiscarded));
         Ok(without_wire(container, warnings))
     }
 
@@ -113,13 +128,13 @@ impl Host {
         let mut faults = container.faults();
         let request = endpoint.check(&mut faults);
         refuse_names(&request, "none type networking", &mut faults);
-        let container = open(container, faults)?;
+        let (container, warnings) = self.open_container(container, faults)?;
         let wiring = self.0.registry.wirings().of(container.netns());
         let closed = wiring.close();
         closed.map_err(|fault| Error::of("", vec![fault]))?;
         container.hold_once(&wiring);
         self.builtin(Builtin::None)?.take_in(&container)?;
-        Ok(without_wire(container, None))
+        Ok(without_wire(container, warnings))
     }
 
     fn beside(
@@ -137,11 +152,98 @@ impl Host {
             let why = "port publishing and the container type network mode".to_owned();
             faults.push(Fault::Conflicting(why));
         }
-        let container = open(container, faults)?;
+        let (container, warnings) = self.open_container(container, faults)?;
         let plan = ContainerDriver.open(container.name());
         self.kernel().apply(&plan, Some(container.netns()))?;
         self.0.registry.know(&container);
-        Ok(without_wire(container, None))
+        Ok(without_wire(container, warnings))
+    }
+
+    fn connected(
+        &self,
+        network: &Network,
+        container: ContainerConfig,
+        endpoint: EndpointConfig,
+    ) -> Result<Attached> {
+        let mut faults = container.faults();
+        let _request = endpoint.check(&mut faults);
+        let (container, warnings) = self.open_container(container, faults)?;
+        let endpoint = network.connect_with(&container, endpoint)?;
+        Ok(Attached {
+            container,
+            endpoint: Some(endpoint),
+            warnings,
+        })
+    }
+
+    /// Opens it with what this host knows, if there are no faults.
+    fn open_container(
+        &self,
+        config: ContainerConfig,
+        faults: Vec<Fault>,
+    ) -> Result<(Container, Vec<Warning>)> {
+        if !faults.is_empty() {
+            return Err(Error::of("", faults));
+        }
+        let given = &self.0.config.host_gateway;
+        // a gateway is an address of the host's for as long as its network is there
+        let behind = match config.wants_host_gateway() && given.is_empty() {
+            true => Some(self.default_network()?),
+            false => None,
+        };
+        let side = HostSide {
+            files: self.0.config.files.clone(),
+            gateways: behind.as_ref().map_or_else(|| given.clone(), gateways),
+        };
+        let resolv_path = config.resolv_path();
+        let container = Container::open(config.with_host_side(side))?;
+        behind
+            .into_iter()
+            .for_each(|network| container.hold(Box::new(network)));
+        let is_kept = container.resolv().is_some();
+        let link = resolv_path.filter(|_| !is_kept);
+        let warning = link.map(|path| Warning::ResolvConfIsLink { path });
+        Ok((container, Vec::from_iter(warning)))
+    }
+
+    /// Connects one container to several networks: all of them, in their order, or none.
+    ///
+    /// The interfaces are numbered in that order (`eth0`, `eth1`…), but for those that have a name
+    /// of their own. All that is wrong with any of the configs is reported before the kernel is
+    /// asked. If the kernel then refuses one, those before it are disconnected again.
+    ///
+    /// # Errors
+    /// As for [`Network::connect_with`], of all together; or a network is not of this host
+    /// ([`Error::is_not_found`]).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Container, EndpointConfig, Host, NetworkConfig};
+    /// # let host = Host::isolated()?;
+    /// let web = host.create_network(NetworkConfig::bridge("web"))?;
+    /// let db = host.create_network(NetworkConfig::bridge("db").internal())?;
+    /// let app = Container::isolated("app")?;
+    /// let at = host.connect_all(
+    ///     &app,
+    ///     [(&web, EndpointConfig::new()), (&db, EndpointConfig::new().alias("api"))],
+    /// )?;
+    /// assert_eq!(at[1].link_name().as_str(), "eth1");
+    /// # Ok(()) }
+    /// ```
+    pub fn connect_all<'n>(
+        &self,
+        container: &Container,
+        networks: impl IntoIterator<Item = (&'n Network, EndpointConfig)>,
+    ) -> Result<Vec<Endpoint>> {
+        let networks: Vec<_> = networks.into_iter().collect();
+        let is_of_other = |network: &&Network| !network.kernel().is_same(self.kernel());
+        let faults = networks.iter().map(|(network, _)| *network);
+        let faults = faults
+            .filter(is_of_other)
+            .map(|network| Fault::NetworkNotFound {
+                name: network.name().to_string(),
+            });
+        connect_in_order(container, &networks, faults.collect())
     }
 
     /// The names that a container sees over all of its networks of this host: its private aliases
@@ -188,36 +290,17 @@ fn refuse_names(request: &EndpointRequest, mode: &str, faults: &mut Vec<Fault>) 
     }
 }
 
-fn open(container: ContainerConfig, faults: Vec<Fault>) -> Result<Container> {
-    match faults.is_empty() {
-        true => Container::open(container),
-        false => Err(Error::of("", faults)),
-    }
+/// The addresses by which containers reach the host.
+fn gateways(network: &Network) -> Vec<IpAddr> {
+    let ranges = [&network.spec().ipv4, &network.spec().ipv6];
+    let ranges = ranges.into_iter().flatten();
+    ranges.filter_map(|range| range.gateway).collect()
 }
 
-fn connected(
-    network: &Network,
-    container: ContainerConfig,
-    endpoint: EndpointConfig,
-) -> Result<Attached> {
-    let mut faults = container.faults();
-    if !faults.is_empty() {
-        let _request = endpoint.check(&mut faults);
-        return Err(Error::of("", faults));
-    }
-    let container = Container::open(container)?;
-    let endpoint = network.connect_with(&container, endpoint)?;
-    Ok(Attached {
-        container,
-        endpoint: Some(endpoint),
-        warnings: Vec::new(),
-    })
-}
-
-fn without_wire(container: Container, warning: Option<Warning>) -> Attached {
+fn without_wire(container: Container, warnings: Vec<Warning>) -> Attached {
     Attached {
         container,
         endpoint: None,
-        warnings: Vec::from_iter(warning),
+        warnings,
     }
 }

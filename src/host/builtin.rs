@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use ipnet::IpNet;
 
@@ -11,8 +11,9 @@ use crate::addr::{Family, LinkIndex, MacAddr, Mtu, NetworkId, NetworkName, Subne
 use crate::config::{HostsScope, MacPolicy, NetworkConfig, NetworkOptions};
 use crate::driver::{Driver, HostDriver, NoneDriver};
 use crate::error::{Error, Fault, Result};
+use crate::event::EventKind;
 use crate::kernel::random_bytes;
-use crate::network::{Members, Network};
+use crate::network::{Members, Network, Registered};
 use crate::plan::{BridgeOptions, Link, Plan, Side, Switch};
 use crate::snapshot::{LinkState, Snapshot};
 use crate::spec::{NetworkSpec, Origin};
@@ -44,7 +45,9 @@ impl Builtin {
 
 /// A driver of which every host has one network already.
 pub(super) fn check_instance(config: &NetworkConfig, faults: &mut Vec<Fault>) {
-    if let ("host" | "null" | "container", driver) = (config.driver(), config.driver().to_owned()) {
+    let is_single = ["host", "null", "container"].contains(&config.driver());
+    if is_single && !config.is_template() {
+        let driver = config.driver().to_owned();
         faults.push(Fault::OnlyInstance { driver });
     }
     if let (Some(_), Ok(name)) = (
@@ -106,38 +109,59 @@ impl Host {
 }
 
 impl Host {
-    /// A network of which nothing is in the kernel.
     fn create_linkless(&self, name: &str, driver: Arc<dyn Driver>) -> Result<Network> {
-        let id = random_id()?;
-        let name: NetworkName = name.parse()?;
-        let loopback = Link::new(Side::Host, "lo".parse()?, LinkIndex::new(1)?);
-        let spec = NetworkSpec {
-            id,
-            name: name.clone(),
-            driver: driver.name().to_owned(),
-            origin: Origin::Builtin,
-            created: SystemTime::now().into(),
-            ipv4: None,
-            ipv6: None,
-            internal: Switch::Off,
-            mtu: Mtu::ETHERNET,
-            link: loopback,
-            options: NetworkOptions::default(),
-            config_from: None,
-            mac: MacAddr::locally_administered(random_bytes()?),
-            bridge: BridgeOptions::new(),
-            mac_policy: MacPolicy::default(),
-            hosts: HostsScope::default(),
-            labels: BTreeMap::new(),
-        };
-        let registered = self.0.registry.register(&name, |_| Ok(Vec::new()));
+        let begun = Instant::now();
+        let spec = linkless(name.parse()?, driver.name())?;
+        let registered = self
+            .0
+            .registry
+            .register((&spec.name, None), |_| Ok(Vec::new()));
         let registered = registered.map_err(|faults| Error::of("", faults))?;
-        let members = Members::new(&name, BTreeMap::new());
+        Ok(self.settle_linkless(spec, driver, registered, begun))
+    }
+
+    /// The network of a spec of which nothing is in the kernel.
+    pub(super) fn settle_linkless(
+        &self,
+        spec: NetworkSpec,
+        driver: Arc<dyn Driver>,
+        registered: Registered,
+        begun: Instant,
+    ) -> Network {
+        let members = Members::new(&spec.name, BTreeMap::new());
         let (plan, kernel) = (Plan::new(), self.kernel().clone());
         let network = Network::new(spec, driver, plan, kernel, members, registered);
+        // before anybody can find it and remove it
+        self.0.registry.tell(begun, || EventKind::Create {
+            network: network.spec().into(),
+        });
         self.0.registry.announce(&network);
-        Ok(network)
+        network
     }
+}
+
+/// A network of which nothing is in the kernel.
+pub(super) fn linkless(name: NetworkName, driver: &str) -> Result<NetworkSpec> {
+    Ok(NetworkSpec {
+        id: random_id()?,
+        name,
+        driver: driver.to_owned(),
+        origin: Origin::Builtin,
+        created: SystemTime::now().into(),
+        ipv4: None,
+        ipv6: None,
+        internal: Switch::Off,
+        mtu: Mtu::ETHERNET,
+        link: Link::new(Side::Host, "lo".parse()?, LinkIndex::new(1)?),
+        mac: MacAddr::locally_administered(random_bytes()?),
+        bridge: BridgeOptions::new(),
+        mac_policy: MacPolicy::default(),
+        hosts: HostsScope::default(),
+        labels: BTreeMap::new(),
+        options: NetworkOptions::default(),
+        config_from: None,
+        config_only: Switch::Off,
+    })
 }
 
 /// A bridge that is there already and becomes the default network's.
@@ -150,7 +174,11 @@ pub(super) struct Adopted {
 
 impl Adopted {
     /// The link of that name, if there is one.
-    pub(super) fn find(snapshot: &Snapshot, config: &NetworkConfig) -> Result<Option<Self>> {
+    pub(super) fn find(
+        snapshot: &Snapshot,
+        config: &NetworkConfig,
+        networks: &[Network],
+    ) -> Result<Option<Self>> {
         let Some(name) = config.link_name() else {
             return Ok(None);
         };
@@ -162,6 +190,13 @@ impl Adopted {
             return Err(Error::of("", vec![Fault::LinkKind { name, expected }]));
         }
         let index = LinkIndex::new(state.index)?;
+        if networks
+            .iter()
+            .any(|network| network.spec().link.index == index)
+        {
+            let namespace = None;
+            return Err(Error::of("", vec![Fault::LinkExists { name, namespace }]));
+        }
         let of_link = snapshot.addresses.iter().filter(|a| a.link == state.index);
         let is_link_local = |address: &IpNet| match address {
             IpNet::V4(_) => false,

@@ -1,10 +1,12 @@
 //! What to open a host with.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::addr::Subnet;
 use crate::config::{NetworkConfig, take};
+use crate::container::HostFiles;
 use crate::driver::{BridgeDriver, Driver};
 use crate::error::Fault;
 use crate::ipam::AddressPools;
@@ -26,7 +28,8 @@ pub struct HostConfig {
     pub(super) denied: Vec<Subnet>,
     pub(super) drivers: Vec<Arc<dyn Driver>>,
     pub(super) default_network: NetworkConfig,
-    pub(super) resolv_conf: PathBuf,
+    pub(super) files: HostFiles,
+    pub(super) host_gateway: Vec<IpAddr>,
     pub(super) injector: FaultInjector,
     pub(super) faults: Vec<Fault>,
 }
@@ -39,7 +42,8 @@ impl Default for HostConfig {
             denied: Vec::new(),
             drivers: vec![Arc::new(BridgeDriver)],
             default_network: NetworkConfig::bridge("bridge"),
-            resolv_conf: PathBuf::from("/etc/resolv.conf"),
+            files: HostFiles::default(),
+            host_gateway: Vec::new(),
             injector: FaultInjector::new(),
             faults: Vec::new(),
         }
@@ -96,11 +100,36 @@ impl HostConfig {
         self
     }
 
-    /// The file whose name servers no subnet may cover. Default: `/etc/resolv.conf`. A
-    /// file that is not there has none.
+    /// The host's `resolv.conf`: containers' are made of it, and no subnet may cover its name
+    /// servers. Default: `/etc/resolv.conf`. A file that is not there names none. Where it names
+    /// none but the stub of systemd-resolved, that of systemd-resolved itself takes its place for
+    /// containers with a stack of their own.
     #[must_use]
     pub fn resolv_conf(mut self, path: impl Into<PathBuf>) -> Self {
-        self.resolv_conf = path.into();
+        self.files.resolv_conf = path.into();
+        self
+    }
+
+    /// The host's hosts file, of which containers with the host's stack get a copy. Default:
+    /// `/etc/hosts`. Without it they get the same first lines as all others.
+    #[must_use]
+    pub fn hosts_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.files.hosts = path.into();
+        self
+    }
+
+    /// An address that `host-gateway` stands for in containers'
+    /// [extra hosts](crate::ContainerConfig::extra_host); one for each family, as a rule. Default:
+    /// the gateways of the default network, which is made if it is not there.
+    ///
+    /// ```
+    /// use bridgework::HostConfig;
+    ///
+    /// let config = HostConfig::new().host_gateway([192, 0, 2, 1]);
+    /// ```
+    #[must_use]
+    pub fn host_gateway(mut self, address: impl Into<IpAddr>) -> Self {
+        self.host_gateway.push(address.into());
         self
     }
 

@@ -8,7 +8,6 @@ use crate::container::Container;
 use crate::error::{Error, Fault, Result};
 use crate::inspect::{NetworkFilter, PruneFilter, find};
 use crate::network::Network;
-use crate::spec::Origin;
 
 use super::Host;
 use super::builtin::Builtin;
@@ -58,7 +57,8 @@ impl Host {
     }
 
     /// Removes the user-defined networks that nobody is connected to and that `filter` lets
-    /// through, and returns them. One that a container is connected to meanwhile is left.
+    /// through, and returns them. One that a container is connected to meanwhile is left, and so
+    /// are configuration-only networks. Two that prune at the same time share the work.
     ///
     /// # Errors
     /// The kernel refused; all that could be removed are.
@@ -77,13 +77,10 @@ impl Host {
     pub fn prune(&self, filter: &PruneFilter) -> Result<Vec<Network>> {
         let now = SystemTime::now().into();
         let mut networks = self.networks();
-        networks.retain(|network| {
-            network.spec().origin == Origin::Custom
-                && filter.matches(network.spec(), network.active_count(), now)
-        });
+        networks.retain(|network| filter.matches(network.spec(), network.active_count(), now));
         let mut errors = Vec::new();
-        networks.retain(|network| match network.remove() {
-            Ok(()) => true,
+        networks.retain(|network| match network.remove_once() {
+            Ok(was_there) => was_there,
             Err(error) if error.is_in_use() => false,
             Err(error) => {
                 errors.push(error);

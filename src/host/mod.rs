@@ -4,7 +4,11 @@ mod attach;
 mod builtin;
 mod config;
 mod create;
+mod inspect;
 mod lookup;
+mod prepared;
+mod subnets;
+mod template;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -87,7 +91,7 @@ impl Host {
             Some(pools) => pools.clone(),
             None => AddressPools::default().with_ula(random_bytes()?),
         };
-        let registry = Arc::new(Registry::default());
+        let registry = Arc::new(Registry::new(config.files.clone()));
         Ok(Self(Arc::new(Shared {
             kernel,
             registry,
@@ -119,6 +123,12 @@ impl Host {
 
     /// What happens to networks and containers from now on, for a log say: networks that come and
     /// go, containers that are connected and disconnected, and how long each took.
+    ///
+    /// Each thing is told once, whoever did it: a verb, a handle that was dropped, a prune. A
+    /// pre-defined network comes when it is first asked for. A container in network mode `host` or
+    /// `none` is connected when it is opened and disconnected when its last handle is dropped; one
+    /// with another container's stack is on no network, and nothing is told of it. Of an endpoint
+    /// that is staged is told when it is joined and when it leaves.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), bridgework::Error> {

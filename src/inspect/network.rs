@@ -274,8 +274,10 @@ impl NetworkInspect {
             internal: network.internal,
             attachable: Switch::Off,
             ingress: Switch::Off,
-            config_from: ConfigFrom::default(),
-            config_only: Switch::Off,
+            config_from: ConfigFrom {
+                network: network.config_from.clone(),
+            },
+            config_only: network.config_only,
             options: network.options.by_key(),
             labels: network.labels.clone(),
             containers: members
@@ -283,6 +285,16 @@ impl NetworkInspect {
                 .collect(),
             status: None,
         }
+    }
+
+    /// The same with more containers.
+    #[must_use]
+    pub fn with_containers(
+        mut self,
+        containers: impl IntoIterator<Item = (ContainerId, ContainerEntry)>,
+    ) -> Self {
+        self.containers.extend(containers);
+        self
     }
 
     /// The same, with what was counted in its subnets.
@@ -330,6 +342,20 @@ impl IpamConfig {
 }
 
 impl ContainerEntry {
+    /// A container that belongs to a network without an interface or an address there, as those of
+    /// `host` and `none` do.
+    #[must_use]
+    pub fn without_wire(name: ContainerName, endpoint: EndpointId) -> Self {
+        let (mac, ipv4, ipv6) = (None, None, None);
+        Self {
+            name,
+            endpoint,
+            mac,
+            ipv4,
+            ipv6,
+        }
+    }
+
     fn of(endpoint: &EndpointSpec) -> Self {
         Self {
             name: endpoint.container.clone(),

@@ -122,11 +122,11 @@ impl PruneFilter {
     }
 
     /// Whether `network` is to go, to which so many containers are connected, if it is `now`. Never
-    /// one that every host has, and never one with containers.
+    /// one that every host has, never one with containers, and never a configuration-only one.
     #[must_use]
     pub fn matches(&self, network: &NetworkSpec, endpoints: usize, now: Timestamp) -> bool {
-        let unused = network.origin == Origin::Custom && endpoints == 0;
-        unused && self.terms.iter().all(|term| term.matches(network, now))
+        let is_custom = network.origin == Origin::Custom && !network.config_only.is_on();
+        is_custom && endpoints == 0 && self.terms.iter().all(|term| term.matches(network, now))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::addr::{ContainerLink, EndpointId, HostName, LinkName, LinkSysctl, MacAddr, NetworkId};
+use crate::addr::{
+    ContainerLink, EndpointId, HostName, LinkName, LinkSysctl, MacAddr, NetworkId, NetworkName,
+};
 use crate::resolver::Names;
 use crate::spec::{EndpointAddress, EndpointSpec, NetworkSpec, Origin};
 
@@ -170,7 +172,26 @@ impl NetworkSettings {
     }
 }
 
+impl NetworkSettings {
+    /// The same with a place of which no endpoint's spec says what it is like.
+    #[must_use]
+    pub fn with_place(mut self, network: &NetworkName, place: EndpointSettings) -> Self {
+        self.networks.insert(network.to_string(), place);
+        self
+    }
+}
+
 impl EndpointSettings {
+    /// A place without an interface or an address, as those in `host` and `none` are.
+    #[must_use]
+    pub fn without_wire(network: NetworkId, endpoint: EndpointId) -> Self {
+        Self {
+            network_id: Some(network),
+            endpoint_id: Some(endpoint),
+            ..Self::default()
+        }
+    }
+
     /// The place of `endpoint` in `network`.
     #[must_use]
     pub fn of(network: &NetworkSpec, endpoint: &EndpointSpec) -> Self {

@@ -89,6 +89,11 @@ impl Places {
         Some(place)
     }
 
+    /// The place that `name` released last is nobody's any more.
+    pub(super) fn disown(&mut self, name: &ContainerName) {
+        self.quarantine.disown(name);
+    }
+
     pub(super) fn is_held(&self, place: u64) -> bool {
         if self.is_passed(place) {
             !self.quarantine.contains(place) && !self.settled.contains(place)

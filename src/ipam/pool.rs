@@ -44,6 +44,8 @@ pub struct Pool {
     kept: HashMap<ContainerName, u128>,
     /// Of offsets that are no places only this is remembered: was any of them ever released?
     outside: History,
+    /// How many offsets that are no places are held or kept.
+    taken_outside: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -87,6 +89,7 @@ impl Pool {
             claims: OffsetMap::default(),
             kept: HashMap::new(),
             outside: History::Fresh,
+            taken_outside: 0,
         })
     }
 
@@ -149,11 +152,50 @@ impl Pool {
         }
         let (offset, history) = match self.places.take_former(name) {
             Some(place) => (self.span.offset_of_place(place), History::Reused),
-            None => self.next_offset()?,
+            None => return self.allocate_anew_for(name),
         };
         let owner = Owner::Container(name.clone());
         self.claims.insert(offset, Claim::Held(owner));
         Ok(self.lease(offset, history))
+    }
+
+    /// Takes the next address for `name`, whatever it had before and whatever is kept for it.
+    ///
+    /// ```
+    /// use bridgework::ipam::Pool;
+    ///
+    /// let mut pool = Pool::new("10.0.0.0/24".parse()?, None)?;
+    /// let web = "web".parse()?;
+    /// let first = pool.allocate_for(&web)?;
+    /// let _ = pool.release(first.address);
+    /// assert_ne!(pool.allocate_anew_for(&web)?.address, first.address);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Fault::AddressesExhausted`] if the range has none left.
+    pub fn allocate_anew_for(&mut self, name: &ContainerName) -> Result<Lease, Fault> {
+        let (offset, history) = self.next_offset()?;
+        let owner = Owner::Container(name.clone());
+        self.claims.insert(offset, Claim::Held(owner));
+        Ok(self.lease(offset, history))
+    }
+
+    /// The address that `name` released last is nobody's former one any more.
+    ///
+    /// ```
+    /// use bridgework::ipam::Pool;
+    ///
+    /// let mut pool = Pool::new("10.0.0.0/24".parse()?, None)?;
+    /// let web = "web".parse()?;
+    /// let first = pool.allocate_for(&web)?;
+    /// let _ = pool.release(first.address);
+    /// pool.forget(&web);
+    /// assert_ne!(pool.allocate_for(&web)?.address, first.address);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn forget(&mut self, name: &ContainerName) {
+        self.places.disown(name);
     }
 
     /// Takes `address`, wherever in the subnet it is. A container also gets it if it is kept for
@@ -329,6 +371,24 @@ impl Pool {
         u64::try_from(size - u128::from(self.places.held())).unwrap_or(u64::MAX)
     }
 
+    /// How many addresses of the subnet nobody else can get: those that are held or kept, in the
+    /// range or outside of it, and those that are never given. `u64::MAX` stands for that many or
+    /// more.
+    ///
+    /// ```
+    /// use bridgework::ipam::Pool;
+    ///
+    /// let mut pool = Pool::new("10.0.0.0/24".parse()?, None)?;
+    /// pool.reserve_gateway(None)?;
+    /// assert_eq!((pool.in_use(), pool.available()), (3, 253)); // .0, .1 and .255
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn in_use(&self) -> u64 {
+        let held = self.places.held().saturating_add(self.taken_outside);
+        held.saturating_add(self.span.reserved())
+    }
+
     fn release_unnamed(&mut self, offset: u128) -> Release {
         if !self.is_held_place(offset) {
             return Release::NotHeld;
@@ -354,28 +414,34 @@ impl Pool {
         };
         match tenancy {
             Tenancy::Vacant(history) => Ok(self.lease(offset, history)),
-            Tenancy::Held => Err(self.in_use(offset)),
+            Tenancy::Held => Err(self.refuse(offset)),
         }
     }
 
     /// Marks a free offset as taken.
     fn take(&mut self, offset: u128) -> Result<History, Fault> {
         if self.claims.contains_key(&offset) {
-            return Err(self.in_use(offset));
+            return Err(self.refuse(offset));
         }
         match self.span.place(offset) {
             Some(place) => match self.places.take(place) {
                 Some(history) => Ok(history),
-                None => Err(self.in_use(offset)),
+                None => Err(self.refuse(offset)),
             },
-            None => Ok(self.outside),
+            None => {
+                self.taken_outside += 1;
+                Ok(self.outside)
+            }
         }
     }
 
     fn put_back(&mut self, offset: u128, name: Option<ContainerName>) {
         match self.span.place(offset) {
             Some(place) => self.places.put_back(place, name),
-            None => self.outside = History::Reused,
+            None => {
+                self.taken_outside -= 1;
+                self.outside = History::Reused;
+            }
         }
     }
 
@@ -384,7 +450,7 @@ impl Pool {
         place.is_some_and(|place| self.places.is_held(place))
     }
 
-    fn in_use(&self, offset: u128) -> Fault {
+    fn refuse(&self, offset: u128) -> Fault {
         let address = self.span.address(offset);
         let owner = self.owner(address).unwrap_or(Owner::Unnamed).to_string();
         Fault::AddressInUse { address, owner }

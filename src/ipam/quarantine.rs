@@ -92,6 +92,13 @@ impl Quarantine {
         Some(self.take_slot(slot))
     }
 
+    /// The place that `name` released last stays in, and is nobody's.
+    pub(super) fn disown(&mut self, name: &ContainerName) {
+        if let Some(slot) = self.by_name.remove(name) {
+            self.slots[slot as usize].name = None;
+        }
+    }
+
     fn take_slot(&mut self, slot: u32) -> u64 {
         let (place, name) = self.vacate(slot);
         self.by_place.remove(&place);

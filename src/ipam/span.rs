@@ -49,6 +49,13 @@ impl Span {
         self.end
     }
 
+    /// How many addresses of the subnet no container can have.
+    pub(super) fn reserved(&self) -> u64 {
+        let ends = [self.subnet.first(), self.subnet.last()];
+        let is_reserved = |address| role(self.subnet, self.subnet.offset_of(address)?);
+        ends.into_iter().filter_map(is_reserved).map(|_| 1).sum()
+    }
+
     /// The offset of `address`, if a container may have it.
     pub(super) fn offset(&self, address: IpAddr) -> Result<u128, Fault> {
         let Some(offset) = self.subnet.offset_of(address) else {

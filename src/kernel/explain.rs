@@ -103,9 +103,12 @@ fn taken(
     links: &[&Link],
     mut look_up: impl FnMut(&Link) -> Result<Option<LinkState>, Refusal>,
 ) -> Option<Fault> {
-    let there = links
-        .iter()
-        .find(|link| matches!(look_up(link), Ok(Some(_))))?;
+    // with our index it is ours: the kernel made it and its answer was lost
+    let mut is_foreign = |link: &Link| match look_up(link) {
+        Ok(Some(state)) => state.index != link.index.get(),
+        _ => false,
+    };
+    let there = links.iter().find(|link| is_foreign(link))?;
     let namespace = match there.side {
         Side::Host => None,
         Side::Container => plan.container().map(ToString::to_string),

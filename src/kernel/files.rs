@@ -27,9 +27,9 @@ const MAX_BYTES: usize = 1 << 20;
 /// the lock on its own file gets no further than this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What [`create_hosts`] found, and so what [`remove_hosts`] has to leave.
+/// What [`create_file`] found, and so what [`remove_file`] has to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HostsOrigin {
+pub(crate) enum FileOrigin {
     /// There was no file.
     Created,
     /// The file was empty.
@@ -73,25 +73,29 @@ pub(crate) fn edit_hosts(request: &HostsEdit) -> Result<(), Errno> {
     keep(&place, &opened, done)
 }
 
-/// Performs `request`, if the file is its user's no more than [`FileWrite`] says.
+/// Performs `request`, if the file is its user's no more than [`FileWrite`] says. A symbolic link, a
+/// directory or a device in its place is its user's.
 ///
 /// # Errors
 ///
-/// `EINVAL` for a file that is not regular; `EISDIR` for a directory; `ELOOP` for a symbolic link;
 /// `EFBIG` for a text of more than 1 MiB; `EBUSY` and all else as for [`edit_hosts`].
 pub(crate) fn write_file(request: &FileWrite) -> Result<(), Errno> {
     let FileWrite { file, text, former } = request;
     let place = match Place::of(file) {
         Err(Code::ENOENT) if text.is_empty() => return Ok(()),
+        Err(code) if is_no_file(code) => return Ok(()),
         place => place?,
     };
     let opened = if text.is_empty() {
-        place.open_locked(PATIENCE)?
+        place.open_locked(PATIENCE)
     } else {
-        Some(place.make_locked(PATIENCE)?)
+        place.make_locked(PATIENCE).map(Some)
     };
-    let Some(opened) = opened else {
-        return Ok(());
+    let opened = match opened {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return Ok(()),
+        Err(code) if is_no_file(code) => return Ok(()),
+        Err(code) => return Err(code.into()),
     };
     let done = match read(&opened.file) {
         Ok(old) if old.is_empty() || old == former.as_bytes() => {
@@ -104,12 +108,23 @@ pub(crate) fn write_file(request: &FileWrite) -> Result<(), Errno> {
     keep(&place, &opened, done)
 }
 
-/// Writes `base` into a file that is not there or is empty.
+/// Whether it says that something other than a regular file is there.
+fn is_no_file(code: Code) -> bool {
+    [Code::ELOOP, Code::EISDIR, Code::EINVAL].contains(&code)
+}
+
+/// Whether a symbolic link stands there, or on the way below a container's root.
+pub(crate) fn is_link(file: &ContainerFile) -> bool {
+    let found = Place::of(file).and_then(|place| place.open());
+    found.is_err_and(|code| code == Code::ELOOP)
+}
+
+/// Writes `base` into a file that is not there or is empty. It is made also where `base` is empty.
 ///
 /// # Errors
 ///
 /// As for [`edit_hosts`].
-pub(crate) fn create_hosts<F>(file: &F, base: &str) -> Result<HostsOrigin, Errno>
+pub(crate) fn create_file<F>(file: &F, base: &str) -> Result<FileOrigin, Errno>
 where
     F: Clone + Into<ContainerFile>,
 {
@@ -117,23 +132,23 @@ where
     let opened = place.make_locked(PATIENCE)?;
     let old = read(&opened.file)?;
     if !old.is_empty() {
-        return Ok(HostsOrigin::Found);
+        return Ok(FileOrigin::Found);
     }
     let done = write(&opened.file, &old, base.as_bytes());
     keep(&place, &opened, done)?;
     Ok(match opened.presence {
-        Presence::Made => HostsOrigin::Created,
-        Presence::Found => HostsOrigin::Filled,
+        Presence::Made => FileOrigin::Created,
+        Presence::Found => FileOrigin::Filled,
     })
 }
 
-/// Takes back what [`create_hosts`] did, if the file still has exactly the text `base`. If it is
+/// Takes back what [`create_file`] did, if the file still has exactly the text `base`. If it is
 /// gone, or has another text by now, that is done.
 ///
 /// # Errors
 ///
 /// As for [`edit_hosts`].
-pub(crate) fn remove_hosts<F>(file: &F, base: &str, origin: HostsOrigin) -> Result<(), Errno>
+pub(crate) fn remove_file<F>(file: &F, base: &str, origin: FileOrigin) -> Result<(), Errno>
 where
     F: Clone + Into<ContainerFile>,
 {
@@ -148,9 +163,9 @@ where
         return Ok(());
     }
     match origin {
-        HostsOrigin::Created => Ok(place.unlink()?),
-        HostsOrigin::Filled => cut(&opened.file, 0).map_err(|error| Errno::from(&error)),
-        HostsOrigin::Found => Ok(()),
+        FileOrigin::Created => Ok(place.unlink()?),
+        FileOrigin::Filled => cut(&opened.file, 0).map_err(|error| Errno::from(&error)),
+        FileOrigin::Found => Ok(()),
     }
 }
 

@@ -10,8 +10,9 @@ mod inject;
 mod netns;
 mod perform;
 mod random;
+mod read;
 mod reap;
-mod resolv;
+mod reroute;
 mod settle;
 
 use std::sync::Arc;
@@ -19,12 +20,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub(crate) use explain::BRIDGE_PORTS_MAX;
-pub(crate) use files::{HostsOrigin, create_hosts, remove_hosts};
+pub(crate) use files::{FileOrigin, create_file, is_link, remove_file};
 pub use inject::FaultInjector;
 pub use netns::Netns;
 pub(crate) use netns::WeakNetns;
 pub(crate) use random::random_bytes;
-pub(crate) use resolv::read_nameservers;
+pub(crate) use read::read_text;
 
 use crate::error::{Error, Fault, Result};
 use crate::netlink;

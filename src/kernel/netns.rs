@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -238,10 +238,7 @@ impl Netns {
             .mode(0o444)
             .open(&path);
         file.map_err(|error| failed(Errno::from(&error)))?;
-        let source = format!(
-            "/proc/self/fd/{}",
-            std::os::fd::AsRawFd::as_raw_fd(&self.as_fd())
-        );
+        let source = format!("/proc/self/fd/{}", self.as_fd().as_raw_fd());
         let no_words: Option<&OsStr> = None;
         let bound = mount(
             Some(source.as_str()),
@@ -291,6 +288,19 @@ impl Netns {
         &self.0.label
     }
 
+    /// Where it can be opened: at the path that it was opened from, or else, as long as there is a
+    /// handle to it, below the `/proc` entry of this process.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match Path::new(self.label()) {
+            path if path.is_absolute() => path.to_owned(),
+            _ => {
+                let (process, number) = (std::process::id(), self.0.descriptor.as_raw_fd());
+                PathBuf::from(format!("/proc/{process}/fd/{number}"))
+            }
+        }
+    }
+
     /// The number by which the kernel knows it, as in `net:[4026531840]`.
     #[must_use]
     pub fn inode(&self) -> u64 {
@@ -303,6 +313,11 @@ impl Netns {
 pub(crate) struct WeakNetns(Weak<Open>);
 
 impl WeakNetns {
+    /// The namespace, while anybody has it open.
+    pub(crate) fn upgrade(&self) -> Option<Netns> {
+        self.0.upgrade().map(Netns)
+    }
+
     pub(crate) fn is_alive(&self) -> bool {
         self.0.strong_count() > 0
     }

@@ -7,7 +7,7 @@ use super::doorway::{Doorway, set_inside};
 use super::explain::Failure;
 use super::inject::{Moment, Strike};
 use super::netns::{Netns, Visit};
-use super::{Kernel, explain, files, settle};
+use super::{Kernel, explain, files, reroute, settle};
 use crate::addr::{LinkIndex, LinkSysctl, SysctlTable};
 use crate::errno::Errno;
 use crate::error::{Fault, Result};
@@ -22,6 +22,8 @@ use crate::snapshot::LinkState;
 pub(super) struct Progress {
     /// The steps that were done, or may have been, in ascending order.
     pub(super) done: Vec<usize>,
+    /// So many of those are settled.
+    settled: usize,
     /// The first that failed.
     pub(super) failure: Option<Failure>,
 }
@@ -75,6 +77,13 @@ impl<'k> Run<'k> {
         let mut start = 0;
         while start < steps.len() && progress.failure.is_none() {
             let end = end_of_batch(steps, start);
+            if matches!(steps[start], Step::ReplaceRoute { .. }) {
+                // nobody is led to a link whose addresses are not usable yet
+                self.settle(steps, &mut progress);
+                if progress.failure.is_some() {
+                    break;
+                }
+            }
             let outcomes = self.perform_batch(&steps[start..end]);
             for (step, outcome) in (start..).zip(outcomes) {
                 progress.note(step, outcome);
@@ -220,6 +229,9 @@ impl<'k> Run<'k> {
             Step::WriteFile(write) => files::write_file(write).map_err(Refusal::from),
             Step::MoveLink { from, to } => self.move_link(from, to),
             Step::DeleteLink { link } => self.delete_link(link),
+            Step::ReplaceRoute { to, .. } => {
+                reroute::replace(&mut self.side(to.link.side)?.route, to)
+            }
             _ => Ok(()),
         }
     }
@@ -294,7 +306,10 @@ impl<'k> Run<'k> {
 
     /// A plan is not done before the IPv6 addresses that it added are usable.
     fn settle(&mut self, steps: &[Step], progress: &mut Progress) {
-        for index in progress.done.clone() {
+        let unsettled = progress.done.get(progress.settled..).unwrap_or_default();
+        let unsettled = unsettled.to_vec();
+        progress.settled = progress.done.len();
+        for index in unsettled {
             let Some(Step::AddAddress { link, address }) = steps.get(index) else {
                 continue;
             };
@@ -341,7 +356,6 @@ impl<'k> Run<'k> {
             Step::AddAddress { link, address } => address::add(link.index, *address),
             Step::DeleteAddress { link, address } => address::delete(link.index, *address),
             Step::AddRoute(to) => route::add(to),
-            Step::ReplaceRoute { to, .. } => route::replace(to),
             Step::DeleteRoute(to) => route::delete(to),
             Step::SetSysctl { .. }
             | Step::SetLinkSysctl { .. }
@@ -349,6 +363,7 @@ impl<'k> Run<'k> {
             | Step::EditHosts(_)
             | Step::WriteFile(_)
             | Step::MoveLink { .. }
+            | Step::ReplaceRoute { .. }
             | Step::DeleteLink { .. } => return None,
         })
     }
@@ -437,6 +452,7 @@ fn message_side(step: &Step) -> Option<Side> {
         | Step::EditHosts(_)
         | Step::WriteFile(_)
         | Step::MoveLink { .. }
+        | Step::ReplaceRoute { .. }
         | Step::DeleteLink { .. } => None,
         _ => step.side(),
     }
@@ -447,9 +463,11 @@ fn is_gone(step: &Step, errno: Errno) -> bool {
     match step {
         // lines that only go do not miss their file; there is no directory for those that come
         Step::EditHosts(edit) => errno == Errno::ENOENT && !edit.add.is_empty(),
-        // the next hop that it led by before can no longer be reached
+        // the next hop that it led by before can no longer be reached, or somebody else has put a
+        // route of their own in its place
         Step::ReplaceRoute { .. } => {
             errno.is_absence()
+                || errno == Errno::EEXIST
                 || [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::ENETDOWN].contains(&errno)
         }
         Step::WriteFile(write) => errno == Errno::ENOENT && !write.text.is_empty(),

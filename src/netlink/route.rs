@@ -58,6 +58,24 @@ pub(crate) fn delete(route: &Route) -> Request {
     Request::change(RouteNetlinkMessage::DelRoute(message(route)))
 }
 
+/// All routes of its family in the table that it is in.
+pub(crate) fn dump_like(route: &Route) -> Request {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(route.destination.addr());
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    Request::dump(RouteNetlinkMessage::GetRoute(message))
+}
+
+/// What the kernel makes of its metric.
+pub(crate) fn metric(route: &Route) -> u32 {
+    // include/net/ip6_route.h: IP6_RT_PRIO_USER
+    const IPV6_DEFAULT: u32 = 1024;
+    match (route.metric, route.destination.addr().is_ipv6()) {
+        (0, true) => IPV6_DEFAULT,
+        (metric, _) => metric,
+    }
+}
+
 pub(crate) fn dump() -> Request {
     Request::dump(RouteNetlinkMessage::GetRoute(RouteMessage::default()))
 }

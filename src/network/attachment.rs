@@ -1,35 +1,14 @@
-//! What holds a container to a network: who, where, and what the kernel has done for it. Leaving
-//! needs nothing else.
+//! A container that is held to a network by somebody: it is let go when the last one drops it.
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use crate::container::{Container, Memory};
-use crate::error::Result;
-use crate::plan::{HostsFile, Link, Plan, Step};
-use crate::spec::EndpointSpec;
+use parking_lot::{Condvar, Mutex};
 
 use super::Network;
-use super::detach::detach;
-use super::members::Member;
-use super::memory::remembered;
-use super::wiring::Place;
-
-/// All but the container itself, whose namespace may go without them.
-#[derive(Debug)]
-pub(crate) struct Ties {
-    pub(super) spec: EndpointSpec,
-    /// What the kernel has done.
-    pub(super) plan: Plan,
-    /// So many of its steps are for this endpoint alone, and go with it. The rest are default
-    /// routes, which are the whole container's.
-    pub(super) own: usize,
-    /// So many of those made the wire while its container was not there yet.
-    pub(super) staged: usize,
-    pub(super) hosts: Option<HostsFile>,
-    pub(super) place: Place,
-}
+use super::detach::{Departure, detach};
+use super::ties::Ties;
+use crate::container::Container;
+use crate::error::Result;
 
 /// A container that is held. It is let go when the last holder drops it, unless that was done on
 /// purpose before.
@@ -39,53 +18,18 @@ pub(crate) struct Attachment {
     pub(super) network: Network,
     pub(super) container: Container,
     phase: Mutex<Phase>,
+    /// That it is gone, for those who wait for that.
+    ended: Condvar,
 }
 
 /// Whose business it is that the wire goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Held,
-    LetGo,
-}
-
-impl Ties {
-    /// The steps that take the wiring back.
-    pub(super) fn undo(&self) -> Plan {
-        self.plan.undo(self.own)
-    }
-
-    /// The steps that take back what was done once the container was there.
-    pub(super) fn undo_joining(&self) -> Plan {
-        self.undo_from(self.staged)
-    }
-
-    /// The steps that take back all of the endpoint's own from that one on.
-    pub(super) fn undo_from(&self, first: usize) -> Plan {
-        let own: Vec<usize> = (first..self.own).collect();
-        self.plan.undo_only(&own)
-    }
-
-    /// The steps that take back what was done before, once the rest was.
-    pub(super) fn undo_staging(&self) -> Plan {
-        self.plan.undo(self.staged)
-    }
-
-    /// Where the container's end was before it was joined, if it was staged.
-    pub(super) fn staged_link(&self) -> Option<Link> {
-        let joining = self.plan.steps().get(self.staged)?;
-        match joining {
-            Step::MoveLink { from, .. } if self.staged > 0 => Some(from.clone()),
-            _ => None,
-        }
-    }
-
-    /// As the other members know it.
-    pub(super) fn member(&self) -> Member {
-        Member {
-            spec: self.spec.clone(),
-            hosts: self.hosts.clone(),
-        }
-    }
+    /// Somebody takes it back.
+    Going,
+    /// It is gone, or nobody's business any more.
+    Gone,
 }
 
 impl Attachment {
@@ -95,36 +39,61 @@ impl Attachment {
             network,
             container,
             phase: Mutex::new(Phase::Held),
+            ended: Condvar::new(),
         })
     }
 
-    pub(super) fn is_held(&self) -> bool {
-        *self.phase.lock() == Phase::Held
-    }
-
-    /// Whether it was held until now; from now on it is not.
+    /// Whether it was held until now; if so, it is the caller's business from now on, who says so
+    /// when it [ends](Self::end).
     pub(super) fn let_go(&self) -> bool {
-        let was = std::mem::replace(&mut *self.phase.lock(), Phase::LetGo);
-        if was == Phase::Held {
+        let mut phase = self.phase.lock();
+        let was_held = *phase == Phase::Held;
+        if was_held {
+            *phase = Phase::Going;
+        }
+        drop(phase);
+        if was_held {
             self.container.drop_wire(self);
         }
-        was == Phase::Held
+        was_held
+    }
+
+    pub(super) fn end(&self) {
+        *self.phase.lock() = Phase::Gone;
+        self.ended.notify_all();
+    }
+
+    /// Returns once it is gone, if somebody takes it back.
+    pub(super) fn await_end(&self) {
+        let mut phase = self.phase.lock();
+        while *phase == Phase::Going {
+            self.ended.wait(&mut phase);
+        }
     }
 
     /// Takes it back, once.
     pub(super) fn disconnect(&self) -> Result<()> {
         if !self.let_go() {
+            self.await_end();
             return Ok(());
         }
-        detach(&self.network, &self.ties, Some(&self.container))
+        self.take_back()
     }
-}
 
-/// The container knows with what to return.
-pub(super) fn be_remembered(network: &Network, spec: &EndpointSpec, container: &Container) {
-    let request = remembered(spec);
-    let _kept = network.keep_addresses(spec);
-    container.remember(spec.network, Memory { request, _kept });
+    /// Takes it back, by whom it was let go.
+    pub(super) fn take_back(&self) -> Result<()> {
+        let detached = detach(&self.departure());
+        self.end();
+        detached
+    }
+
+    pub(super) fn departure(&self) -> Departure<'_> {
+        Departure {
+            network: &self.network,
+            ties: &self.ties,
+            container: Some(&self.container),
+        }
+    }
 }
 
 impl Drop for Attachment {

@@ -2,11 +2,12 @@
 //! then tell anybody.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::addr::ContainerName;
 use crate::config::{EndpointConfig, EndpointRequest};
-use crate::container::{Container, Wire};
+use crate::container::{Container, ResolvChange, Wire};
 use crate::driver::{Exit, Stack, lead_out};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
@@ -14,19 +15,22 @@ use crate::event::EventKind;
 use crate::plan::Plan;
 use crate::resolver::Membership;
 use crate::spec::{EndpointSpec, Origin};
-use crate::trace::operation;
 
-use super::attachment::{Attachment, Ties};
+use super::attachment::Attachment;
 use super::draft::{
     Draft, FarEnd, check_default, check_families, choose, introductions, owner, plan_endpoint,
 };
 use super::endpoint::Endpoint;
 use super::members::Admission;
+use super::ties::Ties;
 use super::wiring::{Place, link_prefix};
 use super::{Life, Network};
 
 /// An id, and so a name or an index, that is taken already is chosen anew this many times.
 pub(super) const ID_TRIES: usize = 4;
+
+/// So many interfaces of somebody else's may have names that would have been chosen.
+pub(super) const NAME_TRIES: usize = 256;
 
 impl Network {
     /// Connects `container` with all defaults; see [`connect_with`](Self::connect_with).
@@ -50,18 +54,9 @@ impl Network {
     /// connected already, the address is in use, the link name is taken. [`Error::is_exhausted`]:
     /// no address is left, or the bridge is full (1023 ports).
     pub fn connect_with(&self, container: &Container, config: EndpointConfig) -> Result<Endpoint> {
-        let operation = operation!("connect", self.name(), container);
-        let begun = Instant::now();
-        let connected = self.try_connect(container, &config);
-        connected
-            .inspect(|endpoint| {
-                operation.concerns(endpoint.id());
-                self.tell_connected(begun, endpoint.spec());
-            })
-            .map_err(|error| {
-                let (container, network) = (container.name(), self.name());
-                operation.refused(error.during(format!("connect {container} to {network}")))
-            })
+        self.observe_connect(container, |begun| {
+            self.try_connect(container, &config, begun)
+        })
     }
 
     /// Connects all of `containers` with all defaults, in their order, or none of them.
@@ -110,37 +105,24 @@ impl Network {
         )
     }
 
-    pub(super) fn tell_connected(&self, begun: Instant, spec: &EndpointSpec) {
+    fn tell_connected(&self, begun: Instant, ties: &Ties) {
+        ties.told.store(true, Ordering::Relaxed);
         self.0.registered.tell(begun, || EventKind::Connect {
             network: (&self.0.spec).into(),
-            endpoint: spec.into(),
+            endpoint: (&ties.spec).into(),
         });
     }
 
-    fn try_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Endpoint> {
+    fn try_connect(
+        &self,
+        container: &Container,
+        config: &EndpointConfig,
+        begun: Instant,
+    ) -> Result<Endpoint> {
         let mut faults = Vec::new();
-        let request = self.request(container, config, &mut faults);
-        let wiring = self.0.registered.wirings().of(container.netns());
-        let prefix = link_prefix(&self.0.spec);
-        let wanted = (request.link_name.as_ref(), prefix);
-        let placed = wiring.take_place(wanted, container.name(), &mut faults);
-        let admitted = self.admit(container.name(), &request, &mut faults);
-        let (Some(place), Some(admission)) = (placed, admitted) else {
-            return Err(Error::of("", faults));
-        };
-        match self.wire(container, (&request, &admission), place) {
-            Ok(attachment) => {
-                let endpoint = Endpoint::new(attachment);
-                match self.introduce(&endpoint) {
-                    Ok(()) => Ok(endpoint),
-                    Err(error) => Err(retreat(error, vec![endpoint])),
-                }
-            }
-            Err(error) => {
-                let mut members = self.0.members.lock();
-                members.turn_away(container.name(), &admission);
-                Err(error)
-            }
+        match self.expect(container, config, &mut faults) {
+            Some(arrival) => arrival.enter(begun),
+            None => Err(Error::of("", faults)),
         }
     }
 
@@ -154,12 +136,9 @@ impl Network {
         faults.extend(self.refuses(container));
         let request = config.check(faults);
         let request = match container.recall(self.id()) {
-            Some(former) if config.recalls() => request.recalling(former),
+            Some(former) if request.recalls() => request.recalling(former),
             _ => request,
         };
-        if !config.recalls() {
-            self.0.members.lock().give_up(container.name());
-        }
         check_families(&self.0.spec, &request, faults);
         check_default(&self.0.spec, &request, faults);
         request
@@ -167,6 +146,10 @@ impl Network {
 
     /// Why a container of that kind can't be on a network of this kind.
     pub(super) fn refuses(&self, container: &Container) -> Option<Fault> {
+        if self.0.spec.config_only.is_on() {
+            // that it is no network is told with the rest of the request
+            return None;
+        }
         let of_network = self.refuses_wires();
         of_network.or_else(|| match container.stack() {
             Stack::Private => Some(Fault::PrivateStack),
@@ -207,16 +190,17 @@ impl Network {
     }
 
     /// The kernel's part. Links are named and numbered by the endpoint's id; if one of those is
-    /// taken, another id is tried.
-    fn wire(
+    /// taken, another id is tried. Where the name that was chosen for the container's end is taken
+    /// by somebody else, the next one is.
+    pub(super) fn wire(
         &self,
         container: &Container,
         (request, admission): (&EndpointRequest, &Admission),
-        place: Place,
+        mut place: Place,
     ) -> Result<Arc<Attachment>> {
         let wiring = Arc::clone(place.wiring());
         let _turn = wiring.take_turn();
-        let mut tries = 1;
+        let (mut tries, mut foreign) = (1, Vec::new());
         loop {
             let far = FarEnd::Joined(place.name.clone());
             let identity = container.identity();
@@ -224,9 +208,12 @@ impl Network {
             let mut plan = plan_endpoint((&self.0.spec, self.0.driver.as_ref()), container, &spec)?;
             let exit = Exit::new(self.name(), &spec, &plan);
             let own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
+            let resolv = self.resolv_with(container, &spec);
+            plan.extend(resolv.as_ref().and_then(ResolvChange::step));
             match self.0.kernel.apply(&plan, Some(container.netns())) {
                 Ok(()) => {
                     wiring.enter(spec.id, exit);
+                    resolv.into_iter().for_each(ResolvChange::settle);
                     let ties = Ties {
                         spec,
                         plan,
@@ -234,10 +221,21 @@ impl Network {
                         staged: 0,
                         hosts: container.hosts_file().cloned(),
                         place,
+                        told: AtomicBool::default(),
                     };
                     return Ok(Attachment::new(ties, self.clone(), container.clone()));
                 }
                 Err(error) if tries < ID_TRIES && may_try_again(&error, &spec) => tries += 1,
+                Err(error)
+                    if request.link_name.is_none()
+                        && foreign.len() < NAME_TRIES
+                        && is_name_taken(&error, &spec) =>
+                {
+                    let next = wiring.take_next(link_prefix(&self.0.spec));
+                    let next = next.map_err(|fault| Error::of("", vec![fault]))?;
+                    // it stays held until another one is found
+                    foreign.push(std::mem::replace(&mut place, next));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -245,7 +243,7 @@ impl Network {
 
     /// Names are published once the address works, and cannot fail but for hosts files. The
     /// endpoint is a member then all the same, until it is taken back.
-    pub(super) fn introduce(&self, endpoint: &Endpoint) -> Result<()> {
+    pub(super) fn introduce(&self, endpoint: &Endpoint, begun: Instant) -> Result<()> {
         let newcomer = endpoint.attachment.ties.member();
         let _in_step = self.0.introductions.lock();
         let steps = introductions(&self.0.spec, &self.0.members.lock(), &newcomer);
@@ -264,6 +262,8 @@ impl Network {
             let wiring = endpoint.attachment.ties.place.wiring();
             wiring.publish(&endpoint.id(), membership);
         }
+        // before anybody can find it and disconnect it
+        self.tell_connected(begun, &endpoint.attachment.ties);
         let wire: Arc<Wire> = endpoint.attachment.clone();
         endpoint.container().add_wire(&wire);
         let name = endpoint.container().name().clone();
@@ -275,7 +275,7 @@ impl Network {
 }
 
 /// Takes back what came before an error, and adds to the error what could not be.
-fn retreat(error: Error, endpoints: Vec<Endpoint>) -> Error {
+pub(super) fn retreat(error: Error, endpoints: Vec<Endpoint>) -> Error {
     match Endpoint::disconnect_all(endpoints) {
         Ok(()) => error,
         Err(undone) => {
@@ -298,6 +298,18 @@ pub(super) fn may_try_again(error: &Error, spec: &EndpointSpec) -> bool {
             [Errno::EEXIST, Errno::EBUSY].contains(errno) && doing.contains(" type veth ")
         }
         _ => false,
+    };
+    error.left_behind().is_empty() && error.faults().iter().any(is_taken)
+}
+
+/// Whether a link of somebody else's has the name of the container's end, and nothing is left of
+/// the attempt.
+pub(super) fn is_name_taken(error: &Error, spec: &EndpointSpec) -> bool {
+    let is_taken = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::LinkExists { name, namespace: Some(_) } if *name == spec.link.name
+        )
     };
     error.left_behind().is_empty() && error.faults().iter().any(is_taken)
 }

@@ -2,29 +2,48 @@
 //! is going; then the default routes find another way, and the wire goes last.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::addr::EndpointId;
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Netns};
 use crate::plan::{Link, Plan, Side, Step};
 use crate::trace::operation;
 
 use super::Network;
-use super::attachment::{Attachment, Ties, be_remembered};
 use super::draft::introductions;
+use super::resolv::rewrite_resolv;
+use super::ties::Ties;
 use super::wiring::Wiring;
 
-/// Takes back all that connecting did. Without the container, whose namespace is not to be had any
-/// more, what is inside of it is left to itself.
-pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Container>) -> Result<()> {
+/// A container that leaves. Without it its namespace may be open all the same, by another handle; if
+/// it is not, what is inside of it is left to itself.
+pub(super) struct Departure<'a> {
+    pub(super) network: &'a Network,
+    pub(super) ties: &'a Ties,
+    pub(super) container: Option<&'a Container>,
+}
+
+impl Departure<'_> {
+    fn netns(&self) -> Option<Netns> {
+        match self.container {
+            Some(container) => Some(container.netns().clone()),
+            None => self.ties.place.wiring().netns(),
+        }
+    }
+}
+
+/// Takes back all that connecting did.
+pub(super) fn detach(departure: &Departure<'_>) -> Result<()> {
+    let Departure { network, ties, .. } = departure;
     let operation = operation!("disconnect", network.name(), of ties.spec);
     operation.concerns(ties.spec.id);
     let begun = Instant::now();
-    let left = take_down(network, ties, container, &reachable(ties.undo(), container));
-    dismiss(network, ties, container, &left);
+    let left = take_down(departure, ties.undo());
+    dismiss(departure, &left);
     tell_disconnected(network, ties, begun);
     left.map_err(|error| {
         let name = &ties.spec.container;
@@ -32,27 +51,25 @@ pub(super) fn detach(network: &Network, ties: &Ties, container: Option<&Containe
     })
 }
 
-/// Takes names and routes back, and then all of `undo`, whatever could not be.
-pub(super) fn take_down(
-    network: &Network,
-    ties: &Ties,
-    container: Option<&Container>,
-    undo: &Plan,
-) -> Result<()> {
+/// Takes back names, files and routes, and then by `undo` the rest, whatever could not be.
+pub(super) fn take_down(departure: &Departure<'_>, undo: Plan) -> Result<()> {
+    let (network, ties) = (departure.network, departure.ties);
     let withdrawn = withdraw(network, ties);
     let wiring = ties.place.wiring();
     let turn = wiring.take_turn();
-    let led_away = lead_away(network, ties, container, &[ties.spec.id]);
-    let namespace = container.map(Container::netns);
-    let undone = network.kernel().take_back(undo, namespace);
+    let rewritten = rewrite_resolv(network, ties, departure.container);
+    let netns = departure.netns();
+    let led_away = lead_away(departure, &[ties.spec.id]);
+    let undo = reachable(undo, netns.as_ref());
+    let undone = network.kernel().take_back(&undo, netns.as_ref());
     wiring.leave(&ties.spec.id);
     drop(turn);
-    join([withdrawn, led_away, undone])
+    join([withdrawn, rewritten, led_away, undone])
 }
 
-/// The steps that can be performed with or without the container's namespace.
-fn reachable(plan: Plan, container: Option<&Container>) -> Plan {
-    if container.is_some() {
+/// The steps that can be performed, with the container's namespace or without.
+fn reachable(plan: Plan, netns: Option<&Netns>) -> Plan {
+    if netns.is_some() {
         return plan;
     }
     let outside = plan
@@ -63,54 +80,57 @@ fn reachable(plan: Plan, container: Option<&Container>) -> Plan {
 }
 
 /// As [`detach`] for many of one host, with their links deleted as a group.
-pub(super) fn detach_together(kernel: &Kernel, attachments: &[&Attachment]) -> Result<()> {
+pub(super) fn detach_together(kernel: &Kernel, departures: &[Departure<'_>]) -> Result<()> {
     let begun = Instant::now();
-    let withdrawn = attachments.iter().map(|a| withdraw(&a.network, &a.ties));
+    let withdrawn = departures.iter().map(|d| withdraw(d.network, d.ties));
     let mut results: Vec<Result<()>> = withdrawn.collect();
-    let wirings = wirings_in_order(attachments);
+    let wirings = wirings_in_order(departures);
     let turns: Vec<_> = wirings.iter().map(|wiring| wiring.take_turn()).collect();
+    let rewritten = departures
+        .iter()
+        .map(|d| rewrite_resolv(d.network, d.ties, d.container));
+    results.extend(rewritten);
     for wiring in &wirings {
-        let mut of_wiring = attachments
+        let mut of_wiring = departures
             .iter()
-            .filter(|attachment| Arc::ptr_eq(attachment.ties.place.wiring(), wiring));
-        let going: Vec<EndpointId> = of_wiring.clone().map(|a| a.ties.spec.id).collect();
-        results.extend(
-            of_wiring.next().map(|first| {
-                lead_away(&first.network, &first.ties, Some(&first.container), &going)
-            }),
-        );
+            .filter(|departure| Arc::ptr_eq(departure.ties.place.wiring(), wiring));
+        let going: Vec<EndpointId> = of_wiring.clone().map(|d| d.ties.spec.id).collect();
+        results.extend(of_wiring.next().map(|first| lead_away(first, &going)));
     }
     let mut links: Vec<Link> = Vec::new();
-    for attachment in attachments {
-        let mut rest = Plan::with_container(attachment.container.name().clone());
-        for step in attachment.ties.undo().steps() {
+    for departure in departures {
+        let mut rest = Plan::with_container(departure.ties.spec.container.clone());
+        for step in departure.ties.undo().steps() {
             match step {
                 Step::DeleteLink { link } if link.side == Side::Host => links.push(link.clone()),
                 step => rest.push(step.clone()),
             }
         }
         if !rest.is_empty() {
-            let namespace = Some(attachment.container.netns());
-            results.push(kernel.take_back(&rest, namespace));
+            let netns = departure.netns();
+            results.push(kernel.take_back(&reachable(rest, netns.as_ref()), netns.as_ref()));
         }
     }
     results.push(kernel.delete_together(&links));
-    for attachment in attachments {
-        let ties = &attachment.ties;
+    for departure in departures {
+        let ties = departure.ties;
         ties.place.wiring().leave(&ties.spec.id);
     }
     drop(turns);
     let left = join(results);
-    for attachment in attachments {
-        let container = Some(&attachment.container);
-        dismiss(&attachment.network, &attachment.ties, container, &left);
-        tell_disconnected(&attachment.network, &attachment.ties, begun);
+    for departure in departures {
+        dismiss(departure, &left);
+        tell_disconnected(departure.network, departure.ties, begun);
     }
     left
 }
 
-/// Also where something was left behind: nobody is led to the container any more.
+/// Also where something was left behind: nobody is led to the container any more. What was not
+/// told to come is not told to go.
 pub(super) fn tell_disconnected(network: &Network, ties: &Ties, begun: Instant) {
+    if !ties.told.load(Ordering::Relaxed) {
+        return;
+    }
     network.0.registered.tell(begun, || EventKind::Disconnect {
         network: (&network.0.spec).into(),
         endpoint: (&ties.spec).into(),
@@ -119,30 +139,23 @@ pub(super) fn tell_disconnected(network: &Network, ties: &Ties, begun: Instant) 
 
 /// Each once, and always in the same order, so that two who take turns at several never wait for
 /// each other.
-fn wirings_in_order(attachments: &[&Attachment]) -> Vec<Arc<Wiring>> {
-    let mut wirings: Vec<Arc<Wiring>> = attachments
-        .iter()
-        .map(|attachment| Arc::clone(attachment.ties.place.wiring()))
-        .collect();
+fn wirings_in_order(departures: &[Departure<'_>]) -> Vec<Arc<Wiring>> {
+    let wirings = departures.iter().map(|d| Arc::clone(d.ties.place.wiring()));
+    let mut wirings: Vec<Arc<Wiring>> = wirings.collect();
     wirings.sort_by_key(Arc::as_ptr);
     wirings.dedup_by_key(|wiring| Arc::as_ptr(wiring));
     wirings
 }
 
 /// The container's default routes lead by its other networks before these endpoints go.
-fn lead_away(
-    network: &Network,
-    ties: &Ties,
-    container: Option<&Container>,
-    going: &[EndpointId],
-) -> Result<()> {
-    let steps = ties.place.wiring().moves_without(going);
-    let (Some(container), false) = (container, steps.is_empty()) else {
+fn lead_away(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
+    let steps = departure.ties.place.wiring().moves_without(going);
+    let (Some(netns), false) = (departure.netns(), steps.is_empty()) else {
         return Ok(());
     };
-    let mut plan = Plan::with_container(container.name().clone());
+    let mut plan = Plan::with_container(departure.ties.spec.container.clone());
     plan.extend(steps);
-    network.kernel().take_back(&plan, Some(container.netns()))
+    departure.network.kernel().take_back(&plan, Some(&netns))
 }
 
 /// The names go, and the lines by which it and the others know each other.
@@ -163,20 +176,21 @@ fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     inner.kernel.take_back(&undo, None)
 }
 
-pub(super) fn dismiss(
-    network: &Network,
-    ties: &Ties,
-    container: Option<&Container>,
-    left: &Result<()>,
-) {
+pub(super) fn dismiss(departure: &Departure<'_>, left: &Result<()>) {
+    let (network, ties) = (departure.network, departure.ties);
+    ties.place.give_up();
+    network.0.attached.lock().remove(&ties.spec.container);
     let mut members = network.0.members.lock();
     match left {
         Ok(()) => members.dismiss(&ties.spec.id),
         Err(_) => members.strike_off(&ties.spec.id),
     }
+    // in one go with what was released, so that nobody gets it in between
+    let kept = departure.container;
+    let kept = kept.map(|container| (container, members.keep(&ties.spec)));
     drop(members);
-    if let Some(container) = container {
-        be_remembered(network, &ties.spec, container);
+    if let Some((container, generation)) = kept {
+        network.be_remembered(&ties.spec, container, generation);
     }
 }
 

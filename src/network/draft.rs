@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::addr::{ContainerLink, EndpointId, LinkName, MacAddr};
 use crate::config::{EndpointConfig, EndpointRequest, HostsScope, MacPolicy};
-use crate::container::{Container, Identity};
+use crate::container::{Container, Identity, ResolvChange};
 use crate::driver::{Driver, Exit, lead_out};
 use crate::error::{Error, Fault, Result};
 use crate::ipam::Lease;
@@ -20,6 +20,7 @@ use crate::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec, Orig
 
 use super::members::{Admission, Member, Members};
 use super::registry::Registry;
+use super::resolv::resolv_with;
 use super::wiring::link_prefix;
 
 /// A network on paper: plans for it and for containers on it, of which nothing is performed.
@@ -102,6 +103,8 @@ impl Draft {
         let mut plan = plan_endpoint((&self.spec, self.driver.as_ref()), container, &spec)?;
         let exit = Exit::new(&self.spec.name, &spec, &plan);
         let _own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
+        let resolv = resolv_with((&self.spec, &self.registry), container, &spec);
+        plan.extend(resolv.as_ref().and_then(ResolvChange::step));
         let newcomer = Member {
             spec,
             hosts: container.hosts_file().cloned(),
@@ -218,12 +221,14 @@ pub(super) fn check_families(
     }));
 }
 
-/// What can be asked of a user-defined network only.
+/// What can be asked of a user-defined network only, and nothing of a template of networks.
 pub(super) fn check_default(
     network: &NetworkSpec,
     request: &EndpointRequest,
     faults: &mut Vec<Fault>,
 ) {
+    let is_template = network.config_only.is_on();
+    faults.extend(is_template.then_some(Fault::TemplateEndpoint));
     if network.origin == Origin::Custom {
         return;
     }

@@ -85,8 +85,10 @@ impl Endpoint {
                 .into_iter()
                 .partition(|endpoint| endpoint.network().kernel().is_same(&kernel));
             left = others;
-            let attachments: Vec<_> = of_host.iter().map(|e| e.attachment.as_ref()).collect();
-            results.push(detach_together(&kernel, &attachments));
+            let departures: Vec<_> = of_host.iter().map(|e| e.attachment.departure()).collect();
+            results.push(detach_together(&kernel, &departures));
+            let attachments = of_host.iter().map(|endpoint| &endpoint.attachment);
+            attachments.for_each(|attachment| attachment.end());
         }
         join(results).map_err(|error| error.during("disconnect together"))
     }
@@ -102,6 +104,7 @@ impl Endpoint {
             let name = ties.spec.container.clone();
             let kept = Arc::clone(&ties);
             self.network().0.persisted.lock().insert(name, kept);
+            self.attachment.end();
         }
         ties.spec.clone()
     }

@@ -2,10 +2,11 @@
 //! makes no wire, and on failure gives it back as it was.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::addr::LinkIndex;
-use crate::container::Container;
+use crate::container::{Container, ResolvChange};
 use crate::driver::{Exit, lead_out};
 use crate::error::{Error, Fault, HandBack, Result};
 use crate::plan::{Link, Plan, Side, Step};
@@ -13,10 +14,12 @@ use crate::snapshot::LinkState;
 use crate::spec::EndpointSpec;
 use crate::trace::operation;
 
-use super::attachment::{Attachment, Ties};
+use super::attachment::Attachment;
+use super::connect::{NAME_TRIES, is_name_taken};
 use super::draft::own_lines;
 use super::endpoint::Endpoint;
 use super::staged::StagedEndpoint;
+use super::ties::Ties;
 use super::wiring::{Place, link_prefix};
 
 /// The container's end, where somebody has moved it into the container.
@@ -40,9 +43,8 @@ impl StagedEndpoint {
         let operation = operation!("connect", self.network.name(), container);
         operation.concerns(self.spec.id);
         let begun = Instant::now();
-        match self.try_join(container) {
+        match self.try_join(container, begun) {
             Ok(endpoint) => {
-                self.network.tell_connected(begun, endpoint.spec());
                 self.hand_on();
                 Ok(endpoint)
             }
@@ -56,54 +58,97 @@ impl StagedEndpoint {
         }
     }
 
-    fn try_join(&self, container: &Container) -> Result<Endpoint> {
+    fn try_join(&self, container: &Container, begun: Instant) -> Result<Endpoint> {
         let (attachment, begin) = self.put_into(container)?;
         let endpoint = Endpoint::new(attachment);
-        match self.network.introduce(&endpoint) {
+        match self.network.introduce(&endpoint, begun) {
             Ok(()) => Ok(endpoint),
             Err(error) => Err(endpoint.step_back(begin, error)),
         }
     }
 
-    /// What holds it there, and the first of its steps that was done for that.
+    /// What holds it there, and the first of its steps that was done for that. Where the name that
+    /// was chosen is taken by somebody else, the next one is.
     fn put_into(&self, container: &Container) -> Result<(Arc<Attachment>, usize)> {
         let mut faults = self.in_the_way(container);
         if !faults.is_empty() {
             return Err(Error::of("", faults));
         }
         let found = self.find_in(container)?;
-        let found_name = found.as_ref().map(|found| &found.link.name);
+        let found = found.as_ref();
+        let found_name = found.map(|found| &found.link.name);
         let wanted = found_name.or(self.spec.requested.link_name.as_ref());
         let wiring = self.network.0.registered.wirings().of(container.netns());
         let prefix = link_prefix(&self.network.0.spec);
         let placed = wiring.take_place((wanted, prefix), container.name(), &mut faults);
-        let (Some(place), true) = (placed, faults.is_empty()) else {
+        let (Some(mut place), true) = (placed, faults.is_empty()) else {
             return Err(Error::of("", faults));
         };
         let _turn = wiring.take_turn();
-        let spec = self.joined_spec(container, found.as_ref(), &place);
-        let mut plan = self.joining(container, &spec, found.as_ref())?;
-        let exit = Exit::new(self.network.name(), &spec, &plan);
+        let mut foreign = Vec::new();
+        loop {
+            let spec = self.joined_spec(container, found, &place);
+            let may_be_another = wanted.is_none() && foreign.len() < NAME_TRIES;
+            match self.put_under(container, &spec, found, &place) {
+                Ok((plan, own)) => {
+                    let ties = self.ties(container, (spec, plan, own), place);
+                    let attachment = Attachment::new(ties, self.network.clone(), container.clone());
+                    return Ok((attachment, self.begin(found)));
+                }
+                Err(error) if may_be_another && is_name_taken(&error, &spec) => {
+                    let next = wiring.take_next(prefix);
+                    let next = next.map_err(|fault| Error::of("", vec![fault]))?;
+                    // it stays held until another one is found
+                    foreign.push(std::mem::replace(&mut place, next));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The kernel's part: all steps of the endpoint, and how many of them are its own.
+    fn put_under(
+        &self,
+        container: &Container,
+        spec: &EndpointSpec,
+        found: Option<&Found>,
+        place: &Place,
+    ) -> Result<(Plan, usize)> {
+        let wiring = place.wiring();
+        let mut plan = self.joining(container, spec, found)?;
+        let exit = Exit::new(self.network.name(), spec, &plan);
         let own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
-        let staged = self.plan.steps().len();
-        // somebody has moved it already
-        let begin = staged + usize::from(found.is_some());
+        let resolv = self.network.resolv_with(container, spec);
+        plan.extend(resolv.as_ref().and_then(ResolvChange::step));
         let mut ahead = Plan::with_container(container.name().clone());
-        ahead.extend(plan.steps().iter().skip(begin).cloned());
+        ahead.extend(plan.steps().iter().skip(self.begin(found)).cloned());
         let kernel = self.network.kernel();
         kernel.apply(&ahead, Some(container.netns()))?;
         wiring.enter(spec.id, exit);
-        let ties = Ties {
+        resolv.into_iter().for_each(ResolvChange::settle);
+        Ok((plan, own))
+    }
+
+    /// The first step that is still to be done: somebody may have moved the link already.
+    fn begin(&self, found: Option<&Found>) -> usize {
+        self.plan.steps().len() + usize::from(found.is_some())
+    }
+
+    fn ties(
+        &self,
+        container: &Container,
+        (spec, plan, own): (EndpointSpec, Plan, usize),
+        place: Place,
+    ) -> Ties {
+        Ties {
             spec,
             plan,
             own,
-            staged,
+            staged: self.plan.steps().len(),
             hosts: container.hosts_file().cloned(),
             place,
-        };
-        let network = self.network.clone();
-        let attachment = Attachment::new(ties, network, container.clone());
-        Ok((attachment, begin))
+            told: AtomicBool::default(),
+        }
     }
 
     /// Why it can't be that container's, wherever its wire is.

@@ -8,7 +8,6 @@ use crate::plan::Plan;
 use crate::spec::EndpointSpec;
 use crate::trace::operation;
 
-use super::attachment::Ties;
 use super::detach::{dismiss, take_down, tell_disconnected};
 use super::endpoint::Endpoint;
 use super::staged::StagedEndpoint;
@@ -38,17 +37,20 @@ impl Endpoint {
             return Err(Error::of("", vec![Fault::Conflicting(why)]));
         };
         if !self.attachment.let_go() {
+            self.attachment.await_end();
             let container = ties.spec.container.to_string();
             let network = network.name().clone();
             let fault = Fault::NotConnected { container, network };
             return Err(Error::of("", vec![fault]));
         }
         let begun = Instant::now();
-        let left = take_down(network, ties, Some(self.container()), &ties.undo_joining());
-        let left = left.map_err(|error| self.give_up(error));
+        let left = take_down(&self.attachment.departure(), ties.undo_joining());
+        let left = left
+            .map(|()| self.go_back())
+            .map_err(|error| self.give_up(error));
         tell_disconnected(network, ties, begun);
+        self.attachment.end();
         left?;
-        network.0.members.lock().step_back(&ties.spec.id);
         let spec = EndpointSpec {
             link,
             ..ties.spec.clone()
@@ -57,6 +59,14 @@ impl Endpoint {
         let mut plan = Plan::with_container(ties.spec.container.clone());
         plan.extend(staging);
         Ok(StagedEndpoint::new(network.clone(), spec, plan))
+    }
+
+    /// It is on its way again, as it was staged.
+    fn go_back(&self) {
+        let (network, ties) = (self.network(), &self.attachment.ties);
+        ties.place.give_up();
+        network.0.attached.lock().remove(&ties.spec.container);
+        network.0.members.lock().step_back(&ties.spec.id);
     }
 
     /// The wire can't go back as it should, so it goes; with it most of what was in the way. What is
@@ -68,7 +78,7 @@ impl Endpoint {
         rest.extend(error.left_behind().steps().iter().cloned());
         let namespace = Some(self.container().netns());
         let gone = network.kernel().take_back(&rest, namespace);
-        dismiss(network, ties, Some(self.container()), &gone);
+        dismiss(&self.attachment.departure(), &gone);
         match gone {
             Ok(()) => error.leaving(Plan::new()),
             Err(still) => error.leaving(still.left_behind().clone()),
@@ -78,15 +88,11 @@ impl Endpoint {
     /// A wire that was joined by its steps from `first` on, and that nobody came to know, is as it was
     /// staged. The error says why, and has in the end what could not be taken back.
     pub(super) fn step_back(self, first: usize, error: Error) -> Error {
-        let (network, ties): (_, &Ties) = (self.network(), &self.attachment.ties);
         self.attachment.let_go();
-        let left = take_down(
-            network,
-            ties,
-            Some(self.container()),
-            &ties.undo_from(first),
-        );
-        network.0.members.lock().step_back(&ties.spec.id);
+        let undo = self.attachment.ties.undo_from(first);
+        let left = take_down(&self.attachment.departure(), undo);
+        self.go_back();
+        self.attachment.end();
         match left {
             Ok(()) => error,
             Err(left) => {

@@ -1,12 +1,15 @@
 //! Who is on a network and who has which address. Memory only: it is changed before the kernel is
 //! asked (an address is held) and after the kernel agreed (a member is there), never during.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::addr::{ContainerLink, ContainerName, EndpointId, Family, NetworkName, Subnet};
+use crate::addr::{
+    ContainerId, ContainerLink, ContainerName, EndpointId, Family, NetworkName, Subnet,
+};
 use crate::config::EndpointRequest;
 use crate::error::Fault;
+use crate::inspect::SubnetStatus;
 use crate::ipam::{Lease, Owner, Pool};
 use crate::kernel::BRIDGE_PORTS_MAX;
 use crate::plan::HostsFile;
@@ -23,7 +26,9 @@ pub(crate) struct Members {
     /// Those that have left with something left behind.
     struck_off: Vec<Member>,
     /// Those that are on their way.
-    coming: BTreeMap<ContainerName, EndpointId>,
+    coming: BTreeSet<ContainerName>,
+    /// Of those, the ones whose wire is made.
+    staged: Vec<EndpointSpec>,
     /// Addresses that somebody asked for who has left and may return: nobody gets one by chance,
     /// and whoever asks for it does.
     awaited: BTreeMap<ContainerName, Awaited>,
@@ -35,9 +40,6 @@ struct Awaited {
     addresses: Vec<IpAddr>,
     generation: u64,
 }
-
-/// Stands for the id of an endpoint that is not made yet.
-const UNBORN: EndpointId = EndpointId::from_bytes([0; 32]);
 
 /// A container that is connected.
 #[derive(Debug, Clone)]
@@ -51,6 +53,9 @@ pub(crate) struct Member {
 pub(crate) struct Admission {
     pub(crate) ipv4: Option<Lease>,
     pub(crate) ipv6: Option<Lease>,
+    /// What was kept for the return of others, and is kept for it again if the container does not
+    /// get in.
+    made_way: Vec<(ContainerName, IpAddr)>,
 }
 
 impl Members {
@@ -61,7 +66,8 @@ impl Members {
             there: Vec::new(),
             leaving: Vec::new(),
             struck_off: Vec::new(),
-            coming: BTreeMap::new(),
+            coming: BTreeSet::new(),
+            staged: Vec::new(),
             awaited: BTreeMap::new(),
             generation: 0,
         }
@@ -80,19 +86,23 @@ impl Members {
         self.check_links(request, network, faults);
         // addresses that were asked for are checked whatever else is wrong; one that is chosen is
         // taken only if it stays taken, since a released one comes last in the order
+        let wanted = [request.ipv4, request.ipv6].into_iter().flatten();
+        let made_way = wanted.filter_map(|address| self.make_way(container, address));
         let mut admission = Admission {
+            made_way: made_way.collect(),
             ipv4: self.lease_wanted(container, request.ipv4, faults),
             ipv6: self.lease_wanted(container, request.ipv6, faults),
         };
         if faults.is_empty() {
-            self.lease_any(Family::V4, container, &mut admission.ipv4, faults);
-            self.lease_any(Family::V6, container, &mut admission.ipv6, faults);
+            let who = (container, request);
+            self.lease_any(Family::V4, who, &mut admission.ipv4, faults);
+            self.lease_any(Family::V6, who, &mut admission.ipv6, faults);
         }
         if !faults.is_empty() {
             self.give_back(&admission);
             return None;
         }
-        self.coming.insert(container.clone(), UNBORN);
+        self.coming.insert(container.clone());
         Some(admission)
     }
 
@@ -105,7 +115,7 @@ impl Members {
         let taken = self
             .present()
             .any(|member| member.spec.container == *container);
-        if taken || self.coming.contains_key(container) {
+        if taken || self.coming.contains(container) {
             let (container, network) = (container.clone(), self.network.clone());
             faults.push(Fault::EndpointExists { container, network });
         }
@@ -145,6 +155,7 @@ impl Members {
     /// Keeps the addresses that were asked for, until somebody asks for them or
     /// [`keep_no_longer`](Self::keep_no_longer).
     pub(crate) fn keep(&mut self, spec: &EndpointSpec) -> u64 {
+        self.give_up(&spec.container);
         self.generation += 1;
         let requested = [spec.requested.ipv4, spec.requested.ipv6];
         let mut addresses = Vec::new();
@@ -183,13 +194,36 @@ impl Members {
         }
     }
 
-    /// Whoever asks for an address that is only kept for somebody's return gets it.
-    fn make_way(&mut self, container: &ContainerName, address: IpAddr) {
-        let waits = |(name, awaited): (&ContainerName, &Awaited)| {
-            (name != container && awaited.addresses.contains(&address)).then(|| name.clone())
+    /// Whoever asks for an address that is only kept for somebody's return gets it. Returns for
+    /// whom it was kept.
+    fn make_way(
+        &mut self,
+        container: &ContainerName,
+        address: IpAddr,
+    ) -> Option<(ContainerName, IpAddr)> {
+        let mut others = self
+            .awaited
+            .iter_mut()
+            .filter(|(name, _)| *name != container);
+        let (name, at) = others.find_map(|(name, awaited)| {
+            let at = awaited.addresses.iter().position(|kept| *kept == address)?;
+            awaited.addresses.remove(at);
+            Some((name.clone(), address))
+        })?;
+        let pool = self.pools.get_mut(&Family::of(at));
+        let _kept = pool.and_then(|pool| pool.unreserve(&name));
+        Some((name, at))
+    }
+
+    /// It is kept for the return of that name after all, if that is still awaited.
+    fn keep_again(&mut self, (name, address): &(ContainerName, IpAddr)) {
+        let Some(awaited) = self.awaited.get_mut(name) else {
+            return;
         };
-        if let Some(other) = self.awaited.iter().find_map(waits) {
-            self.give_up(&other);
+        let pool = self.pools.get_mut(&Family::of(*address));
+        let pool = pool.filter(|pool| pool.kept_for(name).is_none());
+        if pool.is_some_and(|pool| pool.reserve_for(name, *address).is_ok()) {
+            awaited.addresses.push(*address);
         }
     }
 
@@ -200,7 +234,6 @@ impl Members {
         faults: &mut Vec<Fault>,
     ) -> Option<Lease> {
         let address = wanted?;
-        self.make_way(container, address);
         let subnets = self.subnets();
         let lease = match self.pools.get_mut(&Family::of(address)) {
             Some(pool) => pool.reserve(address, Owner::Container(container.clone())),
@@ -212,12 +245,22 @@ impl Members {
     fn lease_any(
         &mut self,
         family: Family,
-        container: &ContainerName,
+        (container, request): (&ContainerName, &EndpointRequest),
         lease: &mut Option<Lease>,
         faults: &mut Vec<Fault>,
     ) {
+        let awaited = self.awaited.get(container);
         if let (Some(pool), None) = (self.pools.get_mut(&family), &lease) {
-            let chosen = pool.allocate_for(container);
+            let kept = pool.kept_for(container);
+            let is_awaited = kept.is_some_and(|kept| {
+                awaited.is_some_and(|awaited| awaited.addresses.contains(&kept))
+            });
+            // what was reserved on purpose counts, whatever is forgotten
+            let begins_anew = !request.recalls() && (kept.is_none() || is_awaited);
+            let chosen = match begins_anew {
+                true => pool.allocate_anew_for(container),
+                false => pool.allocate_for(container),
+            };
             *lease = chosen.map_err(|fault| faults.push(fault)).ok();
         }
     }
@@ -228,13 +271,16 @@ impl Members {
 
     /// The container did not get in.
     pub(crate) fn turn_away(&mut self, container: &ContainerName, admission: &Admission) {
-        self.coming.remove(container);
+        self.arrive(container);
         self.give_back(admission);
     }
 
     fn give_back(&mut self, admission: &Admission) {
         for lease in [&admission.ipv4, &admission.ipv6].into_iter().flatten() {
             self.release(lease.address);
+        }
+        for kept in &admission.made_way {
+            self.keep_again(kept);
         }
     }
 
@@ -244,9 +290,20 @@ impl Members {
         }
     }
 
+    /// It is on its way no more.
+    fn arrive(&mut self, container: &ContainerName) {
+        self.coming.remove(container);
+        self.staged.retain(|spec| spec.container != *container);
+    }
+
+    /// The wire of a container on its way is made.
+    pub(crate) fn stage(&mut self, spec: &EndpointSpec) {
+        self.staged.push(spec.clone());
+    }
+
     /// The container is in.
     pub(crate) fn welcome(&mut self, member: Member) {
-        self.coming.remove(&member.spec.container);
+        self.arrive(&member.spec.container);
         self.there.push(member);
     }
 
@@ -267,18 +324,15 @@ impl Members {
             .iter()
             .position(|member| member.spec.id == *endpoint);
         let member = at.map(|at| self.leaving.remove(at));
-        self.coming
-            .extend(member.map(|m| (m.spec.container, m.spec.id)));
-    }
-
-    /// The place of a container on its way has an id by now.
-    pub(crate) fn await_joining(&mut self, spec: &EndpointSpec) {
-        self.coming.insert(spec.container.clone(), spec.id);
+        if let Some(member) = member {
+            self.coming.insert(member.spec.container.clone());
+            self.staged.push(member.spec);
+        }
     }
 
     /// A container with a place held does not come any more.
     pub(crate) fn send_away(&mut self, spec: &EndpointSpec) {
-        self.coming.remove(&spec.container);
+        self.arrive(&spec.container);
         for address in spec.addresses() {
             self.release(address.address.addr());
         }
@@ -286,7 +340,7 @@ impl Members {
 
     /// As [`send_away`](Self::send_away), with something left behind: its addresses stay held.
     pub(crate) fn lose(&mut self, spec: &EndpointSpec) {
-        self.coming.remove(&spec.container);
+        self.arrive(&spec.container);
         let (spec, hosts) = (spec.clone(), None);
         self.struck_off.push(Member { spec, hosts });
     }
@@ -314,19 +368,20 @@ impl Members {
         self.struck_off.extend::<Vec<Member>>(off);
     }
 
-    /// The addresses of those of that name that left something behind are free after all; whether
-    /// there were any.
-    pub(crate) fn write_off(&mut self, container: &str) -> bool {
+    /// The addresses of those of that name that left something behind are free after all. Returns
+    /// how many there were.
+    pub(crate) fn write_off(&mut self, container: &str) -> usize {
         let (off, stay): (Vec<Member>, _) = std::mem::take(&mut self.struck_off)
             .into_iter()
             .partition(|member| member.spec.container.as_str() == container);
         self.struck_off = stay;
-        for member in &off {
+        let count = off.len();
+        for member in off {
             for address in member.spec.addresses() {
                 self.release(address.address.addr());
             }
         }
-        !off.is_empty()
+        count
     }
 
     fn present(&self) -> impl Iterator<Item = &Member> {
@@ -345,24 +400,72 @@ impl Members {
             .collect()
     }
 
+    /// The endpoint of that container.
+    pub(crate) fn of_container(&self, id: ContainerId) -> Option<&EndpointSpec> {
+        let mut specs = self.there.iter().map(|member| &member.spec);
+        specs.find(|spec| spec.container_id == id)
+    }
+
     /// Whose endpoints keep the network from being removed.
     pub(crate) fn active(&self) -> Vec<(ContainerName, EndpointId)> {
-        let there = self
-            .present()
-            .map(|m| (m.spec.container.clone(), m.spec.id));
-        let coming = self.coming.iter().map(|(name, id)| (name.clone(), *id));
-        there.chain(coming).collect()
+        let wired = self.present().map(|member| &member.spec);
+        let wired = wired.chain(&self.staged);
+        let is_staged = |name: &&ContainerName| self.staged.iter().any(|s| s.container == **name);
+        let unborn = EndpointId::from_bytes([0; 32]);
+        let coming = self.coming.iter().filter(|name| !is_staged(name));
+        wired
+            .map(|spec| (spec.container.clone(), spec.id))
+            .chain(coming.map(|name| (name.clone(), unborn)))
+            .collect()
+    }
+
+    /// How full the subnets are.
+    pub(crate) fn status(&self) -> Vec<(Subnet, SubnetStatus)> {
+        let status = |pool: &Pool| SubnetStatus {
+            in_use: pool.in_use(),
+            available: pool.available(),
+        };
+        let pools = self.pools.values();
+        pools.map(|pool| (pool.subnet(), status(pool))).collect()
     }
 
     pub(crate) fn reserve(&mut self, name: &ContainerName, address: IpAddr) -> Result<(), Fault> {
-        self.give_up(name);
-        self.make_way(name, address);
-        match self.pools.get_mut(&Family::of(address)) {
-            Some(pool) => pool.reserve_for(name, address),
-            None => Err(Fault::AddressOutside {
-                address,
-                subnets: self.subnets(),
-            }),
+        let made_way = self.make_way(name, address);
+        let reserved = self.reserve_on_purpose(name, address);
+        if let (Err(_), Some(kept)) = (&reserved, &made_way) {
+            self.keep_again(kept);
+        }
+        reserved
+    }
+
+    /// An address of the same family that is only awaited makes way for it.
+    fn reserve_on_purpose(&mut self, name: &ContainerName, address: IpAddr) -> Result<(), Fault> {
+        let subnets = self.subnets();
+        let Some(pool) = self.pools.get_mut(&Family::of(address)) else {
+            return Err(Fault::AddressOutside { address, subnets });
+        };
+        let awaited = self.awaited.get_mut(name);
+        let kept = pool.kept_for(name);
+        let at = awaited.as_ref().and_then(|awaited| {
+            let mut addresses = awaited.addresses.iter();
+            addresses.position(|address| Some(*address) == kept)
+        });
+        let (Some(awaited), Some(at)) = (awaited, at) else {
+            return pool.reserve_for(name, address);
+        };
+        let former = awaited.addresses.remove(at);
+        let _kept = pool.unreserve(name);
+        pool.reserve_for(name, address).inspect_err(|_| {
+            if pool.reserve_for(name, former).is_ok() {
+                awaited.addresses.push(former);
+            }
+        })
+    }
+
+    /// What `name` had counts no more for what it gets next.
+    pub(crate) fn forget(&mut self, name: &ContainerName) {
+        for pool in self.pools.values_mut() {
+            pool.forget(name);
         }
     }
 

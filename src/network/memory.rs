@@ -3,27 +3,33 @@
 use std::sync::{Arc, Weak};
 
 use crate::addr::ContainerName;
-use crate::config::EndpointRequest;
-use crate::container::Container;
-use crate::spec::EndpointSpec;
+use crate::config::{EndpointRequest, MacPolicy, Recollection};
+use crate::container::{Container, Memory};
+use crate::spec::{EndpointSpec, NetworkSpec};
 
 use super::{Inner, Network};
 
 /// What `spec` would be asked for with: all that was asked for, and the hardware address that was
-/// chosen. An address that was chosen returns as long as nobody else has it, without being asked for.
-pub(super) fn remembered(spec: &EndpointSpec) -> EndpointRequest {
+/// chosen, unless it is made of an address that may be another one then. An address that was chosen
+/// returns as long as nobody else has it, without being asked for.
+pub(super) fn remembered(network: &NetworkSpec, spec: &EndpointSpec) -> EndpointRequest {
+    let chosen_mac = match network.mac_policy {
+        MacPolicy::Random => Some(spec.mac),
+        MacPolicy::FromIpv4 => None,
+    };
     EndpointRequest {
         ipv4: spec.requested.ipv4,
         ipv6: spec.requested.ipv6,
         link_local: spec.link_local.clone(),
         priority: Some(spec.priority),
         links: spec.links.clone(),
-        mac: Some(spec.mac),
+        mac: spec.requested.mac.or(chosen_mac),
         aliases: spec.aliases.clone(),
         link_name: spec.requested.link_name.clone(),
         port: spec.port.clone(),
         sysctls: spec.sysctls.clone(),
         ports: spec.ports.clone(),
+        memory: Recollection::Recalled,
     }
 }
 
@@ -35,23 +41,45 @@ struct Kept {
 }
 
 impl Network {
-    pub(super) fn keep_addresses(
+    /// The container knows with what to return. `generation` is that of the addresses that are
+    /// [kept](super::Members::keep) for it.
+    pub(super) fn be_remembered(
         &self,
         spec: &EndpointSpec,
-    ) -> Box<dyn std::any::Any + Send + Sync> {
-        let generation = self.0.members.lock().keep(spec);
-        Box::new(Kept {
+        container: &Container,
+        generation: u64,
+    ) {
+        let kept = Kept {
             network: Arc::downgrade(&self.0),
             container: spec.container.clone(),
             generation,
-        })
+        };
+        let request = remembered(&self.0.spec, spec);
+        let _kept = Box::new(kept);
+        container.remember(spec.network, Memory { request, _kept });
     }
 
-    /// Forgets what `container` was connected with before: its aliases, its hardware address and
-    /// its place in the order of addresses. It is forgotten too when the last handle to the
-    /// container is dropped.
+    /// Forgets what `container` was connected with before: its aliases, links and options, its
+    /// hardware address, and the addresses that it had. What was [reserved](Self::reserve) for its
+    /// name stays so.
+    ///
+    /// All is forgotten too when the last handle to the container is dropped, but for an address
+    /// that was chosen: the next one of its name gets it, if nobody was given it since.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Container, EndpointConfig, Host, NetworkConfig};
+    /// # let host = Host::isolated()?;
+    /// let network = host.create_network(NetworkConfig::bridge("web"))?;
+    /// let app = Container::isolated("app")?;
+    /// network.connect_with(&app, EndpointConfig::new().alias("api"))?.disconnect()?;
+    /// network.forget(&app);
+    /// assert!(network.connect(&app)?.spec().aliases.is_empty());
+    /// # Ok(()) }
+    /// ```
     pub fn forget(&self, container: &Container) {
         container.forget(self.id());
+        self.0.members.lock().forget(container.name());
     }
 }
 

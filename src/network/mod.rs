@@ -1,17 +1,21 @@
 //! A network: a group of containers that can talk, as a handle.
 
+mod arrival;
 mod attachment;
 mod connect;
 mod detach;
 mod draft;
 mod endpoint;
+mod inspect;
 mod join;
 mod leave;
 mod members;
 mod memory;
 mod registry;
 mod residents;
+mod resolv;
 mod staged;
+mod ties;
 mod verbs;
 mod wiring;
 
@@ -31,13 +35,15 @@ use crate::plan::Plan;
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec, Origin};
 use crate::trace::operation;
-use attachment::{Attachment, Ties};
+pub(crate) use arrival::connect_in_order;
+use attachment::Attachment;
 pub use draft::Draft;
 pub use endpoint::Endpoint;
 pub(crate) use members::Members;
-pub(crate) use registry::{Registered, Registry};
+pub(crate) use registry::{Registered, Registry, Template};
 use residents::Resident;
 pub use staged::StagedEndpoint;
+use ties::Ties;
 
 /// A group of containers that can talk.
 ///
@@ -129,25 +135,30 @@ impl Network {
     /// already stays so; its other handles can connect nothing any more.
     ///
     /// # Errors
-    /// Containers are still connected ([`Error::is_in_use`]), or the kernel refused; what could not
-    /// be taken back is in [`Error::left_behind`], and the network can be removed again.
+    /// Containers are still connected or other networks depend on it ([`Error::is_in_use`]); every
+    /// host has it; or the kernel refused; what could not be taken back is in [`Error::left_behind`], and the network can be removed again.
     pub fn remove(&self) -> Result<()> {
+        self.remove_once().map(|_was_there| ())
+    }
+
+    /// Whether it was there until now.
+    pub(crate) fn remove_once(&self) -> Result<bool> {
         let operation = operation!("remove network", self.name());
         self.try_remove().map_err(|error| {
             operation.refused(error.during(format!("remove network {}", self.name())))
         })
     }
 
-    fn try_remove(&self) -> Result<()> {
+    fn try_remove(&self) -> Result<bool> {
         if self.0.spec.origin == Origin::Builtin {
             let name = self.name().clone();
             return Err(Error::of("", vec![Fault::Predefined { name }]));
         }
         let mut life = self.0.life.lock();
         if matches!(*life, Life::Removed) {
-            return Ok(());
+            return Ok(false);
         }
-        let endpoints = self.0.members.lock().active();
+        let endpoints = self.active();
         if !endpoints.is_empty() {
             let (name, id) = (self.name().clone(), self.id());
             let fault = Fault::ActiveEndpoints {
@@ -157,11 +168,14 @@ impl Network {
             };
             return Err(Error::of("", vec![fault]));
         }
+        let withdrawn = self.0.registered.withdraw_offer();
+        withdrawn.map_err(|fault| Error::of("", vec![fault]))?;
         let former = std::mem::replace(&mut *life, Life::Removed);
         drop(life);
-        self.0.take_back().inspect_err(|_| {
+        let taken_back = self.0.take_back().inspect_err(|_| {
             *self.0.life.lock() = former;
-        })
+        });
+        taken_back.map(|()| true)
     }
 
     /// Leaves the network as it is when the process ends, and returns what was chosen. It then ends

@@ -1,7 +1,7 @@
 //! Which networks a host has: names and subnets that are taken from the moment they are chosen.
 //! Its lock is held for memory only, never while the kernel is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime};
@@ -9,7 +9,8 @@ use std::time::{Instant, SystemTime};
 use parking_lot::Mutex;
 
 use crate::addr::{ContainerId, NetworkName, Subnet};
-use crate::container::{self, Container};
+use crate::config::NetworkRequest;
+use crate::container::{self, Container, HostFiles};
 use crate::error::{Fault, Obstacle, Occupant};
 use crate::event::{Event, EventKind};
 use crate::events::EventHub;
@@ -17,31 +18,57 @@ use crate::events::EventHub;
 use super::wiring::Wirings;
 use super::{Inner, Network};
 
-#[derive(Default)]
 pub(crate) struct Registry {
+    host_files: HostFiles,
     entries: Mutex<BTreeMap<NetworkName, Entry>>,
     wirings: Wirings,
     events: EventHub,
     /// Those that were connected or opened by the host, while there is a handle to them.
-    containers: Mutex<BTreeMap<ContainerId, Weak<container::Inner>>>,
+    containers: Mutex<HashMap<ContainerId, Weak<container::Inner>>>,
 }
 
 struct Entry {
     subnets: Vec<Subnet>,
     network: Weak<Inner>,
+    /// What others can be completed with.
+    offered: Option<Arc<NetworkRequest>>,
+    depends_on: Option<NetworkName>,
 }
 
 /// A name and subnets that are taken until it is cancelled.
 pub(crate) struct Registered {
     registry: Arc<Registry>,
     name: NetworkName,
+    /// The template stays as long as a network that depends on it.
+    _template: Option<Network>,
+}
+
+/// A configuration-only network, and what it gives.
+pub(crate) struct Template {
+    network: Network,
+    pub(crate) request: Arc<NetworkRequest>,
 }
 
 impl Registry {
+    pub(crate) fn new(host_files: HostFiles) -> Self {
+        Self {
+            host_files,
+            entries: Mutex::default(),
+            wirings: Wirings::default(),
+            events: EventHub::default(),
+            containers: Mutex::default(),
+        }
+    }
+
+    /// Where the host's own files are.
+    pub(crate) fn host_files(&self) -> &HostFiles {
+        &self.host_files
+    }
+
     /// Takes `name`, and the subnets that `choose` picks while no other can take any.
     pub(crate) fn register(
         self: &Arc<Self>,
-        name: &NetworkName,
+        (name, template): (&NetworkName, Option<&Template>),
         choose: impl FnOnce(&[Obstacle]) -> Result<Vec<Subnet>, Vec<Fault>>,
     ) -> Result<Registered, Vec<Fault>> {
         let mut entries = self.entries.lock();
@@ -49,6 +76,7 @@ impl Registry {
         if entries.contains_key(name) {
             faults.push(Fault::NetworkExists { name: name.clone() });
         }
+        faults.extend(template.and_then(|template| template.missing_from(&entries)));
         let taken: Vec<Obstacle> = entries.iter().flat_map(obstacles).collect();
         let chosen = choose(&taken).map_err(|found| faults.extend(found));
         let (Ok(subnets), true) = (chosen, faults.is_empty()) else {
@@ -57,13 +85,32 @@ impl Registry {
         let entry = Entry {
             subnets,
             network: Weak::new(),
+            offered: None,
+            depends_on: template.map(|template| template.network.name().clone()),
         };
         entries.insert(name.clone(), entry);
         let registered = Registered {
             registry: Arc::clone(self),
             name: name.clone(),
+            _template: template.map(|template| template.network.clone()),
         };
         Ok(registered)
+    }
+
+    /// The network of that name is a template from now on.
+    pub(crate) fn offer(&self, request: NetworkRequest) {
+        if let Some(entry) = self.entries.lock().get_mut(&request.name) {
+            entry.offered = Some(Arc::new(request));
+        }
+    }
+
+    /// The template of that name.
+    pub(crate) fn template(&self, name: &NetworkName) -> Option<Template> {
+        let entries = self.entries.lock();
+        let entry = entries.get(name)?;
+        let request = entry.offered.clone()?;
+        let network = entry.network.upgrade().map(Network)?;
+        Some(Template { network, request })
     }
 
     /// The network that was registered is there.
@@ -92,7 +139,10 @@ impl Registry {
     /// The container can be looked up from now on.
     pub(crate) fn know(&self, container: &Container) {
         let mut containers = self.containers.lock();
-        containers.retain(|_, inner| inner.strong_count() > 0);
+        // so seldom that it costs each only a little
+        if containers.len() == containers.capacity() {
+            containers.retain(|_, inner| inner.strong_count() > 0);
+        }
         containers.insert(container.id(), Arc::downgrade(container.inner()));
     }
 
@@ -116,7 +166,35 @@ impl Registry {
     }
 }
 
+impl Template {
+    /// Somebody may have removed it since it was looked up.
+    fn missing_from(&self, entries: &BTreeMap<NetworkName, Entry>) -> Option<Fault> {
+        let name = self.network.name();
+        let offered = entries.get(name).and_then(|entry| entry.offered.as_ref());
+        match offered {
+            Some(request) if Arc::ptr_eq(request, &self.request) => None,
+            _ => Some(Fault::TemplateNotFound { name: name.clone() }),
+        }
+    }
+}
+
 impl Registered {
+    /// Nobody can depend on it from now on, unless somebody does.
+    pub(super) fn withdraw_offer(&self) -> Result<(), Fault> {
+        let name = &self.name;
+        let mut entries = self.registry.entries.lock();
+        if entries
+            .values()
+            .any(|entry| entry.depends_on.as_ref() == Some(name))
+        {
+            return Err(Fault::TemplateInUse { name: name.clone() });
+        }
+        if let Some(entry) = entries.get_mut(name) {
+            entry.offered = None;
+        }
+        Ok(())
+    }
+
     pub(super) fn registry(&self) -> &Arc<Registry> {
         &self.registry
     }

@@ -83,7 +83,7 @@ impl Network {
             self.0.members.lock().turn_away(&name, &admission);
         }
         let (spec, plan) = made?;
-        self.0.members.lock().await_joining(&spec);
+        self.0.members.lock().stage(&spec);
         Ok(StagedEndpoint::new(self.clone(), spec, plan))
     }
 

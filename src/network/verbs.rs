@@ -1,13 +1,12 @@
 //! What is asked of a network by a container's name: to disconnect it, and to look at all of them.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
 
 use super::Network;
-use super::attachment::Attachment;
-use super::detach::detach;
+use super::detach::{Departure, detach};
 
 impl Network {
     /// Disconnects the container of that name, whoever has the [`Endpoint`](crate::Endpoint) and
@@ -36,17 +35,19 @@ impl Network {
 
     /// As [`disconnect`](Self::disconnect), whatever becomes of it: the address, the names and the
     /// place are free when it returns. What the kernel did not take back is returned as the steps
-    /// that would; there is nothing where all is gone. It may follow a disconnection that failed: what
-    /// that left behind is the caller's, and the address is free now.
+    /// that would; there is nothing where all is gone. It may follow a disconnection that failed:
+    /// what that left behind is the caller's, and the address is free now.
     ///
     /// # Errors
-    /// The container is not connected ([`Error::is_not_found`]).
+    /// The container is not connected ([`Error::is_not_found`]), or the network is one that
+    /// containers belong to from when they are opened.
     pub fn disconnect_by_force(&self, container: &str) -> Result<Plan> {
         let Err(error) = self.try_disconnect(container) else {
             return Ok(Plan::new());
         };
-        let had_left = self.0.members.lock().write_off(container);
-        if error.is_not_found() && error.left_behind().is_empty() && !had_left {
+        let written_off = self.0.members.lock().write_off(container);
+        let was_there = written_off > 0 || !error.left_behind().is_empty();
+        if !was_there {
             let attempt = format!("disconnect {container} from {} by force", self.name());
             return Err(error.during(attempt));
         }
@@ -63,15 +64,21 @@ impl Network {
             return Err(Error::of("", vec![self.not_connected(container)]));
         };
         let attached = self.0.attached.lock().get(&name).and_then(Weak::upgrade);
-        let attached: Option<Arc<Attachment>> = attached.filter(|attached| attached.is_held());
         if let Some(attached) = attached {
-            return attached.disconnect();
+            match attached.let_go() {
+                true => return attached.take_back(),
+                false => attached.await_end(),
+            }
         }
         let persisted = self.0.persisted.lock().remove(&name);
         match persisted {
             Some(ties) => {
                 let container = self.0.registered.container(ties.spec.container_id);
-                detach(self, &ties, container.as_ref())
+                detach(&Departure {
+                    network: self,
+                    ties: &ties,
+                    container: container.as_ref(),
+                })
             }
             None => Err(Error::of("", vec![self.not_connected(container)])),
         }
@@ -89,10 +96,5 @@ impl Network {
             crate::driver::Stack::Host => Fault::HostStackLeft,
             _ => Fault::PrivateStack,
         }
-    }
-
-    /// How many containers belong to it or are on their way.
-    pub(crate) fn active_count(&self) -> usize {
-        self.0.members.lock().active().len() + self.0.residents.lock().len()
     }
 }

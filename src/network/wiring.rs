@@ -1,7 +1,7 @@
 //! What one network stack has of all its networks: the interfaces' names, and which network the
 //! default routes lead by. It is of the namespace, whatever handles to it there are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -40,7 +40,9 @@ pub(crate) struct Wiring {
 
 #[derive(Debug, Default)]
 struct State {
-    names: BTreeSet<LinkName>,
+    /// Each with the number of the place that has it.
+    names: BTreeMap<LinkName, u64>,
+    places: u64,
     /// In the order in which they came, which is that of the interfaces.
     tenants: Vec<Tenant>,
     has_nothing_but_lo: bool,
@@ -60,6 +62,7 @@ struct Tenant {
 pub(crate) struct Place {
     wiring: Arc<Wiring>,
     pub(crate) name: LinkName,
+    number: u64,
 }
 
 impl Wirings {
@@ -74,7 +77,10 @@ impl Wirings {
     /// One for a namespace that has none, or one that is of a namespace that is gone.
     fn begin(&self, netns: &Netns, stale: Option<&Arc<Wiring>>) -> Arc<Wiring> {
         let mut wirings = self.0.lock();
-        wirings.retain(|_, wiring| wiring.strong_count() > 0);
+        // so seldom that it costs each only a little
+        if wirings.len() == wirings.capacity() {
+            wirings.retain(|_, wiring| wiring.strong_count() > 0);
+        }
         let slot = wirings.entry(netns.identity()).or_default();
         let others = slot.upgrade().filter(|wiring| match stale {
             Some(stale) => !Arc::ptr_eq(stale, wiring),
@@ -115,9 +121,19 @@ impl Wiring {
         is_same
     }
 
+    /// The namespace, while there is a handle to it.
+    pub(crate) fn netns(&self) -> Option<Netns> {
+        self.netns.lock().upgrade()
+    }
+
     /// One at a time changes the stack.
     pub(crate) fn take_turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock()
+    }
+
+    /// Why nothing can be connected to it, if nothing can.
+    pub(crate) fn refuses(&self) -> Option<Fault> {
+        self.state.lock().refuses()
     }
 
     /// The name that was asked for, or the lowest free one of `prefix`.
@@ -127,24 +143,48 @@ impl Wiring {
         container: &ContainerName,
         faults: &mut Vec<Fault>,
     ) -> Option<Place> {
-        let mut state = self.state.lock();
-        if state.has_nothing_but_lo {
-            faults.push(Fault::PrivateStack);
+        if let Some(name) = wanted {
+            faults.extend(self.refuses());
+            return self.take_name(name, container, faults);
         }
-        let name = match wanted {
-            Some(name) => name.clone(),
-            None => state
-                .lowest_free_name(prefix)
-                .map_err(|error| faults.push(error.into()))
-                .ok()?,
-        };
-        if !state.names.insert(name.clone()) {
+        let next = self.take_next(prefix);
+        next.map_err(|fault| faults.push(fault)).ok()
+    }
+
+    /// The name that was asked for.
+    pub(crate) fn take_name(
+        self: &Arc<Self>,
+        name: &LinkName,
+        container: &ContainerName,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Place> {
+        let mut state = self.state.lock();
+        if state.names.contains_key(name) {
             let namespace = Some(container.to_string());
+            let name = name.clone();
             faults.push(Fault::LinkExists { name, namespace });
             return None;
         }
-        let wiring = Arc::clone(self);
-        Some(Place { wiring, name })
+        Some(self.hold(&mut state, name.clone()))
+    }
+
+    /// The lowest free name of `prefix`.
+    pub(crate) fn take_next(self: &Arc<Self>, prefix: &str) -> Result<Place, Fault> {
+        let mut state = self.state.lock();
+        state.refuses().map_or(Ok(()), Err)?;
+        let name = state.lowest_free_name(prefix)?;
+        Ok(self.hold(&mut state, name))
+    }
+
+    fn hold(self: &Arc<Self>, state: &mut State, name: LinkName) -> Place {
+        state.places += 1;
+        let number = state.places;
+        state.names.insert(name.clone(), number);
+        Place {
+            wiring: Arc::clone(self),
+            name,
+            number,
+        }
     }
 
     /// From now on nothing is connected to it, if nothing is.
@@ -221,11 +261,15 @@ impl Wiring {
 }
 
 impl State {
+    fn refuses(&self) -> Option<Fault> {
+        self.has_nothing_but_lo.then_some(Fault::PrivateStack)
+    }
+
     fn lowest_free_name(&self, prefix: &str) -> Result<LinkName, ParseError> {
         let mut number = 0;
         loop {
             let name = LinkName::numbered(prefix, number)?;
-            if !self.names.contains(&name) {
+            if !self.names.contains_key(&name) {
                 return Ok(name);
             }
             number += 1;
@@ -237,10 +281,18 @@ impl Place {
     pub(crate) fn wiring(&self) -> &Arc<Wiring> {
         &self.wiring
     }
+
+    /// The name is free from now on, and may have been taken again when this is dropped.
+    pub(crate) fn give_up(&self) {
+        let mut state = self.wiring.state.lock();
+        if state.names.get(&self.name) == Some(&self.number) {
+            state.names.remove(&self.name);
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.wiring.state.lock().names.remove(&self.name);
+        self.give_up();
     }
 }

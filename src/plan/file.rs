@@ -3,8 +3,6 @@
 
 use std::path::PathBuf;
 
-use super::step::HostsFile;
-
 /// Where a file of a container's is.
 ///
 /// ```
@@ -79,7 +77,8 @@ impl From<HostsFile> for ContainerFile {
 /// A file's text, all of it, unless its user wrote another one.
 ///
 /// The file is written if it is not there, is empty, or says exactly what we had written before.
-/// If it says anything else, that is left alone, and the step is done. It stays the same file.
+/// If it says anything else, that is left alone, and the step is done; so is whatever is there that
+/// is no regular file, a symbolic link say. It stays the same file.
 ///
 /// A file that is not there and an empty one are the same here. So it is taken back by its own
 /// kind, with the two texts exchanged, and what it made stays behind empty: to remove it would take
@@ -115,4 +114,28 @@ impl FileWrite {
             former: self.text.clone(),
         }
     }
+}
+
+/// Lines of one hosts file: which go and which come, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostsEdit {
+    /// The file.
+    pub file: HostsFile,
+    /// Whole lines that go, without their line ends.
+    pub remove: Vec<String>,
+    /// Whole lines that are added at the end, without line ends.
+    pub add: Vec<String>,
+}
+
+/// Where a container's hosts file is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum HostsFile {
+    /// A path of the host's, written in place since a container may have it bind-mounted. No
+    /// symbolic link is followed at its last component.
+    At(PathBuf),
+    /// `etc/hosts` below a container's root directory. No symbolic link is followed anywhere below
+    /// it, and nothing outside is reached.
+    InRoot(PathBuf),
 }

@@ -11,10 +11,10 @@ mod step;
 mod sysctl;
 mod text;
 
-pub use file::{ContainerFile, FileWrite, RootFile};
+pub use file::{ContainerFile, FileWrite, HostsEdit, HostsFile, RootFile};
 pub(crate) use link::centiseconds;
 pub use link::{BridgeOptions, Link, PortOptions, Side, Switch};
-pub use step::{Fate, HostsEdit, HostsFile, Route, Step, VethStep};
+pub use step::{Fate, Route, Step, VethStep};
 pub use sysctl::{ConfScope, Ipv4Conf, Ipv6Conf, Sysctl};
 
 use crate::addr::ContainerName;

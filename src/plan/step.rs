@@ -4,11 +4,10 @@
 //! A step is plain data. It does nothing; `kernel` performs it and `text` prints it.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use super::file::FileWrite;
+use super::file::{FileWrite, HostsEdit};
 use super::link::{BridgeOptions, Link, PortOptions, Side};
 use super::sysctl::{ConfScope, Sysctl};
 use crate::addr::{LinkSysctl, MacAddr, Mtu};
@@ -102,30 +101,6 @@ impl Route {
             ..Self::new(everything, link)
         }
     }
-}
-
-/// Lines of one hosts file: which go and which come, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostsEdit {
-    /// The file.
-    pub file: HostsFile,
-    /// Whole lines that go, without their line ends.
-    pub remove: Vec<String>,
-    /// Whole lines that are added at the end, without line ends.
-    pub add: Vec<String>,
-}
-
-/// Where a container's hosts file is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-pub enum HostsFile {
-    /// A path of the host's, written in place since a container may have it bind-mounted. No
-    /// symbolic link is followed at its last component.
-    At(PathBuf),
-    /// `etc/hosts` below a container's root directory. No symbolic link is followed anywhere below
-    /// it, and nothing outside is reached.
-    InRoot(PathBuf),
 }
 
 /// One change. See the [module](crate::plan) for how steps make a plan.

@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use ipnet::IpNet;
 
 use super::Plan;
-use super::file::{ContainerFile, FileWrite};
+use super::file::{ContainerFile, FileWrite, HostsEdit};
 use super::link::{BridgeOptions, Link, PortOptions, Side, centiseconds};
 use super::shell::{quote, quote_link};
-use super::step::{HostsEdit, Route, Step, VethStep};
+use super::step::{Route, Step, VethStep};
 use crate::addr::{ContainerName, MacAddr, Mtu};
 
 impl Display for Plan {

@@ -3,7 +3,7 @@
 //! made in `hosts`.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use crate::addr::{HostName, ParseError, Reason, ValueKind, text_value};
@@ -32,11 +32,17 @@ pub enum HostAddress {
     HostGateway,
 }
 
-impl From<IpAddr> for HostAddress {
-    fn from(address: IpAddr) -> Self {
-        Self::Address(address)
-    }
+macro_rules! from_address {
+    ($($type:ty),*) => {
+        $(impl From<$type> for HostAddress {
+            fn from(address: $type) -> Self {
+                Self::Address(address.into())
+            }
+        })*
+    };
 }
+
+from_address!(IpAddr, Ipv4Addr, Ipv6Addr, [u8; 4], [u8; 16], [u16; 8]);
 
 impl FromStr for HostAddress {
     type Err = ParseError;

@@ -15,6 +15,7 @@ mod devices;
 mod guard;
 mod lifetimes;
 mod listing;
+mod look;
 mod names;
 mod netns;
 mod outsiders;

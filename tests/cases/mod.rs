@@ -3,6 +3,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod modes;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -243,6 +245,7 @@ pub fn v4() -> NetworkSpec {
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
         config_from: None,
+        config_only: Switch::Off,
     }
 }
 

@@ -189,6 +189,8 @@ fn a_prune_takes_callers_own_networks_that_nobody_uses() {
     assert!(takes(&web, 0, &[]) && !takes(&web, 1, &[]));
     web.origin = Origin::Builtin;
     assert!(!takes(&web, 0, &[]) && !takes(&web, 0, &["until=1s"]));
+    (web.origin, web.config_only) = (Origin::Custom, Switch::On);
+    assert!(!takes(&web, 0, &[]), "a template is never unused");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bridgework::inspect::{EndpointSettings, NetworkInspect, NetworkSettings, Scope, SubnetStatus};
+use bridgework::inspect::{
+    ContainerEntry, EndpointSettings, NetworkInspect, NetworkSettings, Scope, SubnetStatus,
+};
 use bridgework::plan::Switch;
 use bridgework::spec::Origin;
 use bridgework::{ContainerId, NetworkId};
@@ -193,4 +195,44 @@ fn options_are_shown_by_their_keys_however_they_were_asked_for() {
     assert_eq!(options["com.docker.network.endpoint.ifname"], "lan0");
     let joined = &options["com.docker.network.endpoint.sysctls"];
     assert_eq!(joined, &settings.join(","));
+}
+
+#[test]
+fn templates_and_who_depends_on_them_say_so() {
+    let mut web = network("web", ID);
+    web.config_from = Some("small".parse().unwrap());
+    let shown = NetworkInspect::of(&web, []);
+    assert_eq!(shown.config_from.network, web.config_from);
+    assert_eq!(shown.config_only, Switch::Off);
+    let mut small = network("small", ID);
+    small.config_only = Switch::On;
+    let shown = NetworkInspect::of(&small, []);
+    assert_eq!(shown.config_from.network, None);
+    assert_eq!(shown.config_only, Switch::On);
+}
+
+#[test]
+fn containers_without_a_wire_stand_among_the_others() {
+    let web = network("web", ID);
+    let (at, id) = (endpoint(&web, "c1", 2), ContainerId::from_bytes([1; 32]));
+    let entry = ContainerEntry::without_wire("batch".parse().unwrap(), at.id);
+    let shown = NetworkInspect::of(&web, [&at]).with_containers([(id, entry)]);
+    let names = shown.containers.values().map(|entry| entry.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["batch", "c1"]);
+    let entry = &shown.containers[&id];
+    assert_eq!((entry.mac, entry.ipv4, entry.ipv6), (None, None, None));
+    let place = EndpointSettings::without_wire(ID, at.id);
+    let settings = NetworkSettings::of("", "", [(&web, &at)]);
+    let settings = settings.with_place(&"host".parse().unwrap(), place.clone());
+    assert_eq!(
+        settings.networks.keys().collect::<Vec<_>>(),
+        ["host", "web"]
+    );
+    assert_eq!(
+        (place.network_id, place.endpoint_id),
+        (Some(ID), Some(at.id))
+    );
+    let mut rest = place;
+    (rest.network_id, rest.endpoint_id) = (None, None);
+    assert_eq!(rest, EndpointSettings::default());
 }

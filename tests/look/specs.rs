@@ -40,6 +40,8 @@ pub(crate) fn network(name: &str, id: NetworkId) -> NetworkSpec {
         hosts: HostsScope::Own,
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
+        config_from: None,
+        config_only: Switch::Off,
     }
 }
 

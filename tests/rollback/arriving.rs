@@ -309,6 +309,15 @@ fn connecting_where_hosts_files_have_all_members_is_all_or_nothing() {
 }
 
 #[test]
+fn connecting_where_a_resolv_conf_follows_is_all_or_nothing() {
+    let connect = Connect {
+        container: 3,
+        ..Connect::fresh(v4())
+    };
+    sweep("connect with resolv.conf", &connect);
+}
+
+#[test]
 fn connecting_with_an_address_that_somebody_had_is_all_or_nothing() {
     let connect = Connect {
         left: &[2],

@@ -130,8 +130,8 @@ struct DisconnectAll;
 impl Verb for DisconnectAll {
     type Made = Vec<Endpoint>;
     // the first leaves the second's file and its own, the second its own for the third; two have
-    // own lines; the links go together
-    const CALLS: usize = 6;
+    // own lines, and the fourth its resolv.conf; the links go together
+    const CALLS: usize = 7;
     const THERE: &'static [usize] = &[];
 
     fn make(&self, world: &World, ground: &Ground) -> Vec<Endpoint> {
@@ -378,4 +378,30 @@ fn a_container_that_left_something_behind_can_come_again() {
         first.iter().all(|address| !second.contains(address)),
         "{first:?} {second:?}"
     );
+}
+
+#[test]
+fn a_resolv_conf_that_was_left_behind_follows_again_once_it_is_taken_back() {
+    let world = World::new();
+    let resolv_conf = || world.state().files()[2].clone().unwrap();
+    let ground = Ground::new(&world, &wide(), &[]);
+    let container: &Container = &world.containers[3];
+    let connect = || ground.network.connect(container).unwrap();
+    let endpoint = connect();
+    let written = resolv_conf();
+    assert!(written.contains("127.0.0.11"), "{written}");
+    world.injector.fail_nth(1, bridgework::Errno::EPERM);
+    let error = endpoint.disconnect().unwrap_err();
+    assert_eq!(resolv_conf(), written);
+    take_back(&world, &error, None, "disconnect");
+    assert_eq!(resolv_conf(), "");
+    let endpoint = connect();
+    assert_eq!(resolv_conf(), written);
+    // also where nobody does so
+    world.injector.fail_nth(1, bridgework::Errno::EPERM);
+    endpoint.disconnect().unwrap_err();
+    let endpoint = connect();
+    assert_eq!(resolv_conf(), written);
+    endpoint.disconnect().unwrap();
+    assert_eq!(resolv_conf(), "");
 }

@@ -44,14 +44,17 @@ impl World {
     pub fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let injector = FaultInjector::new();
-        let config = HostConfig::new()
-            .netns(Netns::create().unwrap())
-            .fault_injector(injector.clone());
-        let host = Host::open_with(config).unwrap();
         let name = format!("bridgework-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = Path::new("/run").join(name);
         fs::create_dir(&directory).unwrap();
-        let files: Vec<PathBuf> = ["one", "two"].map(|name| directory.join(name)).into();
+        let resolv_conf = directory.join("host-resolv");
+        fs::write(&resolv_conf, "nameserver 192.0.2.53\n").unwrap();
+        let config = HostConfig::new()
+            .netns(Netns::create().unwrap())
+            .resolv_conf(resolv_conf)
+            .fault_injector(injector.clone());
+        let host = Host::open_with(config).unwrap();
+        let mut files: Vec<PathBuf> = ["one", "two"].map(|name| directory.join(name)).into();
         let with_file = |path: &PathBuf| {
             let name = path.file_name().unwrap().to_str().unwrap();
             let config = ContainerConfig::new(name, Netns::create().unwrap());
@@ -59,6 +62,9 @@ impl World {
         };
         let mut containers: Vec<Container> = files.iter().map(with_file).collect();
         containers.push(lab::container("three"));
+        files.push(directory.join("resolv"));
+        let config = ContainerConfig::named("four").resolv_conf(&files[2]);
+        containers.push(Container::open(config).unwrap());
         let spares = (0..=ROOM).map(|n| lab::container(&format!("spare{n}")));
         let eyes = std::iter::once(host.netns())
             .chain(containers.iter().map(Container::netns))
@@ -185,6 +191,10 @@ fn assert_none(difference: &str, when: &str) {
 }
 
 impl State {
+    pub fn files(&self) -> &[Option<String>] {
+        &self.files
+    }
+
     fn links(&self) -> Vec<Vec<&str>> {
         self.namespaces
             .iter()

@@ -16,7 +16,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::mkfifo;
 
 use super::place::Place;
-use super::{HostsOrigin, MAX_BYTES, create_hosts, edit_hosts, remove_hosts, write};
+use super::{FileOrigin, MAX_BYTES, create_file, edit_hosts, remove_file, write};
 use crate::errno::Errno;
 use crate::plan::{HostsEdit, HostsFile, Step};
 use crate::resolver::{Loopback, base_text};
@@ -376,18 +376,18 @@ fn the_base_text_is_written_once_and_taken_back_as_it_came() {
     let path = scratch.path("hosts");
     let base = base_text(Loopback::V4, &[]);
 
-    assert_eq!(create_hosts(&at(&path), &base), Ok(HostsOrigin::Created));
+    assert_eq!(create_file(&at(&path), &base), Ok(FileOrigin::Created));
     assert_eq!(read(&path), base);
-    assert_eq!(create_hosts(&at(&path), &base), Ok(HostsOrigin::Found));
-    remove_hosts(&at(&path), &base, HostsOrigin::Found).unwrap();
+    assert_eq!(create_file(&at(&path), &base), Ok(FileOrigin::Found));
+    remove_file(&at(&path), &base, FileOrigin::Found).unwrap();
     assert_eq!(read(&path), base);
-    remove_hosts(&at(&path), &base, HostsOrigin::Created).unwrap();
+    remove_file(&at(&path), &base, FileOrigin::Created).unwrap();
     assert!(!path.exists());
-    remove_hosts(&at(&path), &base, HostsOrigin::Created).unwrap();
+    remove_file(&at(&path), &base, FileOrigin::Created).unwrap();
 
     fs::write(&path, "").unwrap();
-    assert_eq!(create_hosts(&at(&path), &base), Ok(HostsOrigin::Filled));
-    remove_hosts(&at(&path), &base, HostsOrigin::Filled).unwrap();
+    assert_eq!(create_file(&at(&path), &base), Ok(FileOrigin::Filled));
+    remove_file(&at(&path), &base, FileOrigin::Filled).unwrap();
     assert_eq!(read(&path), "");
 }
 
@@ -396,9 +396,9 @@ fn a_base_text_that_somebody_changed_stays() {
     let scratch = Scratch::new();
     let path = scratch.path("hosts");
     let base = base_text(Loopback::V4, &[]);
-    create_hosts(&at(&path), &base).unwrap();
+    create_file(&at(&path), &base).unwrap();
     edit_hosts(&request(at(&path), &[], &["192.0.2.1\tmine"])).unwrap();
-    remove_hosts(&at(&path), &base, HostsOrigin::Created).unwrap();
+    remove_file(&at(&path), &base, FileOrigin::Created).unwrap();
     assert_eq!(read(&path), format!("{base}192.0.2.1\tmine\n"));
 }
 

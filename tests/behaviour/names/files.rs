@@ -9,7 +9,7 @@ use bridgework::{Container, EndpointConfig, HostsScope, Network, NetworkConfig};
 use super::{config, text, with_hosts};
 use crate::{lab, scratch};
 
-const BASE: &str = "127.0.0.1\tlocalhost
+pub(super) const BASE: &str = "127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
 fe00::\tip6-localnet
 ff00::\tip6-mcastprefix

@@ -1,8 +1,14 @@
 //! Who is called what: in memory, and in hosts files.
 
 mod files;
+mod follows;
+mod ground;
+mod host_gateway;
+mod links;
+mod modes;
 mod peers;
 mod records;
+mod resolv_links;
 mod rootfs;
 
 use std::path::Path;

@@ -90,25 +90,40 @@ fn a_name_that_is_taken_in_the_container_is_refused_and_free_later() {
     street.assert_all_goes();
 }
 
+/// A link that nobody knows of: where the caller has not asked for a name, the next one is taken.
+#[test]
+fn a_foreign_links_name_is_passed_over() {
+    let street = Street::new();
+    let app = lab::container("app");
+    ip(app.netns(), "link add eth0 type bridge");
+    let endpoint = street.stage().join(&app).unwrap();
+    assert_eq!(endpoint.link_name().as_str(), "eth1");
+    street.assert_reachable(&endpoint);
+    endpoint.disconnect().unwrap();
+    assert_eq!(links(app.netns()), ["lo", "eth0"]);
+    street.assert_all_goes();
+}
+
 /// A link that nobody knows of: the kernel says so in the midst of joining.
 #[test]
 fn what_the_kernel_refuses_is_taken_back_and_may_be_tried_again() {
     let street = Street::new();
     let app = lab::container("app");
-    ip(app.netns(), "link add eth0 type bridge");
-    let staged = street.stage();
+    ip(app.netns(), "link add lan0 type bridge");
+    let config = EndpointConfig::new().link_name("lan0");
+    let staged = street.network.stage("app", config).unwrap();
     let host = street.host.snapshot().unwrap();
     let (error, staged) = staged.join(&app).unwrap_err().into_parts();
     let taken = Fault::LinkExists {
-        name: "eth0".parse().unwrap(),
+        name: "lan0".parse().unwrap(),
         namespace: Some("app".to_owned()),
     };
     assert_eq!(error.faults(), [taken]);
     assert!(error.left_behind().is_empty(), "{error}");
     assert_eq!(street.host.snapshot().unwrap(), host);
-    assert_eq!(links(app.netns()), ["lo", "eth0"]);
+    assert_eq!(links(app.netns()), ["lo", "lan0"]);
     assert!(!street.resolves());
-    ip(app.netns(), "link del eth0");
+    ip(app.netns(), "link del lan0");
     let endpoint = staged.join(&app).unwrap();
     street.assert_reachable(&endpoint);
     drop(endpoint);

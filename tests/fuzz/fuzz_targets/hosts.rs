@@ -3,7 +3,7 @@
 //! `cargo fuzz run --fuzz-dir . hosts -s none`.
 #![no_main]
 
-use bridgework::resolver::{edit, nameservers};
+use bridgework::resolver::{ResolvConf, edit, nameservers};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,5 +18,9 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(edit(&added, &[], &line), added);
         assert_eq!(edit(&added, &line, &[]), bytes);
     }
-    nameservers(&String::from_utf8_lossy(bytes));
+    let text = String::from_utf8_lossy(bytes);
+    nameservers(&text);
+    // what was understood is understood the same again
+    let conf = ResolvConf::parse(&text);
+    assert_eq!(ResolvConf::parse(&conf.to_string()), conf);
 });

@@ -5,9 +5,12 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use bridgework::inspect::{FilterTerm, PruneTerm};
+use bridgework::resolver::HostAddress;
 use bridgework::{
-    ContainerId, ContainerName, EndpointId, HostName, LinkIndex, LinkName, MacAddr, Mtu, NetworkId,
-    LinkPrefix, LinkSysctl, NetworkName, ParseError, Port, PortMapping, PortRange, Protocol, Subnet,
+    ContainerId, ContainerLink, ContainerName, EndpointId, HostName, LinkIndex, LinkName,
+    LinkPrefix, LinkSysctl, MacAddr, Mtu, NetworkId, NetworkMode, NetworkName, ParseError, Port,
+    PortMapping, PortRange, Protocol, Subnet, Timestamp,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -38,6 +41,12 @@ fuzz_target!(|bytes: &[u8]| {
     parses_or_says_why::<NetworkId>(bytes);
     parses_or_says_why::<EndpointId>(bytes);
     parses_or_says_why::<ContainerId>(bytes);
+    parses_or_says_why::<ContainerLink>(bytes);
+    parses_or_says_why::<NetworkMode>(bytes);
+    parses_or_says_why::<Timestamp>(bytes);
+    parses_or_says_why::<HostAddress>(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let _understood = (text.parse::<FilterTerm>(), text.parse::<PruneTerm>());
     parses_or_says_why::<LinkPrefix>(bytes);
     parses_or_says_why::<LinkSysctl>(bytes);
     parses_or_says_why::<Port>(bytes);

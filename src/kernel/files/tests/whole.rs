@@ -5,8 +5,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use nix::errno::Errno as Code;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
-use super::super::{HostsOrigin, MAX_BYTES, create_hosts, remove_hosts, write_file};
+use super::super::{FileOrigin, MAX_BYTES, create_file, remove_file, write_file};
 use super::{CANARY, Scratch, read};
 use crate::errno::Errno;
 use crate::plan::{ContainerFile, FileWrite, RootFile};
@@ -107,29 +109,42 @@ fn where_nothing_is_to_be_written_no_file_is_made() {
 }
 
 #[test]
-fn no_whole_text_goes_through_a_symbolic_link_or_into_a_directory() {
+fn what_is_no_file_is_its_users_and_nothing_goes_through_it() {
     let scratch = Scratch::new();
-    let target = scratch.canary().join("hosts");
+    let outside = scratch.canary();
+    let target = outside.join("hosts");
     let root = scratch.root("");
-    let resolv = root.join("etc/resolv.conf");
+    let etc = root.join("etc");
+    let resolv = etc.join("resolv.conf");
     let file = resolv_in(&root);
     for (text, former) in [(NEW, CANARY), ("", CANARY)] {
+        let write = || write_file(&whole(&file, text, former));
         for link_target in [
             &target,
             Path::new("../../outside/hosts"),
             Path::new("hosts"),
+            Path::new("nowhere"),
         ] {
             symlink(link_target, &resolv).unwrap();
-            let done = write_file(&whole(&file, text, former));
-            assert_eq!(done, Err(Code::ELOOP.into()), "{link_target:?}");
+            assert_eq!(write(), Ok(()), "{link_target:?}");
+            assert_eq!(fs::read_link(&resolv).unwrap(), link_target);
             fs::remove_file(&resolv).unwrap();
         }
         fs::create_dir(&resolv).unwrap();
-        let done = write_file(&whole(&file, text, former));
-        assert_eq!(done, Err(Code::EISDIR.into()));
+        assert_eq!(write(), Ok(()));
         fs::remove_dir(&resolv).unwrap();
+        mkfifo(&resolv, Mode::S_IRWXU).unwrap();
+        assert_eq!(write(), Ok(()));
+        fs::remove_file(&resolv).unwrap();
+        fs::rename(&etc, root.join("former")).unwrap();
+        symlink(&outside, &etc).unwrap();
+        assert_eq!(write(), Ok(()));
+        fs::remove_file(&etc).unwrap();
+        fs::rename(root.join("former"), &etc).unwrap();
     }
     assert_eq!(read(&target), CANARY);
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(&etc).unwrap().count(), 1);
     assert_eq!(read(&root.join("etc/hosts")), "");
 }
 
@@ -148,9 +163,9 @@ fn a_resolv_conf_is_made_and_removed_as_it_came() {
     let scratch = Scratch::new();
     let root = scratch.root("");
     let file = resolv_in(&root);
-    let origin = create_hosts(&file, OLD).unwrap();
-    assert_eq!(origin, HostsOrigin::Created);
+    let origin = create_file(&file, OLD).unwrap();
+    assert_eq!(origin, FileOrigin::Created);
     write_file(&whole(&file, NEW, OLD)).unwrap();
-    remove_hosts(&file, NEW, origin).unwrap();
+    remove_file(&file, NEW, origin).unwrap();
     assert!(!root.join("etc/resolv.conf").exists());
 }

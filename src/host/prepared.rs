@@ -1,0 +1,129 @@
+//! A network between its request and the kernel: its name and subnets are taken, and everything else
+//! is chosen from what the host has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::addr::{Family, LinkName, MacAddr, Mtu};
+use crate::config::NetworkRequest;
+use crate::driver::Driver;
+use crate::error::{Error, Result};
+use crate::ipam::Pool;
+use crate::kernel::random_bytes;
+use crate::network::Registered;
+use crate::plan::{Link, Side, Switch};
+use crate::snapshot::Snapshot;
+use crate::spec::{NetworkRange, NetworkSpec, Origin};
+
+use super::builtin::{Adopted, random_id};
+
+/// Who wants a network.
+pub(super) enum Kind {
+    /// A caller.
+    Custom,
+    /// The host itself, on this bridge if it is there.
+    Default(Option<Adopted>),
+}
+
+/// A network whose name and subnets are taken, and nothing else has been done for.
+pub(super) struct Prepared {
+    kind: Kind,
+    request: NetworkRequest,
+    pub(super) driver: Arc<dyn Driver>,
+    pub(super) snapshot: Snapshot,
+    pub(super) registered: Registered,
+    pub(super) pools: BTreeMap<Family, Pool>,
+    ranges: BTreeMap<Family, NetworkRange>,
+}
+
+impl Prepared {
+    pub(super) fn new(
+        kind: Kind,
+        request: NetworkRequest,
+        (driver, snapshot): (Arc<dyn Driver>, Snapshot),
+        registered: Registered,
+        families: Vec<(NetworkRange, Pool)>,
+    ) -> Self {
+        let family = |range: &NetworkRange| Family::of_subnet(range.subnet);
+        let ranges = families
+            .iter()
+            .map(|(range, _)| (family(range), range.clone()));
+        let ranges = ranges.collect();
+        let pools = families
+            .into_iter()
+            .map(|(range, pool)| (family(&range), pool));
+        Self {
+            kind,
+            request,
+            driver,
+            snapshot,
+            registered,
+            pools: pools.collect(),
+            ranges,
+        }
+    }
+
+    pub(super) fn spec(&self) -> Result<NetworkSpec> {
+        let request = &self.request;
+        let id = random_id()?;
+        let link_name: LinkName = match &request.link_name {
+            Some(name) => name.clone(),
+            None => format!("br-{}", id.short()).parse()?,
+        };
+        let adopted = match &self.kind {
+            Kind::Default(adopted) => adopted.as_ref(),
+            Kind::Custom => None,
+        };
+        let link = match adopted {
+            Some(adopted) => adopted.link.clone(),
+            None => Link::new(Side::Host, link_name, id.link_index()),
+        };
+        let mac = match request
+            .mac
+            .or(adopted.and_then(|adopted| adopted.state.mac))
+        {
+            Some(mac) => mac,
+            None => MacAddr::locally_administered(random_bytes()?),
+        };
+        let mtu = adopted.and_then(|adopted| Mtu::new(adopted.state.mtu_bytes).ok());
+        Ok(NetworkSpec {
+            id,
+            name: request.name.clone(),
+            driver: request.driver.clone(),
+            origin: match self.kind {
+                Kind::Custom => Origin::Custom,
+                Kind::Default(_) => Origin::Builtin,
+            },
+            created: SystemTime::now().into(),
+            ipv4: self.ranges.get(&Family::V4).cloned(),
+            ipv6: self.ranges.get(&Family::V6).cloned(),
+            internal: request.internal,
+            mtu: request.mtu.or(mtu).unwrap_or_else(|| self.default_mtu()),
+            link,
+            mac,
+            bridge: request.bridge.clone(),
+            mac_policy: request.mac_policy,
+            hosts: request.hosts,
+            labels: request.labels.clone(),
+            options: request.options.clone(),
+            config_from: request.config_from.clone(),
+            config_only: Switch::Off,
+        })
+    }
+
+    fn default_mtu(&self) -> Mtu {
+        let outside = self.snapshot.default_route_mtu().unwrap_or(Mtu::ETHERNET);
+        let mtu = outside.min(Mtu::ETHERNET);
+        if self.ranges.contains_key(&Family::V6) {
+            mtu.max(Mtu::IPV6_MIN)
+        } else {
+            mtu
+        }
+    }
+
+    /// Whether it was a name or index derived from the id that is taken.
+    pub(super) fn may_try_again(&self, error: &Error) -> bool {
+        error.is_exists() && error.left_behind().is_empty() && self.request.link_name.is_none()
+    }
+}
