@@ -131,9 +131,14 @@ impl Host {
         let (container, warnings) = self.open_container(container, faults)?;
         let wiring = self.0.registry.wirings().of(container.netns());
         let closed = wiring.close();
-        closed.map_err(|fault| Error::of("", vec![fault]))?;
+        let was_open = closed.map_err(|fault| Error::of("", vec![fault]))?;
         container.hold_once(&wiring);
-        self.builtin(Builtin::None)?.take_in(&container)?;
+        let network = self.builtin(Builtin::None);
+        let taken_in = network.and_then(|network| network.take_in(&container));
+        if taken_in.is_err() && was_open {
+            wiring.reopen();
+        }
+        taken_in?;
         Ok(without_wire(container, warnings))
     }
 

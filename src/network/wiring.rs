@@ -187,14 +187,18 @@ impl Wiring {
         }
     }
 
-    /// From now on nothing is connected to it, if nothing is.
-    pub(crate) fn close(&self) -> Result<(), Fault> {
+    /// From now on nothing is connected to it, if nothing is. Returns whether it was open.
+    pub(crate) fn close(&self) -> Result<bool, Fault> {
         let mut state = self.state.lock();
         if !state.names.is_empty() {
             return Err(Fault::PrivateStack);
         }
-        state.has_nothing_but_lo = true;
-        Ok(())
+        Ok(!std::mem::replace(&mut state.has_nothing_but_lo, true))
+    }
+
+    /// It was closed for nothing.
+    pub(crate) fn reopen(&self) {
+        self.state.lock().has_nothing_but_lo = false;
     }
 
     /// The steps by which the default routes take account of one more endpoint.
