@@ -129,6 +129,22 @@ proptest! {
     }
 
     #[test]
+    fn what_goes_from_one_place_to_another_is_taken_back_by_its_mirror_image(step in step()) {
+        match (&step, step.inverse()) {
+            (Step::ReplaceRoute { from, to }, Some(Step::ReplaceRoute { from: back, to: there })) => {
+                prop_assert_eq!((from, to), (&there, &back));
+            }
+            (Step::MoveLink { from, to }, Some(Step::MoveLink { from: back, to: there })) => {
+                prop_assert_eq!((from, to), (&there, &back));
+            }
+            (Step::ReplaceRoute { .. } | Step::MoveLink { .. }, other) => {
+                prop_assert!(false, "{other:?}");
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
     fn a_step_that_is_undone_has_an_inverse_and_one_that_stays_has_none(step in step()) {
         match step.fate() {
             Fate::Undone => prop_assert!(step.inverse().is_some_and(|step| restores(&step))),

@@ -6,9 +6,12 @@ mod refused;
 mod routes;
 mod ways;
 
+use std::net::IpAddr;
+
 use bridgework::snapshot::Snapshot;
 use bridgework::{
-    Container, Endpoint, EndpointConfig, Family, Host, Network, NetworkConfig, StagedEndpoint,
+    Container, Endpoint, EndpointConfig, Family, Fault, Host, Network, NetworkConfig,
+    StagedEndpoint,
 };
 
 use crate::lab;
@@ -75,6 +78,19 @@ impl Street {
         let [[first, rest @ ..], alias] = found;
         assert!(rest == [first] && alias == [first; 2], "{found:?}");
         first
+    }
+
+    /// Nobody else gets the addresses, both of them, even who asks for them.
+    #[track_caller]
+    fn assert_held(&self, addresses: &[IpAddr]) {
+        assert_eq!(addresses.len(), 2);
+        for &address in addresses {
+            let config = EndpointConfig::new().ip(address);
+            let other = lab::container("other");
+            let error = self.network.connect_with(&other, config).unwrap_err();
+            let in_use = |fault: &Fault| matches!(fault, Fault::AddressInUse { .. });
+            assert!(error.faults().iter().all(in_use), "{error}");
+        }
     }
 
     /// All that was made is gone when all handles are.
