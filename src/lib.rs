@@ -90,7 +90,7 @@ pub use config::{
 pub use container::{Container, ContainerConfig};
 pub use device::{Bridge, BridgeConfig, Device, VethConfig, VethPair};
 pub use errno::Errno;
-pub use error::{Error, Fault, FaultClass, Obstacle, Occupant, Result};
+pub use error::{Error, Fault, FaultClass, HandBack, Obstacle, Occupant, Result};
 pub use event::{Event, EventEndpoint, EventKind, EventNetwork};
 pub use events::Subscription;
 pub use host::{Attached, Host, HostConfig, Warning};

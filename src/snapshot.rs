@@ -23,6 +23,8 @@ pub struct LinkState {
     pub mtu_bytes: u32,
     /// The bridge that it is a port of.
     pub master: Option<u32>,
+    /// The index of a veth's other end, in the namespace that it is in.
+    pub peer: Option<u32>,
     /// Whether it is set up.
     pub up: bool,
     /// The text that says whose it is, empty if there is none.
@@ -48,6 +50,7 @@ impl LinkState {
             mac: None,
             mtu_bytes: Mtu::ETHERNET.bytes(),
             master: None,
+            peer: None,
             up: false,
             alias: String::new(),
         }

@@ -8,6 +8,7 @@
 
 mod class;
 mod fault;
+mod hand_back;
 mod obstacle;
 mod words;
 
@@ -16,6 +17,7 @@ use std::fmt;
 
 pub use class::FaultClass;
 pub use fault::Fault;
+pub use hand_back::HandBack;
 pub use obstacle::{Obstacle, Occupant};
 
 use crate::addr::ParseError;

@@ -71,6 +71,7 @@ pub(super) fn step(
             (Step::AddVeth(_), Errno::EOPNOTSUPP) => Some(unsupported("veth")),
             (Step::AddVeth(veth), Errno::EXFULL) => full(veth),
             (Step::AddVeth(veth), Errno::EEXIST) => taken(plan, &[&veth.peer, &veth.link], look_up),
+            (Step::MoveLink { to, .. }, Errno::EEXIST) => taken(plan, &[to], look_up),
             (Step::AddBridge { link, .. }, Errno::EEXIST) => taken(plan, &[link], look_up),
             _ => None,
         });

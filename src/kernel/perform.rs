@@ -227,6 +227,7 @@ impl<'k> Run<'k> {
             }
             Step::EditHosts(edit) => files::edit_hosts(edit).map_err(Refusal::from),
             Step::WriteFile(write) => files::write_file(write).map_err(Refusal::from),
+            Step::MoveLink { from, to } => self.move_link(from, to),
             Step::DeleteLink { link } => self.delete_link(link),
             Step::ReplaceRoute { to, .. } => {
                 reroute::replace(&mut self.side(to.link.side)?.route, to)
@@ -256,6 +257,25 @@ impl<'k> Run<'k> {
             Side::Host => self.kernel.namespace().clone(),
             Side::Container => self.far()?.namespace.clone(),
         })
+    }
+
+    /// The kernel moves a link before it looks whether its new name is free (`do_setlink`): one
+    /// that is refused is there all the same, under its old name, and is fetched back.
+    fn move_link(&mut self, from: &Link, to: &Link) -> std::result::Result<(), Refusal> {
+        let (near, far) = (self.namespace(from.side)?, self.namespace(to.side)?);
+        let departure = link::move_to(from.index, far.as_fd(), to);
+        let moved = self.side(from.side)?.route.call(departure);
+        let Err(refusal) = moved else {
+            return Ok(());
+        };
+        if refusal.errno == Errno::EEXIST {
+            let there = &mut self.side(to.side)?.route;
+            let found = there.get(link::get(to.index), &read::LINK)?;
+            if found.is_some_and(|state| state.name == from.name.as_str()) {
+                there.call(link::move_to(to.index, near.as_fd(), from))?;
+            }
+        }
+        Err(refusal)
     }
 
     /// A link that has our index but neither our name nor our mark is somebody else's; ours is
@@ -323,10 +343,6 @@ impl<'k> Run<'k> {
                 let far = self.beyond(veth.link.side, veth.peer.side);
                 link::add_veth(veth, far.map(AsFd::as_fd))
             }
-            Step::MoveLink { from, to } => {
-                let far = self.beyond(from.side, to.side);
-                link::move_to(from.index, far?.as_fd(), to)
-            }
             Step::SetAlias { link, alias } => link::set_alias(link.index, alias),
             Step::SetNoAutoAddress { link } => link::set_no_auto_address(link.index),
             Step::SetMaster { link, master } => {
@@ -346,6 +362,7 @@ impl<'k> Run<'k> {
             | Step::AwaitForwarding { .. }
             | Step::EditHosts(_)
             | Step::WriteFile(_)
+            | Step::MoveLink { .. }
             | Step::ReplaceRoute { .. }
             | Step::DeleteLink { .. } => return None,
         })
@@ -434,6 +451,7 @@ fn message_side(step: &Step) -> Option<Side> {
         | Step::AwaitForwarding { .. }
         | Step::EditHosts(_)
         | Step::WriteFile(_)
+        | Step::MoveLink { .. }
         | Step::ReplaceRoute { .. }
         | Step::DeleteLink { .. } => None,
         _ => step.side(),

@@ -16,6 +16,7 @@ use crate::snapshot::{AddressState, LinkState, RouteState};
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
@@ -93,10 +94,12 @@ fn link(body: &[u8]) -> Option<LinkState> {
     let number = |kind| find(rest, kind).and_then(|value| u32_at(value, 0));
     let mac = find(rest, IFLA_ADDRESS).and_then(|value| <[u8; 6]>::try_from(value).ok());
     let kind = find(rest, IFLA_LINKINFO).and_then(|nested| find(nested, IFLA_INFO_KIND));
+    let kind = kind.map(text).unwrap_or_default();
     Some(LinkState {
         index: u32_at(body, 4)?,
         name: text(find(rest, IFLA_IFNAME)?),
-        kind: kind.map(text).unwrap_or_default(),
+        peer: number(IFLA_LINK).filter(|_| kind == "veth"),
+        kind,
         mac: mac.and_then(|bytes| MacAddr::new(bytes).ok()),
         mtu_bytes: number(IFLA_MTU).unwrap_or_default(),
         master: number(IFLA_MASTER),

@@ -62,7 +62,10 @@ impl Arrival<'_> {
         let asked = (&self.request, &self.admission);
         let attachment = self.network.wire(self.container, asked, place)?;
         self.is_in = true;
-        let endpoint = self.network.introduce(Endpoint::new(attachment), begun)?;
+        let endpoint = Endpoint::new(attachment);
+        if let Err(error) = self.network.introduce(&endpoint, begun) {
+            return Err(retreat(error, vec![endpoint]));
+        }
         if !self.request.recalls() {
             self.network.forget(self.container);
         }

@@ -30,7 +30,7 @@ use super::{Life, Network};
 pub(super) const ID_TRIES: usize = 4;
 
 /// So many interfaces of somebody else's may have names that would have been chosen.
-const NAME_TRIES: usize = 256;
+pub(super) const NAME_TRIES: usize = 256;
 
 impl Network {
     /// Connects `container` with all defaults; see [`connect_with`](Self::connect_with).
@@ -150,15 +150,25 @@ impl Network {
             // that it is no network is told with the rest of the request
             return None;
         }
-        match (self.0.driver.stack(), container.stack()) {
-            (Stack::Host, _) => Some(Fault::HostStackLater),
-            (Stack::Private, _) | (_, Stack::Private) => Some(Fault::PrivateStack),
-            (Stack::Shared, _) | (_, Stack::Shared | Stack::Host) => Some(Fault::SharedStack),
-            (Stack::Own, Stack::Own) if container.netns() == self.0.kernel.namespace() => {
+        let of_network = self.refuses_wires();
+        of_network.or_else(|| match container.stack() {
+            Stack::Private => Some(Fault::PrivateStack),
+            Stack::Shared | Stack::Host => Some(Fault::SharedStack),
+            Stack::Own if container.netns() == self.0.kernel.namespace() => {
                 let why = format!("{} has the host's own namespace", container.name());
                 Some(Fault::Conflicting(why))
             }
-            (Stack::Own, Stack::Own) => None,
+            Stack::Own => None,
+        })
+    }
+
+    /// Why no container can be connected to a network of this kind.
+    pub(super) fn refuses_wires(&self) -> Option<Fault> {
+        match self.0.driver.stack() {
+            Stack::Host => Some(Fault::HostStackLater),
+            Stack::Private => Some(Fault::PrivateStack),
+            Stack::Shared => Some(Fault::SharedStack),
+            Stack::Own => None,
         }
     }
 
@@ -231,20 +241,18 @@ impl Network {
         }
     }
 
-    /// Names are published once the address works, and cannot fail but for hosts files.
-    pub(super) fn introduce(&self, endpoint: Endpoint, begun: Instant) -> Result<Endpoint> {
+    /// Names are published once the address works, and cannot fail but for hosts files. The
+    /// endpoint is a member then all the same, until it is taken back.
+    pub(super) fn introduce(&self, endpoint: &Endpoint, begun: Instant) -> Result<()> {
         let newcomer = endpoint.attachment.ties.member();
-        let in_step = self.0.introductions.lock();
+        let _in_step = self.0.introductions.lock();
         let steps = introductions(&self.0.spec, &self.0.members.lock(), &newcomer);
         let introduced = match steps.as_slice() {
             [] => Ok(()),
             _ => self.0.kernel.apply(&Plan::from_iter(steps), None),
         };
         self.0.members.lock().welcome(newcomer);
-        if let Err(error) = introduced {
-            drop(in_step);
-            return Err(retreat(error, vec![endpoint]));
-        }
+        introduced?;
         if self.0.spec.origin == Origin::Custom {
             self.0.records.insert(owner(endpoint.spec()));
             let membership = Membership {
@@ -262,7 +270,7 @@ impl Network {
         let attachment = Arc::downgrade(&endpoint.attachment);
         self.0.attached.lock().insert(name, attachment);
         self.0.registered.know(endpoint.container());
-        Ok(endpoint)
+        Ok(())
     }
 }
 
@@ -296,7 +304,7 @@ pub(super) fn may_try_again(error: &Error, spec: &EndpointSpec) -> bool {
 
 /// Whether a link of somebody else's has the name of the container's end, and nothing is left of
 /// the attempt.
-fn is_name_taken(error: &Error, spec: &EndpointSpec) -> bool {
+pub(super) fn is_name_taken(error: &Error, spec: &EndpointSpec) -> bool {
     let is_taken = |fault: &Fault| {
         matches!(
             fault,

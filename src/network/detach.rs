@@ -38,31 +38,33 @@ impl Departure<'_> {
 
 /// Takes back all that connecting did.
 pub(super) fn detach(departure: &Departure<'_>) -> Result<()> {
-    let Departure {
-        network,
-        ties,
-        container,
-    } = departure;
+    let Departure { network, ties, .. } = departure;
     let operation = operation!("disconnect", network.name(), of ties.spec);
     operation.concerns(ties.spec.id);
     let begun = Instant::now();
-    let withdrawn = withdraw(network, ties);
-    let wiring = ties.place.wiring();
-    let turn = wiring.take_turn();
-    let rewritten = rewrite_resolv(network, ties, *container);
-    let netns = departure.netns();
-    let led_away = lead_away(departure, &[ties.spec.id]);
-    let undo = reachable(ties.undo(), netns.as_ref());
-    let unwired = network.kernel().take_back(&undo, netns.as_ref());
-    wiring.leave(&ties.spec.id);
-    drop(turn);
-    let left = join([withdrawn, rewritten, led_away, unwired]);
+    let left = take_down(departure, ties.undo());
     dismiss(departure, &left);
     tell_disconnected(network, ties, begun);
     left.map_err(|error| {
         let name = &ties.spec.container;
         operation.refused(error.during(format!("disconnect {name} from {}", network.name())))
     })
+}
+
+/// Takes back names, files and routes, and then by `undo` the rest, whatever could not be.
+pub(super) fn take_down(departure: &Departure<'_>, undo: Plan) -> Result<()> {
+    let (network, ties) = (departure.network, departure.ties);
+    let withdrawn = withdraw(network, ties);
+    let wiring = ties.place.wiring();
+    let turn = wiring.take_turn();
+    let rewritten = rewrite_resolv(network, ties, departure.container);
+    let netns = departure.netns();
+    let led_away = lead_away(departure, &[ties.spec.id]);
+    let undo = reachable(undo, netns.as_ref());
+    let undone = network.kernel().take_back(&undo, netns.as_ref());
+    wiring.leave(&ties.spec.id);
+    drop(turn);
+    join([withdrawn, rewritten, led_away, undone])
 }
 
 /// The steps that can be performed, with the container's namespace or without.
@@ -146,7 +148,7 @@ fn wirings_in_order(departures: &[Departure<'_>]) -> Vec<Arc<Wiring>> {
 }
 
 /// The container's default routes lead by its other networks before these endpoints go.
-pub(super) fn lead_away(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
+fn lead_away(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
     let steps = departure.ties.place.wiring().moves_without(going);
     let (Some(netns), false) = (departure.netns(), steps.is_empty()) else {
         return Ok(());
@@ -157,7 +159,7 @@ pub(super) fn lead_away(departure: &Departure<'_>, going: &[EndpointId]) -> Resu
 }
 
 /// The names go, and the lines by which it and the others know each other.
-pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
+fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     let inner = &network.0;
     inner.records.remove(&ties.spec.id);
     ties.place.wiring().withdraw(&ties.spec.id);
@@ -174,7 +176,7 @@ pub(super) fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     inner.kernel.take_back(&undo, None)
 }
 
-fn dismiss(departure: &Departure<'_>, left: &Result<()>) {
+pub(super) fn dismiss(departure: &Departure<'_>, left: &Result<()>) {
     let (network, ties) = (departure.network, departure.ties);
     ties.place.give_up();
     network.0.attached.lock().remove(&ties.spec.container);

@@ -338,6 +338,13 @@ impl Members {
         }
     }
 
+    /// As [`send_away`](Self::send_away), with something left behind: its addresses stay held.
+    pub(crate) fn lose(&mut self, spec: &EndpointSpec) {
+        self.arrive(&spec.container);
+        let (spec, hosts) = (spec.clone(), None);
+        self.struck_off.push(Member { spec, hosts });
+    }
+
     /// The container has left, and its addresses are free.
     pub(crate) fn dismiss(&mut self, endpoint: &EndpointId) {
         let at = self

@@ -7,6 +7,8 @@ mod detach;
 mod draft;
 mod endpoint;
 mod inspect;
+mod join;
+mod leave;
 mod members;
 mod memory;
 mod registry;

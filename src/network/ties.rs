@@ -34,16 +34,27 @@ impl Ties {
 
     /// The steps that take back what was done once the container was there.
     pub(super) fn undo_joining(&self) -> Plan {
-        let joining: Vec<usize> = (self.staged..self.own).collect();
-        self.plan.undo_only(&joining)
+        self.undo_from(self.staged)
     }
 
-    /// Where the container's end was before it was joined.
+    /// The steps that take back all of the endpoint's own from that one on.
+    pub(super) fn undo_from(&self, first: usize) -> Plan {
+        let own: Vec<usize> = (first..self.own).collect();
+        self.plan.undo_only(&own)
+    }
+
+    /// The steps that take back what was done before, once the rest was.
+    pub(super) fn undo_staging(&self) -> Plan {
+        self.plan.undo(self.staged)
+    }
+
+    /// Where the container's end was before it was joined, if it was staged.
     pub(super) fn staged_link(&self) -> Option<Link> {
-        self.plan.steps().iter().find_map(|step| match step {
-            Step::MoveLink { from, .. } => Some(from.clone()),
+        let joining = self.plan.steps().get(self.staged)?;
+        match joining {
+            Step::MoveLink { from, .. } if self.staged > 0 => Some(from.clone()),
             _ => None,
-        })
+        }
     }
 
     /// As the other members know it.

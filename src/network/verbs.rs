@@ -35,7 +35,8 @@ impl Network {
 
     /// As [`disconnect`](Self::disconnect), whatever becomes of it: the address, the names and the
     /// place are free when it returns. What the kernel did not take back is returned as the steps
-    /// that would; there is nothing where all is gone.
+    /// that would; there is nothing where all is gone. It may follow a disconnection that failed:
+    /// what that left behind is the caller's, and the address is free now.
     ///
     /// # Errors
     /// The container is not connected ([`Error::is_not_found`]), or the network is one that

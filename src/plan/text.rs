@@ -203,10 +203,10 @@ impl Line<'_> {
         }
     }
 
-    /// The host's namespace is called by the process that everybody can name: the first.
+    /// The host's namespace is called by the shell that the line is typed into, which is there.
     fn move_link(&self, f: &mut Formatter<'_>, from: &Link, to: &Link) -> fmt::Result {
         let namespace = match to.side {
-            Side::Host => "1",
+            Side::Host => "$$",
             Side::Container => self.namespace(),
         };
         self.set(

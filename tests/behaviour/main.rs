@@ -7,7 +7,9 @@ mod lab;
 mod cases;
 
 mod addresses;
+mod anything;
 mod bad_input;
+mod by_hand;
 mod connect;
 mod devices;
 mod guard;
@@ -19,5 +21,6 @@ mod netns;
 mod outsiders;
 mod ready;
 mod scratch;
+mod staged;
 mod sysctls;
 mod text;

@@ -122,7 +122,7 @@ fn births() -> Vec<(Step, &'static str, Fate, &'static str)> {
             moved,
             "ip link set dev veth1 netns container name eth0",
             FALLS,
-            "ip -n container link set dev eth0 netns 1 name veth1",
+            "ip -n container link set dev eth0 netns $$ name veth1",
         ),
         (
             add_bridge(BridgeOptions::new()),

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use bridgework::{Container, Endpoint, EndpointConfig, HostsScope, Network, NetworkConfig, Result};
 
-use crate::point::points;
+use crate::point::{Point, few_points, points};
 use crate::world::World;
 
 /// A verb in a world: what it needs, what it does, what it gives.
-trait Verb {
+pub trait Verb {
     /// What must be there before.
     type Ground;
     type Made;
@@ -18,18 +18,22 @@ trait Verb {
     fn act(&self, world: &World, ground: &Self::Ground) -> Result<Self::Made>;
     /// What it gave that is not random.
     fn facts(&self, made: &Self::Made) -> String;
-    fn undo(&self, made: Self::Made);
+    fn undo(&self, world: &World, ground: &Self::Ground, made: Self::Made);
+    /// Where it fails, of so many calls.
+    fn points(&self, calls: usize) -> Vec<Point> {
+        points(calls).collect()
+    }
     fn check(&self, _world: &World, _ground: &Self::Ground, _when: &str) {}
 }
 
-fn sweep(name: &str, verb: &impl Verb) {
+pub fn sweep(name: &str, verb: &impl Verb) {
     let world = World::new();
     let (start, deep) = (Instant::now(), world.deep());
     let bare = world.state();
     let (facts, calls) = rehearse(&world, verb);
     let mut ground = verb.ground(&world);
-    let mut count = 0;
-    for point in points(calls) {
+    let points = verb.points(calls);
+    for (at, point) in points.iter().enumerate() {
         let lines = verb.lines(&world, &ground);
         let line = &lines[point.call - 1];
         let when = format!("{name}: {point}: {line}");
@@ -39,17 +43,16 @@ fn sweep(name: &str, verb: &impl Verb) {
             Err(error) => point.check(&error, line),
             Ok(made) if point.may_be_overcome() => {
                 assert_eq!(verb.facts(&made), facts, "{when}");
-                verb.undo(made);
+                verb.undo(&world, &ground, made);
             }
             Ok(_) => panic!("{when}: nobody noticed"),
         }
         world.assert_same(&before, &when);
         verb.check(&world, &ground, &when);
-        count += 1;
-        if point.is_last_of_its_kind() {
+        if point.is_last_of_its_kind(points.get(at + 1)) {
             let made = verb.act(&world, &ground).expect(&when);
             assert_eq!(verb.facts(&made), facts, "{when}");
-            verb.undo(made);
+            verb.undo(&world, &ground, made);
             world.assert_same(&before, &format!("{when}: done, and taken back"));
             verb.check(&world, &ground, &when);
             drop(ground);
@@ -61,7 +64,8 @@ fn sweep(name: &str, verb: &impl Verb) {
     world.assert_same(&bare, name);
     world.assert_deep(&deep, name);
     println!(
-        "{name}: {calls} calls, {count} points in {:?}",
+        "{name}: {calls} calls, {} points in {:?}",
+        points.len(),
         start.elapsed()
     );
 }
@@ -75,7 +79,7 @@ fn rehearse<V: Verb>(world: &World, verb: &V) -> (String, usize) {
     let calls = world.injector.calls() - before;
     assert_eq!(calls, lines.len() as u64, "{lines:#?}");
     let facts = verb.facts(&made);
-    verb.undo(made);
+    verb.undo(world, &ground, made);
     (facts, lines.len())
 }
 
@@ -106,7 +110,7 @@ impl Verb for Create {
         format!("{} {:?} {:?}", spec.name, spec.ipv4, spec.ipv6)
     }
 
-    fn undo(&self, made: Network) {
+    fn undo(&self, _world: &World, _ground: &Self::Ground, made: Network) {
         made.remove().unwrap();
     }
 }
@@ -114,6 +118,9 @@ impl Verb for Create {
 /// One container comes to a network, which has had some before.
 struct Connect {
     network: NetworkConfig,
+    config: EndpointConfig,
+    /// Where it is already.
+    elsewhere: Option<NetworkConfig>,
     /// Those that are there already.
     there: &'static [usize],
     /// Those that were there and have left.
@@ -125,6 +132,8 @@ impl Connect {
     fn fresh(network: NetworkConfig) -> Self {
         Self {
             network,
+            config: EndpointConfig::new(),
+            elsewhere: None,
             there: &[],
             left: &[],
             container: 2,
@@ -133,7 +142,8 @@ impl Connect {
 }
 
 pub struct Ground {
-    there: Vec<Endpoint>,
+    pub there: Vec<Endpoint>,
+    pub elsewhere: Option<Endpoint>,
     pub network: Network,
 }
 
@@ -144,7 +154,11 @@ impl Ground {
             .iter()
             .map(|&at| network.connect(&world.containers[at]).unwrap())
             .collect();
-        Self { there, network }
+        Self {
+            there,
+            elsewhere: None,
+            network,
+        }
     }
 
     fn check(&self, world: &World, when: &str) {
@@ -153,7 +167,7 @@ impl Ground {
     }
 }
 
-fn facts(endpoint: &Endpoint) -> String {
+pub fn facts(endpoint: &Endpoint) -> String {
     let spec = endpoint.spec();
     let addresses: Vec<String> = spec
         .addresses()
@@ -167,7 +181,11 @@ impl Verb for Connect {
     type Made = Endpoint;
 
     fn ground(&self, world: &World) -> Ground {
-        let ground = Ground::new(world, &self.network, self.there);
+        let mut ground = Ground::new(world, &self.network, self.there);
+        ground.elsewhere = self.elsewhere.as_ref().map(|elsewhere| {
+            let network = world.host.create_network(elsewhere.clone()).unwrap();
+            network.connect(&world.containers[self.container]).unwrap()
+        });
         for &at in self.left {
             let left = ground.network.connect(&world.containers[at]).unwrap();
             left.disconnect().unwrap();
@@ -177,9 +195,7 @@ impl Verb for Connect {
 
     fn lines(&self, world: &World, ground: &Ground) -> Vec<String> {
         let container = &world.containers[self.container];
-        let plan = ground
-            .network
-            .plan_connect(container, &EndpointConfig::new());
+        let plan = ground.network.plan_connect(container, &self.config);
         plan.unwrap()
             .to_string()
             .lines()
@@ -188,15 +204,23 @@ impl Verb for Connect {
     }
 
     fn act(&self, world: &World, ground: &Ground) -> Result<Endpoint> {
-        ground.network.connect(&world.containers[self.container])
+        let container = &world.containers[self.container];
+        ground.network.connect_with(container, self.config.clone())
     }
 
     fn facts(&self, made: &Endpoint) -> String {
         facts(made)
     }
 
-    fn undo(&self, made: Endpoint) {
+    fn undo(&self, _world: &World, _ground: &Self::Ground, made: Endpoint) {
         made.disconnect().unwrap();
+    }
+
+    fn points(&self, calls: usize) -> Vec<Point> {
+        match (&self.elsewhere, self.config == EndpointConfig::new()) {
+            (None, true) => points(calls).collect(),
+            _ => few_points(calls).collect(),
+        }
     }
 
     fn check(&self, world: &World, ground: &Ground, when: &str) {
@@ -236,7 +260,7 @@ impl Verb for ConnectAll {
         made.iter().map(facts).collect::<Vec<_>>().join("\n")
     }
 
-    fn undo(&self, made: Vec<Endpoint>) {
+    fn undo(&self, _world: &World, _ground: &Self::Ground, made: Vec<Endpoint>) {
         Endpoint::disconnect_all(made).unwrap();
     }
 
@@ -277,10 +301,9 @@ fn connecting_in_both_families_is_all_or_nothing() {
 #[test]
 fn connecting_where_hosts_files_have_all_members_is_all_or_nothing() {
     let connect = Connect {
-        network: dual().hosts(HostsScope::Everyone),
         there: &[0],
-        left: &[],
         container: 1,
+        ..Connect::fresh(dual().hosts(HostsScope::Everyone))
     };
     sweep("connect with hosts files", &connect);
 }
@@ -307,4 +330,44 @@ fn connecting_with_an_address_that_somebody_had_is_all_or_nothing() {
 fn connecting_many_is_all_or_nothing() {
     let network = v4().hosts(HostsScope::Everyone);
     sweep("connect all", &ConnectAll(network));
+}
+
+pub fn elsewhere() -> NetworkConfig {
+    NetworkConfig::bridge("elsewhere")
+        .subnet("10.88.0.0/29")
+        .subnet("fd00:88::/125")
+}
+
+#[test]
+fn connecting_to_a_second_network_that_takes_the_default_routes_is_all_or_nothing() {
+    let connect = Connect {
+        config: EndpointConfig::new().priority(7),
+        elsewhere: Some(elsewhere()),
+        ..Connect::fresh(dual())
+    };
+    sweep("connect to the way out", &connect);
+}
+
+#[test]
+fn connecting_to_a_second_network_that_is_no_way_out_is_all_or_nothing() {
+    let connect = Connect {
+        elsewhere: Some(elsewhere()),
+        ..Connect::fresh(v4().internal())
+    };
+    sweep("connect to an internal one", &connect);
+}
+
+#[test]
+fn connecting_with_settings_and_link_local_addresses_is_all_or_nothing() {
+    let config = EndpointConfig::new()
+        .sysctl("net.ipv4.conf.IFNAME.log_martians=1")
+        .sysctl("net.ipv4.neigh.IFNAME.gc_stale_time=30")
+        .sysctl("net.ipv6.conf.IFNAME.mtu=1400")
+        .link_local([169, 254, 7, 7])
+        .link_local([0xfe80, 0, 0, 0, 0, 0, 0, 7]);
+    let connect = Connect {
+        config,
+        ..Connect::fresh(dual())
+    };
+    sweep("connect with settings", &connect);
 }

@@ -8,17 +8,17 @@ use bridgework::plan::{Link, Plan, Side, Step};
 use bridgework::snapshot::Snapshot;
 use bridgework::spec::{EndpointSpec, NetworkSpec};
 use bridgework::{
-    Container, Endpoint, Error, Fault, Host, HostConfig, HostsScope, LinkIndex, Netns, Network,
-    NetworkConfig, Result,
+    Container, Endpoint, EndpointConfig, Error, Fault, Host, HostConfig, HostsScope, LinkIndex,
+    Netns, Network, NetworkConfig, Result,
 };
 
-use crate::arriving::Ground;
-use crate::point::{Moment, Point, points};
+use crate::arriving::{Ground, dual, elsewhere};
+use crate::point::{Moment, Point, few_points, points};
 use crate::world::World;
 
 /// So many containers that no address comes back soon: what has left something behind keeps its
 /// own.
-fn wide() -> NetworkConfig {
+pub fn wide() -> NetworkConfig {
     NetworkConfig::bridge("hmall")
         .subnet("10.89.0.0/16")
         .subnet("fd00:89::/64")
@@ -26,21 +26,26 @@ fn wide() -> NetworkConfig {
 }
 
 /// What those leave that leave.
-trait Verb {
+pub trait Verb {
     type Made;
+    fn ground(&self, world: &World) -> Ground {
+        Ground::new(world, &wide(), Self::THERE)
+    }
     fn make(&self, world: &World, ground: &Ground) -> Self::Made;
     fn act(&self, made: Self::Made) -> Result<()>;
     /// How many kernel calls it makes.
     const CALLS: usize;
     /// How many containers are there before.
     const THERE: &'static [usize];
+    /// In whose namespace the plan goes on that takes away what is left.
+    const CONTAINER: Option<usize> = None;
 }
 
-fn sweep<V: Verb>(name: &str, verb: &V) {
+pub fn sweep<V: Verb>(name: &str, verb: &V) {
     let world = World::new();
     let (start, deep) = (Instant::now(), world.deep());
     let bare = world.state();
-    let ground = Ground::new(&world, &wide(), V::THERE);
+    let ground = verb.ground(&world);
     let before = world.state();
     let calls = world.injector.calls();
     let made = verb.make(&world, &ground);
@@ -63,7 +68,8 @@ fn sweep<V: Verb>(name: &str, verb: &V) {
             Ok(()) => assert!(point.may_be_tried_again(), "{when}: nobody noticed"),
             Err(error) => {
                 left += 1;
-                take_back(&world, &error, None, &when);
+                let container = V::CONTAINER.map(|at| world.containers[at].netns());
+                take_back(&world, &error, container, &when);
             }
         }
         assert!(
@@ -85,7 +91,7 @@ fn sweep<V: Verb>(name: &str, verb: &V) {
 
 impl Point {
     /// Whether the crate itself tries a second time; what is only heard of in the wrong way is not.
-    fn may_be_tried_again(&self) -> bool {
+    pub fn may_be_tried_again(&self) -> bool {
         use bridgework::Errno;
         let passing = [Errno::EINTR, Errno::EBUSY, Errno::ENOBUFS];
         self.moment == Moment::Refused && passing.contains(&self.errno)
@@ -135,6 +141,126 @@ impl Verb for DisconnectAll {
     fn act(&self, made: Vec<Endpoint>) -> Result<()> {
         Endpoint::disconnect_all(made)
     }
+}
+
+/// By its name, whoever has the handle.
+struct DisconnectByName;
+
+impl Verb for DisconnectByName {
+    type Made = Endpoint;
+    const CALLS: usize = Disconnect::CALLS;
+    const THERE: &'static [usize] = &[0];
+
+    fn make(&self, world: &World, ground: &Ground) -> Endpoint {
+        Disconnect.make(world, ground)
+    }
+
+    fn act(&self, made: Endpoint) -> Result<()> {
+        made.network().disconnect("two")
+    }
+}
+
+/// By its name, once nobody has a handle.
+struct DisconnectPersisted;
+
+impl Verb for DisconnectPersisted {
+    type Made = Network;
+    const CALLS: usize = Disconnect::CALLS;
+    const THERE: &'static [usize] = &[0];
+
+    fn make(&self, world: &World, ground: &Ground) -> Network {
+        let endpoint = Disconnect.make(world, ground);
+        let network = endpoint.network().clone();
+        let _spec = endpoint.persist();
+        network
+    }
+
+    fn act(&self, made: Network) -> Result<()> {
+        made.disconnect("two")
+    }
+}
+
+/// From the network that the default routes lead by, while there is another.
+struct DisconnectWayOut;
+
+impl Verb for DisconnectWayOut {
+    type Made = Endpoint;
+    // the default routes of both families, the link
+    const CALLS: usize = 3;
+    const THERE: &'static [usize] = &[];
+    const CONTAINER: Option<usize> = Some(2);
+
+    fn ground(&self, world: &World) -> Ground {
+        let mut ground = Ground::new(world, &wide(), &[]);
+        let elsewhere = world.host.create_network(elsewhere()).unwrap();
+        ground.elsewhere = Some(elsewhere.connect(&world.containers[2]).unwrap());
+        ground
+    }
+
+    fn make(&self, world: &World, ground: &Ground) -> Endpoint {
+        let config = EndpointConfig::new().priority(7);
+        let container = &world.containers[2];
+        ground.network.connect_with(container, config).unwrap()
+    }
+
+    fn act(&self, made: Endpoint) -> Result<()> {
+        made.disconnect()
+    }
+}
+
+#[test]
+fn disconnecting_by_name_is_done_or_says_what_is_left() {
+    sweep("disconnect by name", &DisconnectByName);
+}
+
+#[test]
+fn disconnecting_what_is_persisted_is_done_or_says_what_is_left() {
+    // the network is persisted with it, and ends by being removed alone
+    let world = World::new();
+    let ground = DisconnectPersisted.ground(&world);
+    let before = world.state();
+    for point in few_points(DisconnectPersisted::CALLS) {
+        let when = format!("disconnect what is persisted: {point}");
+        let made = DisconnectPersisted.make(&world, &ground);
+        point.arm(&world.injector);
+        match DisconnectPersisted.act(made) {
+            Ok(()) => assert!(point.may_be_tried_again(), "{when}: nobody noticed"),
+            Err(error) => take_back(&world, &error, None, &when),
+        }
+        world.assert_same(&before, &when);
+    }
+    let network = ground.network.clone();
+    drop(ground);
+    network.remove().unwrap();
+}
+
+#[test]
+fn disconnecting_the_way_out_is_done_or_says_what_is_left() {
+    sweep("disconnect the way out", &DisconnectWayOut);
+}
+
+/// Whatever fails, the address and the name are free at once, and what is left is returned.
+#[test]
+fn disconnecting_by_force_is_done_and_says_what_is_left() {
+    let world = World::new();
+    let ground = Ground::new(&world, &dual().hosts(HostsScope::Everyone), &[0]);
+    let before = world.state();
+    let mut left_something = 0;
+    for point in points(Disconnect::CALLS) {
+        let when = format!("disconnect by force: {point}");
+        let endpoint = ground.network.connect(&world.containers[1]).unwrap();
+        point.arm(&world.injector);
+        let left = ground.network.disconnect_by_force("two").expect(&when);
+        assert!(!left.is_empty() || point.may_be_tried_again(), "{when}");
+        left_something += usize::from(!left.is_empty());
+        world.assert_room(&ground.network, &when);
+        world.kernel().take_back(&left, None).expect(&when);
+        world.assert_same(&before, &when);
+        drop(endpoint);
+        let again = ground.network.disconnect_by_force("two").unwrap_err();
+        assert!(again.is_not_found(), "{when}: {again}");
+    }
+    assert!(left_something > 0);
 }
 
 #[test]

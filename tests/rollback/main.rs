@@ -12,4 +12,5 @@ mod leaving;
 mod parts;
 mod point;
 mod ruin;
+mod staged;
 mod world;

@@ -46,6 +46,16 @@ pub fn points(calls: usize) -> impl Iterator<Item = Point> {
     (1..=calls).flat_map(ways)
 }
 
+/// Each of so many calls, refused and unheard of, with two errors each: all of them in turn.
+pub fn few_points(calls: usize) -> impl Iterator<Item = Point> {
+    let chosen = |point: &Point| {
+        let first = point.call % ERRNOS.len();
+        let second = (first + ERRNOS.len() / 2) % ERRNOS.len();
+        [ERRNOS[first], ERRNOS[second]].contains(&point.errno)
+    };
+    points(calls).filter(chosen)
+}
+
 impl Point {
     pub fn arm(&self, injector: &FaultInjector) {
         let call = self.call as u64;
@@ -77,9 +87,10 @@ impl Point {
         assert!(!error.attempt().is_empty(), "{self}: {text}");
     }
 
-    /// Whether the next point is of another call, or fails at another moment.
-    pub fn is_last_of_its_kind(&self) -> bool {
-        ERRNOS.last() == Some(&self.errno)
+    /// Whether `next` is of another call, or fails at another moment.
+    pub fn is_last_of_its_kind(&self, next: Option<&Point>) -> bool {
+        let kind = |point: &Point| (point.call, point.moment);
+        next.is_none_or(|next| kind(next) != kind(self))
     }
 
     /// A name or an index that is derived from an id and taken is chosen anew.

@@ -10,7 +10,7 @@ use crate::world::World;
 /// More calls than any verb makes here, with what it takes back.
 const MANY: u64 = 200;
 
-fn fail_all_from(world: &World, call: usize) {
+pub fn fail_all_from(world: &World, call: usize) {
     for n in 0..MANY {
         world.injector.fail_nth(call as u64 + n, Errno::EPERM);
     }

@@ -122,8 +122,13 @@ impl World {
     /// No address is held that nobody has: as many containers as there is room for can come.
     #[track_caller]
     pub fn assert_room(&self, network: &Network, when: &str) {
+        self.assert_room_for(network, ROOM - network.endpoints().len(), when);
+    }
+
+    /// As many containers can come, and no more.
+    #[track_caller]
+    pub fn assert_room_for(&self, network: &Network, free: usize, when: &str) {
         let mut draft = network.draft();
-        let free = ROOM - network.endpoints().len();
         for spare in &self.spares[..free] {
             let planned = draft.plan_connect(spare, &EndpointConfig::new());
             assert!(planned.is_ok(), "{when}: {:?}", planned.err());
