@@ -308,3 +308,10 @@ impl EndpointRequest {
         }
     }
 }
+
+/// What can be asked of a user-defined network only.
+pub(crate) fn check_default_request(request: &EndpointRequest, faults: &mut Vec<Fault>) {
+    let wants_address = request.ipv4.is_some() || request.ipv6.is_some();
+    faults.extend(wants_address.then_some(Fault::AddressOnDefault));
+    faults.extend((!request.aliases.is_empty()).then_some(Fault::AliasOnDefault));
+}

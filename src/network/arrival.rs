@@ -37,7 +37,7 @@ impl Network {
     ) -> Option<Arrival<'c>> {
         let request = self.request(container, config, faults);
         let wiring = self.0.registered.wirings().of(container.netns());
-        faults.extend(wiring.refuses());
+        faults.extend(wiring.refuses().filter(|fault| !faults.contains(fault)));
         let wanted = request.link_name.as_ref();
         let named = wanted.and_then(|name| wiring.take_name(name, container.name(), faults));
         let admission = self.admit(container.name(), &request, faults)?;

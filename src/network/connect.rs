@@ -89,7 +89,8 @@ impl Network {
             let attempt = format!("plan to connect {container} to {network}");
             return Err(Error::of(attempt, vec![gone]));
         }
-        self.draft().plan_connect(container, config)
+        let faults = Vec::from_iter(self.refuses(container));
+        self.draft().plan_after(faults, container, config)
     }
 
     /// The network on paper, as it is now.

@@ -16,6 +16,7 @@ mod guard;
 mod lifetimes;
 mod listing;
 mod look;
+mod modes;
 mod names;
 mod netns;
 mod outsiders;
