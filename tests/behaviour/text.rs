@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bridgework::kernel::Kernel;
-use bridgework::plan::{HostsFile, Plan};
+use bridgework::plan::{HostsFile, Plan, Step};
 use bridgework::{Container, ContainerName, EndpointConfig, Netns, NetworkConfig};
 use serde_json::Value;
 
@@ -297,4 +297,69 @@ fn what_the_handles_print_is_what_they_did() {
     type_lines(&typed, &cases::undo(network.plan()).to_string(), "remove");
     network.remove().unwrap();
     assert_alike(host.netns(), &typed, "host, removed");
+}
+
+/// A second network that takes the default routes, in two phases, with settings of the link.
+#[test]
+fn what_is_printed_of_a_second_network_that_is_staged_is_what_was_done() {
+    if !has_tools() {
+        return;
+    }
+    let host = lab::host();
+    let network = |name: &str, number: u8| {
+        let config = NetworkConfig::bridge(name).subnet(format!("10.{number}.0.0/24").as_str());
+        let config = config.subnet(format!("fd00:{number}::/64").as_str());
+        host.create_network(config).unwrap()
+    };
+    let (first, second) = (network("first", 88), network("second", 89));
+    let container = lab::container("printed-staged");
+    let config = EndpointConfig::new()
+        .priority(7)
+        .sysctl("net.ipv4.conf.IFNAME.log_martians=1")
+        .sysctl("net.ipv6.conf.IFNAME.mtu=1400");
+    let typed = Netns::create().unwrap();
+    let inside = Pinned::new(container.name());
+    let check = |when: &str| {
+        assert_alike(host.netns(), &typed, &format!("host, {when}"));
+        let (made, typed) = (container.netns(), &inside.netns);
+        assert_alike(made, typed, &format!("container, {when}"));
+    };
+    let at_first = first.connect(&container).unwrap();
+    for plan in [first.plan(), second.plan(), at_first.plan()] {
+        type_lines(&typed, &plan.to_string(), "ground");
+    }
+    check("connected to the first");
+    let staged = second.stage("printed-staged", config).unwrap();
+    let done = staged.plan().steps().len();
+    type_lines(&typed, &staged.plan().to_string(), "stage");
+    check("staged");
+    let endpoint = staged.join(&container).unwrap();
+    let text = endpoint.plan().to_string();
+    let rest: String = text
+        .lines()
+        .skip(done)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(rest.contains(" netns printed-staged name eth1"), "{rest}");
+    assert!(
+        rest.contains(" route replace default via 10.89.0.1 "),
+        "{rest}"
+    );
+    type_lines(&typed, &rest, "join");
+    check("joined");
+    let undo = cases::undo(endpoint.plan());
+    let back = |step: &&Step| matches!(step, Step::ReplaceRoute { .. });
+    let mut leave = Plan::with_container(container.name().clone());
+    leave.extend(undo.steps().iter().filter(back).cloned());
+    let moved = endpoint.plan().steps().iter();
+    let moved = moved.filter(|step| matches!(step, Step::MoveLink { .. }));
+    leave.extend(moved.filter_map(Step::inverse));
+    assert_eq!(leave.steps().len(), 3);
+    let staged = endpoint.leave().unwrap();
+    type_lines(&typed, &leave.to_string(), "leave");
+    check("left");
+    let undo = cases::undo(staged.plan());
+    staged.delete().unwrap();
+    type_lines(&typed, &undo.to_string(), "delete");
+    check("deleted");
 }

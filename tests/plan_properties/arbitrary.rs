@@ -166,6 +166,19 @@ fn veth() -> impl Strategy<Value = VethStep> {
     )
 }
 
+/// A route that becomes another of the same kind.
+fn replace_route() -> impl Strategy<Value = Step> {
+    let gateway = option::of(net().prop_map(|net| net.addr()));
+    (route(), gateway, link()).prop_map(|(from, gateway, link)| {
+        let to = Route {
+            gateway,
+            link,
+            ..from.clone()
+        };
+        Step::ReplaceRoute { from, to }
+    })
+}
+
 fn route() -> impl Strategy<Value = Route> {
     let gateway = option::of(net().prop_map(|net| net.addr()));
     (net(), gateway, link(), 0..3u32).prop_map(|(destination, gateway, link, metric)| Route {
@@ -186,7 +199,14 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
                 options,
             }
         });
-    let births = prop_oneof![add_bridge, veth().prop_map(Step::AddVeth)];
+    let moved = (link(), link()).prop_map(|(from, mut to)| {
+        to.side = match from.side {
+            Side::Host => Side::Container,
+            Side::Container => Side::Host,
+        };
+        Step::MoveLink { from, to }
+    });
+    let births = prop_oneof![add_bridge, veth().prop_map(Step::AddVeth), moved];
     let sets = prop_oneof![
         (link(), nasty()).prop_map(|(link, alias)| Step::SetAlias { link, alias }),
         link().prop_map(|link| Step::SetNoAutoAddress { link }),
@@ -195,6 +215,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         link().prop_map(|link| Step::SetUp { link }),
         (link(), net()).prop_map(|(link, address)| Step::AddAddress { link, address }),
         route().prop_map(Step::AddRoute),
+        replace_route(),
         link().prop_map(|link| Step::AwaitForwarding { link }),
         (link(), mac()).prop_map(|(link, mac)| Step::Announce { link, mac }),
         (link(), link_sysctl()).prop_map(|(link, setting)| Step::SetLinkSysctl { link, setting }),

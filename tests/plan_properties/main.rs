@@ -24,9 +24,17 @@ fn born(step: &Step) -> Vec<&Link> {
     }
 }
 
-/// Whether one of `steps` makes the link that `step` changes.
+/// The links that are there because of it.
+fn brought(step: &Step) -> Vec<&Link> {
+    match step {
+        Step::MoveLink { to, .. } => vec![to],
+        other => born(other),
+    }
+}
+
+/// Whether one of `steps` makes or fetches the link that `step` changes.
 fn is_about_a_link_of(steps: &[Step], step: &Step) -> bool {
-    let mut links = steps.iter().flat_map(born);
+    let mut links = steps.iter().flat_map(brought);
     match step {
         Step::SetSysctl { side, key, .. } => links
             .any(|link| link.side == *side && *key.scope() == ConfScope::Link(link.name.clone())),
@@ -47,13 +55,18 @@ fn takes_away(step: &Step) -> bool {
     )
 }
 
+/// Whether it puts something back as it was.
+fn restores(step: &Step) -> bool {
+    matches!(step, Step::ReplaceRoute { .. } | Step::MoveLink { .. }) || takes_away(step)
+}
+
 proptest! {
     #![proptest_config(config())]
 
     #[test]
     fn taking_back_adds_nothing(plan in plan(), done in 0..14usize) {
         let undo = plan.undo(done);
-        prop_assert!(undo.steps().iter().all(takes_away), "{undo}");
+        prop_assert!(undo.steps().iter().all(restores), "{undo}");
         prop_assert_eq!(undo.container(), plan.container());
     }
 
@@ -78,8 +91,15 @@ proptest! {
     fn nothing_is_said_of_a_link_that_goes_but_that_it_goes(plan in plan()) {
         let undo = plan.undo(plan.steps().len());
         let links: Vec<&Link> = plan.steps().iter().flat_map(born).collect();
-        for step in undo.steps().iter().filter(|step| !matches!(step, Step::DeleteLink { .. })) {
-            prop_assert!(step.link().is_none_or(|link| !links.contains(&link)), "{step}");
+        for step in undo.steps() {
+            let about = match step {
+                Step::DeleteLink { .. } => None,
+                // what it was before it was moved; as a route led before, its link is not asked
+                Step::MoveLink { to, .. } => Some(to),
+                Step::ReplaceRoute { .. } => None,
+                other => other.link(),
+            };
+            prop_assert!(about.is_none_or(|link| !links.contains(&link)), "{step}");
         }
     }
 
@@ -93,21 +113,26 @@ proptest! {
     }
 
     #[test]
-    fn taking_back_the_taking_back_makes_no_link_and_restores_the_files(plan in plan()) {
+    fn taking_back_the_taking_back_makes_no_link_and_restores_files_and_routes(plan in plan()) {
         let edits = |plan: &Plan| -> Vec<Step> {
-            let on_file = |s: &&Step| matches!(s, Step::EditHosts(_) | Step::WriteFile(_));
-            plan.steps().iter().filter(on_file).cloned().collect()
+            let lasts = |s: &&Step| {
+                let on_file = matches!(s, Step::EditHosts(_) | Step::WriteFile(_));
+                on_file || matches!(s, Step::ReplaceRoute { .. })
+            };
+            plan.steps().iter().filter(lasts).cloned().collect()
         };
         let undo = plan.undo(plan.steps().len());
         let again = undo.undo(undo.steps().len());
-        prop_assert_eq!(again.steps(), edits(&plan));
+        let moved = |step: &&Step| !matches!(step, Step::MoveLink { .. });
+        let again: Vec<Step> = again.steps().iter().filter(moved).cloned().collect();
+        prop_assert_eq!(again, edits(&plan));
     }
 
     #[test]
     fn a_step_that_is_undone_has_an_inverse_and_one_that_stays_has_none(step in step()) {
         match step.fate() {
-            Fate::Undone => prop_assert!(step.inverse().is_some_and(|step| takes_away(&step))),
-            Fate::FallsWithLink => prop_assert!(step.inverse().is_none_or(|s| takes_away(&s))),
+            Fate::Undone => prop_assert!(step.inverse().is_some_and(|step| restores(&step))),
+            Fate::FallsWithLink => prop_assert!(step.inverse().is_none_or(|s| restores(&s))),
             Fate::Stays => prop_assert_eq!(step.inverse(), None),
         }
     }

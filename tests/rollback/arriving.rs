@@ -12,6 +12,11 @@ pub trait Verb {
     /// What must be there before.
     type Ground;
     type Made;
+    /// Makes what stays with the host; whether there is such. It has timers that run and a carrier
+    /// that goes, so that only our own snapshots can be compared.
+    fn settle(&self, _world: &World) -> bool {
+        false
+    }
     fn ground(&self, world: &World) -> Self::Ground;
     /// The lines of its kernel calls, in order.
     fn lines(&self, world: &World, ground: &Self::Ground) -> Vec<String>;
@@ -23,11 +28,16 @@ pub trait Verb {
     fn points(&self, calls: usize) -> Vec<Point> {
         points(calls).collect()
     }
+    /// Whether it is done without a fault then, and its ground made anew.
+    fn is_done_after(&self, _point: &Point) -> bool {
+        true
+    }
     fn check(&self, _world: &World, _ground: &Self::Ground, _when: &str) {}
 }
 
 pub fn sweep(name: &str, verb: &impl Verb) {
     let world = World::new();
+    let something_stays = verb.settle(&world);
     let (start, deep) = (Instant::now(), world.deep());
     let bare = world.state();
     let (facts, calls) = rehearse(&world, verb);
@@ -49,7 +59,7 @@ pub fn sweep(name: &str, verb: &impl Verb) {
         }
         world.assert_same(&before, &when);
         verb.check(&world, &ground, &when);
-        if point.is_last_of_its_kind(points.get(at + 1)) {
+        if point.is_last_of_its_kind(points.get(at + 1)) && verb.is_done_after(point) {
             let made = verb.act(&world, &ground).expect(&when);
             assert_eq!(verb.facts(&made), facts, "{when}");
             verb.undo(&world, &ground, made);
@@ -62,7 +72,9 @@ pub fn sweep(name: &str, verb: &impl Verb) {
     }
     drop(ground);
     world.assert_same(&bare, name);
-    world.assert_deep(&deep, name);
+    if !something_stays {
+        world.assert_deep(&deep, name);
+    }
     println!(
         "{name}: {calls} calls, {} points in {:?}",
         points.len(),

@@ -9,6 +9,7 @@ mod lab;
 mod arriving;
 mod files;
 mod leaving;
+mod modes;
 mod parts;
 mod point;
 mod ruin;
