@@ -18,5 +18,6 @@ mod netns;
 mod outsiders;
 mod ready;
 mod scratch;
+mod several;
 mod sysctls;
 mod text;
