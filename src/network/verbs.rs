@@ -10,7 +10,12 @@ use super::detach::detach;
 
 impl Network {
     /// Disconnects the container of that name, whoever has the [`Endpoint`](crate::Endpoint) and
-    /// whether it was persisted or not. The handle, if there is one, has nothing left to do.
+    /// whether it was persisted or not. The handle, if there is one, has nothing left to do. If
+    /// another thread is at it already, this waits until it is done.
+    ///
+    /// Of a persisted endpoint what is inside the container's namespace, and that its default routes
+    /// find another way, is seen to while there is any handle to that namespace that was connected;
+    /// without one, the link goes and all that falls with it.
     ///
     /// # Errors
     /// It is not connected ([`Error::is_not_found`]); the network is one that containers belong to
@@ -35,7 +40,8 @@ impl Network {
 
     /// As [`disconnect`](Self::disconnect), whatever becomes of it: the address, the names and the
     /// place are free when it returns. What the kernel did not take back is returned as the steps
-    /// that would; there is nothing where all is gone.
+    /// that would; there is nothing where all is gone. It also frees the address of one that was
+    /// disconnected before with something [left behind](Error::left_behind).
     ///
     /// # Errors
     /// The container is not connected ([`Error::is_not_found`]), or the network is one that
