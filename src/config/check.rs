@@ -69,6 +69,19 @@ impl NetworkConfig {
         Some(request)
     }
 
+    /// Whether the family is not wanted, said by a method or by a key.
+    pub(crate) fn is_off(&self, family: Family) -> bool {
+        // what is wrong with them is told when it is checked
+        let mut untold = Vec::new();
+        let by_key = NetworkOptions::parse(&self.by_key, &mut untold);
+        let options = self.typed_options().joined(by_key, &mut untold);
+        let switch = match family {
+            Family::V4 => options.enable_ipv4,
+            Family::V6 => options.enable_ipv6,
+        };
+        switch == Some(Switch::Off)
+    }
+
     /// What typed methods were told, with that for which they have fields of their own.
     fn typed_options(&self) -> NetworkOptions {
         NetworkOptions {

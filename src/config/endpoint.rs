@@ -139,7 +139,9 @@ impl EndpointConfig {
         self
     }
 
-    /// Nothing is as it was when the container was connected before.
+    /// Nothing is as it was when the container was connected before. Without this, what is left open
+    /// is: aliases, links, priority, hardware address, interface name, settings, ports, static
+    /// addresses, and the addresses that were chosen unless somebody was given them since.
     #[must_use]
     pub fn anew(mut self) -> Self {
         self.memory = Recollection::Forgotten;
@@ -307,4 +309,11 @@ impl EndpointRequest {
             memory: self.memory,
         }
     }
+}
+
+/// What can be asked of a user-defined network only.
+pub(crate) fn check_default_request(request: &EndpointRequest, faults: &mut Vec<Fault>) {
+    let wants_address = request.ipv4.is_some() || request.ipv6.is_some();
+    faults.extend(wants_address.then_some(Fault::AddressOnDefault));
+    faults.extend((!request.aliases.is_empty()).then_some(Fault::AliasOnDefault));
 }

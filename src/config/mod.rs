@@ -14,7 +14,7 @@ mod template;
 
 pub(crate) use check::{FamilyRequest, NetworkRequest};
 pub use endpoint::EndpointConfig;
-pub(crate) use endpoint::{EndpointRequest, Recollection};
+pub(crate) use endpoint::{EndpointRequest, Recollection, check_default_request};
 pub use mode::{ContainerTerm, NetworkMode, NetworkTerm};
 pub use network::{HostsScope, MacPolicy, NetworkConfig};
 pub use options::{GatewayMode, NetworkOptions};

@@ -146,10 +146,14 @@ impl NetworkConfig {
         self.options.bridge_name.clone().or_else(by_key)
     }
 
-    pub(crate) fn has_subnet(&self, family: Family) -> bool {
-        self.subnets
-            .iter()
-            .any(|subnet| Family::of_subnet(*subnet) == family)
+    pub(crate) fn subnet_of(&self, family: Family) -> Option<Subnet> {
+        let mut subnets = self.subnets.iter().copied();
+        subnets.find(|subnet| Family::of_subnet(*subnet) == family)
+    }
+
+    pub(crate) fn gateway_of(&self, family: Family) -> Option<IpAddr> {
+        let mut gateways = self.gateways.iter().copied();
+        gateways.find(|gateway| Family::of(*gateway) == family)
     }
 
     /// The same, with this name for the bridge if none was given.

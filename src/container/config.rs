@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::addr::{ContainerId, ContainerName, HostName};
-use crate::config::take;
+use crate::config::{ContainerTerm, take};
 use crate::driver::Stack;
 use crate::error::Fault;
 use crate::kernel::Netns;
@@ -271,32 +271,55 @@ impl ContainerConfig {
         faults
     }
 
-    /// The same with the stack of a host that has this namespace, or with nothing but `lo`.
-    pub(crate) fn with_stack(mut self, stack: Stack, namespace: Option<&Netns>) -> Self {
-        self.stack = stack;
-        let Some(namespace) = namespace else {
-            return self;
-        };
-        match &self.source {
-            Source::Given(other) if other != namespace => {
-                let why = format!("namespace {} and the network mode", other.label());
-                self.faults.push(Fault::Conflicting(why));
-            }
-            _ => self.source = Source::Given(namespace.clone()),
+    /// All that is wrong with it in a mode that gives a wire of its own.
+    pub(crate) fn faults_of_wire(&self) -> Vec<Fault> {
+        let mut faults = self.faults();
+        faults.extend((self.stack == Stack::Shared).then_some(Fault::SharedStack));
+        faults
+    }
+
+    /// Whether `term` is its own name or id.
+    pub(crate) fn is_meant_by(&self, term: &ContainerTerm) -> bool {
+        match term {
+            ContainerTerm::Name(name) => name.as_str() == self.name,
+            ContainerTerm::Id(id) => Some(*id) == self.id,
         }
+    }
+
+    /// The same with the stack of the host, whose namespace this is, or with nothing but `lo`.
+    pub(crate) fn with_stack(mut self, stack: Stack, host: &Netns) -> Self {
+        self.stack = stack;
+        let conflict = match (&self.source, stack) {
+            (Source::Shared(other), _) => of_container(other),
+            (Source::Given(given), Stack::Host) if given != host => of_namespace(given),
+            (Source::Given(given), Stack::Private) if given == host => {
+                Some(format!("{} has the host's own namespace", self.name))
+            }
+            (_, Stack::Host) => {
+                self.source = Source::Given(host.clone());
+                None
+            }
+            _ => None,
+        };
+        self.faults.extend(conflict.map(Fault::Conflicting));
         self
     }
 
-    /// The same with another container's stack.
-    pub(crate) fn with_stack_of(mut self, other: &Container) -> Self {
+    /// The same with another container's stack, if there is such a container.
+    pub(crate) fn with_stack_of(mut self, other: Option<&Container>) -> Self {
         self.stack = Stack::Shared;
-        match &self.source {
-            Source::Given(given) if given != other.netns() => {
-                let why = format!("namespace {} and the network mode", given.label());
-                self.faults.push(Fault::Conflicting(why));
+        let Some(other) = other else {
+            return self;
+        };
+        let conflict = match &self.source {
+            Source::Given(given) if given != other.netns() => of_namespace(given),
+            Source::Shared(third) if third.netns() != other.netns() => of_container(third),
+            _ => {
+                self.source = Source::Shared(other.clone());
+                None
             }
-            _ => self.source = Source::Shared(other.clone()),
-        }
+        };
+        self.faults.extend(conflict.map(Fault::Conflicting));
         self
     }
 
@@ -344,4 +367,16 @@ impl ContainerConfig {
         let conflict = |(what, _)| Fault::Conflicting(format!("{what} and the network mode"));
         given.map(conflict).collect()
     }
+}
+
+/// A namespace that was given contradicts the one that the mode has.
+fn of_namespace(netns: &Netns) -> Option<String> {
+    Some(format!("namespace {} and the network mode", netns.label()))
+}
+
+fn of_container(other: &Container) -> Option<String> {
+    let name = other.name();
+    Some(format!(
+        "namespace of container {name} and the network mode"
+    ))
 }

@@ -21,6 +21,8 @@ pub(super) struct Home {
     pub(super) hosts: Option<Hosts>,
     pub(super) resolv: Option<Resolv>,
     tenancy: Mutex<Tenancy>,
+    /// What ends with it.
+    held: Mutex<Vec<Box<dyn Any + Send + Sync>>>,
 }
 
 #[derive(Default)]
@@ -38,6 +40,19 @@ impl Home {
             hosts,
             resolv,
             tenancy: Mutex::default(),
+            held: Mutex::default(),
+        }
+    }
+
+    pub(super) fn hold(&self, held: Box<dyn Any + Send + Sync>) {
+        self.held.lock().push(held);
+    }
+
+    pub(super) fn hold_once<T: Send + Sync + 'static>(&self, shared: &Arc<T>) {
+        let mut held = self.held.lock();
+        let mut same = held.iter().filter_map(|held| held.downcast_ref::<Arc<T>>());
+        if !same.any(|other| Arc::ptr_eq(other, shared)) {
+            held.push(Box::new(Arc::clone(shared)));
         }
     }
 

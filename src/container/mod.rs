@@ -249,13 +249,14 @@ impl Container {
         self.0.held.lock().push(held);
     }
 
-    /// As [`hold`](Self::hold), of what several may want to be held: once.
+    /// Keeps something until the last handle to any container of the stack is gone.
+    pub(crate) fn hold_with_stack(&self, held: Box<dyn Any + Send + Sync>) {
+        self.0.home.hold(held);
+    }
+
+    /// As [`hold_with_stack`](Self::hold_with_stack), of what several may want to be held: once.
     pub(crate) fn hold_once<T: Send + Sync + 'static>(&self, shared: &Arc<T>) {
-        let mut held = self.0.held.lock();
-        let mut same = held.iter().filter_map(|held| held.downcast_ref::<Arc<T>>());
-        if !same.any(|other| Arc::ptr_eq(other, shared)) {
-            held.push(Box::new(Arc::clone(shared)));
-        }
+        self.0.home.hold_once(shared);
     }
 
     /// Others that share the stack hold the wire too.

@@ -105,6 +105,12 @@ fn adopt(network: &NetworkSpec, state: &LinkState, host: &Snapshot) -> Result<Pl
         states.any(|state| state.link == bridge.index.get() && state.address == *address)
     };
     let mut plan = Plan::from_iter([refuse_redirects(Side::Host)]);
+    // a bridge whose address nobody has set takes the lowest one of its ports', and another one as
+    // they come and go (`br_stp_recalculate_bridge_id`): containers would lose their gateway
+    plan.push(Step::Announce {
+        link: bridge.clone(),
+        mac: network.mac,
+    });
     let lacking: Vec<IpNet> = bridge_addresses(network).filter(|a| !has(a)).collect();
     if lacking.iter().any(|address| address.addr().is_ipv6()) {
         // a bridge without the family takes no address of it

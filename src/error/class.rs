@@ -71,6 +71,7 @@ impl Fault {
             | Self::Forked
             | Self::LinkKind { .. }
             | Self::NetworkAmbiguous { .. }
+            | Self::ContainerAmbiguous { .. }
             | Self::NotANamespace { .. } => FaultClass::Invalid,
             Self::AddressInUse { .. }
             | Self::SubnetOverlaps { .. }

@@ -272,6 +272,12 @@ pub enum Fault {
         /// The name or id that was looked up.
         name: String,
     },
+    /// More than one container's id begins so, and none has that name.
+    #[error("multiple IDs found with provided prefix: {term}")]
+    ContainerAmbiguous {
+        /// The term that was looked up.
+        term: String,
+    },
     /// The container is not on the network.
     #[error("container {container} is not connected to network {network}")]
     NotConnected {

@@ -6,15 +6,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{ContainerTerm, EndpointConfig, EndpointRequest, NetworkMode};
+use crate::config::{EndpointConfig, NetworkMode};
 use crate::container::{Container, ContainerConfig, HostSide};
-use crate::driver::{ContainerDriver, Driver, Stack};
 use crate::error::{Error, Fault, Result};
 use crate::network::{Endpoint, Network, connect_in_order};
 use crate::resolver::View;
 
 use super::Host;
-use super::builtin::Builtin;
 
 /// A container in its network mode.
 ///
@@ -36,6 +34,8 @@ pub struct Attached {
 pub enum Warning {
     /// Ports are the host's own in its network mode: whoever binds one has published it.
     PortsDiscarded,
+    /// A container with nothing but `lo` has no address at which its ports could be reached.
+    PortsUnreachable,
     /// The container's [`resolv.conf`](ContainerConfig::rootfs_resolv_conf) is a symbolic link, or is
     /// behind one, and is left alone.
     ResolvConfIsLink {
@@ -49,6 +49,9 @@ impl fmt::Display for Warning {
         match self {
             Self::PortsDiscarded => {
                 f.write_str("published ports are discarded when using host network mode")
+            }
+            Self::PortsUnreachable => {
+                f.write_str("published ports are discarded when using none network mode")
             }
             Self::ResolvConfIsLink { path } => {
                 write!(f, "{} is a symbolic link and is left alone", path.display())
@@ -65,7 +68,8 @@ impl Host {
     ///   network](Self::default_network).
     /// - [`Host`](NetworkMode::Host): the host's own stack. Nothing is made; its addresses are the
     ///   host's, and published ports are a warning.
-    /// - [`None`](NetworkMode::None): a stack of its own with nothing in it but `lo`, for good.
+    /// - [`None`](NetworkMode::None): a stack of its own with nothing in it but `lo`, as long as the
+    ///   container or somebody who shares its stack is there. Published ports are a warning.
     /// - [`Container`](NetworkMode::Container): another container's stack, hosts file and names; see
     ///   [`ContainerConfig::sharing`]. The other one is looked up among those that this host
     ///   attached or connected: by its id, its name, the first digits of its id.
@@ -98,12 +102,8 @@ impl Host {
     ) -> Result<Attached> {
         let attempt = format!("attach {} in network mode {mode}", container.name());
         let attached = match mode {
-            NetworkMode::Bridge => self
-                .default_network()
-                .and_then(|network| self.connected(&network, container, endpoint)),
-            NetworkMode::Network(term) => self
-                .network(&term.to_string())
-                .and_then(|network| self.connected(&network, container, endpoint)),
+            NetworkMode::Bridge => self.on_default(container, endpoint),
+            NetworkMode::Network(term) => self.on_network(term, container, endpoint),
             NetworkMode::Host => self.on_host(container, &endpoint),
             NetworkMode::None => self.alone(container, &endpoint),
             NetworkMode::Container(term) => self.beside(term, container, &endpoint),
@@ -111,78 +111,8 @@ impl Host {
         attached.map_err(|error| error.during(attempt))
     }
 
-    fn on_host(&self, container: ContainerConfig, endpoint: &EndpointConfig) -> Result<Attached> {
-        let container = container.with_stack(Stack::Host, Some(self.netns()));
-        let mut faults = container.faults();
-        let request = endpoint.check(&mut faults);
-        refuse_names(&request, "host type networking", &mut faults);
-        let (container, mut warnings) = self.open_container(container, faults)?;
-        self.builtin(Builtin::Host)?.take_in(&container)?;
-        let has_ports = !request.ports.is_empty();
-        warnings.extend(has_ports.then_some(Warning::PortsDiscarded));
-        Ok(without_wire(container, warnings))
-    }
-
-    fn alone(&self, container: ContainerConfig, endpoint: &EndpointConfig) -> Result<Attached> {
-        let container = container.with_stack(Stack::Private, None);
-        let mut faults = container.faults();
-        let request = endpoint.check(&mut faults);
-        refuse_names(&request, "none type networking", &mut faults);
-        let (container, warnings) = self.open_container(container, faults)?;
-        let wiring = self.0.registry.wirings().of(container.netns());
-        let closed = wiring.close();
-        let was_open = closed.map_err(|fault| Error::of("", vec![fault]))?;
-        container.hold_once(&wiring);
-        let network = self.builtin(Builtin::None);
-        let taken_in = network.and_then(|network| network.take_in(&container));
-        if taken_in.is_err() && was_open {
-            wiring.reopen();
-        }
-        taken_in?;
-        Ok(without_wire(container, warnings))
-    }
-
-    fn beside(
-        &self,
-        term: &ContainerTerm,
-        container: ContainerConfig,
-        endpoint: &EndpointConfig,
-    ) -> Result<Attached> {
-        let other = self.container(&term.to_string())?;
-        let container = container.with_stack_of(&other);
-        let mut faults = container.faults();
-        let request = endpoint.check(&mut faults);
-        refuse_names(&request, "container type network", &mut faults);
-        if !request.ports.is_empty() {
-            let why = "port publishing and the container type network mode".to_owned();
-            faults.push(Fault::Conflicting(why));
-        }
-        let (container, warnings) = self.open_container(container, faults)?;
-        let plan = ContainerDriver.open(container.name());
-        self.kernel().apply(&plan, Some(container.netns()))?;
-        self.0.registry.know(&container);
-        Ok(without_wire(container, warnings))
-    }
-
-    fn connected(
-        &self,
-        network: &Network,
-        container: ContainerConfig,
-        endpoint: EndpointConfig,
-    ) -> Result<Attached> {
-        let mut faults = container.faults();
-        let _request = endpoint.check(&mut faults);
-        let (container, warnings) = self.open_container(container, faults)?;
-        let endpoint = network.connect_with(&container, endpoint)?;
-        Ok(Attached {
-            container,
-            endpoint: Some(endpoint),
-            warnings,
-        })
-    }
-
     /// Opens it with what this host knows, if there are no faults.
-    fn open_container(
+    pub(super) fn open_container(
         &self,
         config: ContainerConfig,
         faults: Vec<Fault>,
@@ -268,30 +198,8 @@ impl Host {
     /// # Errors
     /// There is none ([`Error::is_not_found`]), or there are several.
     pub fn container(&self, term: &str) -> Result<Container> {
-        let containers = self.0.registry.containers();
-        let found = super::lookup::find_container(&containers, term);
+        let found = self.find_container(term);
         found.map_err(|fault| Error::of(format!("look up container {term}"), vec![fault]))
-    }
-}
-
-/// A wire of its own is what names, addresses and the like are of.
-fn refuse_names(request: &EndpointRequest, mode: &str, faults: &mut Vec<Fault>) {
-    if !request.links.is_empty() {
-        faults.push(Fault::Conflicting(format!(
-            "{mode} can't be used with links. This would result in undefined behavior"
-        )));
-    }
-    let wants_address =
-        request.ipv4.is_some() || request.ipv6.is_some() || !request.link_local.is_empty();
-    faults.extend(wants_address.then_some(Fault::AddressOnDefault));
-    faults.extend((!request.aliases.is_empty()).then_some(Fault::AliasOnDefault));
-    if request.mac.is_some() {
-        let why = "mac-address and the network mode".to_owned();
-        faults.push(Fault::Conflicting(why));
-    }
-    if request.link_name.is_some() {
-        let why = "interface name and the network mode".to_owned();
-        faults.push(Fault::Conflicting(why));
     }
 }
 
@@ -300,12 +208,4 @@ fn gateways(network: &Network) -> Vec<IpAddr> {
     let ranges = [&network.spec().ipv4, &network.spec().ipv6];
     let ranges = ranges.into_iter().flatten();
     ranges.filter_map(|range| range.gateway).collect()
-}
-
-fn without_wire(container: Container, warnings: Vec<Warning>) -> Attached {
-    Attached {
-        container,
-        endpoint: None,
-        warnings,
-    }
 }

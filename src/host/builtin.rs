@@ -2,6 +2,7 @@
 //! for.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -33,7 +34,7 @@ pub(super) enum Builtin {
 
 impl Builtin {
     /// The one of that name. `default` is the bridge too.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    fn named(name: &str) -> Option<Self> {
         match name {
             "bridge" | "default" => Some(Self::Bridge),
             "host" => Some(Self::Host),
@@ -43,17 +44,35 @@ impl Builtin {
     }
 }
 
-/// A driver of which every host has one network already.
-pub(super) fn check_instance(config: &NetworkConfig, faults: &mut Vec<Fault>) {
-    let is_single = ["host", "null", "container"].contains(&config.driver());
-    if is_single && !config.is_template() {
-        let driver = config.driver().to_owned();
-        faults.push(Fault::OnlyInstance { driver });
+impl Host {
+    /// The one that `name` means on this host, on which the default network may be called as the
+    /// caller likes.
+    pub(super) fn builtin_named(&self, name: &str) -> Option<Builtin> {
+        let is_default = name == self.0.config.default_network.name();
+        is_default
+            .then_some(Builtin::Bridge)
+            .or_else(|| Builtin::named(name))
     }
-    if let (Some(_), Ok(name)) = (
-        Builtin::named(config.name()),
-        config.name().parse::<NetworkName>(),
-    ) {
+
+    /// What there is one of already.
+    pub(super) fn check_instance(&self, config: &NetworkConfig, faults: &mut Vec<Fault>) {
+        let is_single = ["host", "null", "container"].contains(&config.driver());
+        if is_single && !config.is_template() {
+            let driver = config.driver().to_owned();
+            faults.push(Fault::OnlyInstance { driver });
+        }
+        let is_builtin = self.builtin_named(config.name()).is_some();
+        if let (true, Ok(name)) = (is_builtin, config.name().parse()) {
+            faults.push(Fault::PredefinedName { name });
+        }
+    }
+}
+
+/// The default network is not called as another one of the three.
+pub(super) fn check_default_name(config: &NetworkConfig, faults: &mut Vec<Fault>) {
+    let others = [Some(Builtin::Host), Some(Builtin::None)];
+    let name = config.name().parse::<NetworkName>();
+    if let (true, Ok(name)) = (others.contains(&Builtin::named(config.name())), name) {
         faults.push(Fault::PredefinedName { name });
     }
 }
@@ -63,10 +82,13 @@ impl Host {
     /// host was [opened with another](crate::HostConfig::default_network).
     ///
     /// It is made when it is first asked for. If there is a bridge of that name already it is
-    /// adopted as it is, with its addresses, and stays when the host goes; containers that others
-    /// have connected to it are not known, so that the caller has to see to it that addresses do
-    /// not collide. It cannot be removed; it goes with the last handle to the host and to its
-    /// containers.
+    /// adopted as it is, with its addresses, its hardware address and its MTU, and stays when the
+    /// host goes. Its addresses decide the subnets that were left open; none of them is given to a
+    /// container. Containers that others have connected to it are not known, so that the caller has
+    /// to see to it that addresses do not collide. Its hardware address stays from then on what it
+    /// is, where a bridge that was not told its own takes its ports'.
+    ///
+    /// It cannot be removed; it goes with the last handle to the host and to its containers.
     ///
     /// On it no names resolve, and no address or alias can be asked for; a container finds another
     /// by a [link](crate::EndpointConfig::link).
@@ -86,6 +108,11 @@ impl Host {
     /// ```
     pub fn default_network(&self) -> Result<Network> {
         self.builtin(Builtin::Bridge)
+    }
+
+    /// The one of them, if it was asked for before.
+    pub(super) fn made(&self, which: Builtin) -> Option<Network> {
+        self.0.builtins.lock().get(&which).cloned()
     }
 
     pub(super) fn builtin(&self, which: Builtin) -> Result<Network> {
@@ -222,13 +249,39 @@ impl Adopted {
     /// What is asked for, with what the bridge has where that is left open.
     pub(super) fn complete(&self, config: &NetworkConfig) -> NetworkConfig {
         let mut config = config.clone();
-        for address in &self.addresses {
-            let family = Family::of(address.addr());
-            if !config.has_subnet(family) {
-                config = config.subnet(Subnet::of(*address)).gateway(address.addr());
+        for family in [Family::V4, Family::V6] {
+            if !config.is_off(family) {
+                config = self.complete_family(family, config);
             }
         }
         config
+    }
+
+    /// The gateway is an address that the bridge has, if it has one in the subnet; no container
+    /// gets another one of them.
+    fn complete_family(&self, family: Family, config: NetworkConfig) -> NetworkConfig {
+        let of_family = self.addresses.iter();
+        let mut own = of_family.filter(|address| Family::of(address.addr()) == family);
+        let (mut config, subnet) = match config.subnet_of(family) {
+            Some(subnet) => (config, Some(subnet)),
+            None => match own.clone().next() {
+                Some(first) => (config.subnet(Subnet::of(*first)), Some(Subnet::of(*first))),
+                None => (config, None),
+            },
+        };
+        let is_inside = |address: &IpAddr| subnet.is_some_and(|subnet| subnet.contains(*address));
+        let mut inside = own.by_ref().map(IpNet::addr).filter(is_inside);
+        let gateway = match config.gateway_of(family) {
+            Some(gateway) => Some(gateway),
+            None => inside.next().inspect(|first| {
+                config = config.clone().gateway(*first);
+            }),
+        };
+        let others = inside.filter(|address| Some(*address) != gateway);
+        others.fold(config.clone(), |config, address| {
+            let name = format!("{} {address}", self.link.name);
+            config.auxiliary(name, address)
+        })
     }
 }
 

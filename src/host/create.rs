@@ -13,7 +13,7 @@ use crate::spec::NetworkSpec;
 use crate::trace::operation;
 
 use super::Host;
-use super::builtin::{Adopted, check_instance};
+use super::builtin::Adopted;
 use super::prepared::{Kind, Prepared};
 use super::subnets::in_order;
 
@@ -136,7 +136,7 @@ impl Host {
     fn prepare(&self, config: &NetworkConfig, kind: Kind) -> Result<Prepared> {
         let mut faults = Vec::new();
         if matches!(kind, Kind::Custom) {
-            check_instance(config, &mut faults);
+            self.check_instance(config, &mut faults);
         }
         let driver = self.driver(config.driver()).cloned();
         let keys = driver.as_ref().map(|driver| driver.option_keys());
@@ -165,11 +165,20 @@ impl Host {
                 Err(faults)
             }
         });
-        let registered = registered.map_err(|faults| Error::of("", faults))?;
+        let registered = registered.map_err(|faults| Error::of("", told_once(faults)))?;
         let driver = driver.expect("a driver that is not there is a fault");
         let side = (driver, snapshot);
         Ok(Prepared::new(kind, request, side, registered, families))
     }
+}
+
+/// That a pre-defined network is there is no news.
+fn told_once(mut faults: Vec<Fault>) -> Vec<Fault> {
+    let is_predefined = |fault: &Fault| matches!(fault, Fault::PredefinedName { .. });
+    if faults.iter().any(is_predefined) {
+        faults.retain(|fault| !matches!(fault, Fault::NetworkExists { .. }));
+    }
+    faults
 }
 
 fn is_only_instance(fault: &Fault) -> bool {

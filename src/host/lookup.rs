@@ -3,14 +3,12 @@
 
 use std::time::SystemTime;
 
-use crate::addr::ContainerId;
 use crate::container::Container;
 use crate::error::{Error, Fault, Result};
 use crate::inspect::{NetworkFilter, PruneFilter, find};
 use crate::network::Network;
 
 use super::Host;
-use super::builtin::Builtin;
 
 impl Host {
     /// The network that `term` means: the one with that id, else the one with that name, else the
@@ -35,7 +33,7 @@ impl Host {
         let ids = networks
             .iter()
             .map(|network| (network.id(), network.name()));
-        match (find(ids, term), Builtin::named(term)) {
+        match (find(ids, term), self.builtin_named(term)) {
             (Err(Fault::NetworkNotFound { .. }), Some(builtin)) => self.builtin(builtin),
             (Err(fault), _) => Err(Error::of(format!("look up network {term}"), vec![fault])),
             (Ok(id), _) => {
@@ -94,23 +92,21 @@ impl Host {
     }
 }
 
-/// As networks are looked up.
-pub(super) fn find_container(
-    containers: &[Container],
-    term: &str,
-) -> std::result::Result<Container, Fault> {
-    let by_name = |container: &&Container| container.name().as_str() == term;
-    let by_id = |container: &&Container| id_begins(container.id(), term);
-    let mut begun = containers.iter().filter(by_id);
-    match (containers.iter().find(by_name), begun.next(), begun.next()) {
-        (Some(named), _, _) => Ok(named.clone()),
-        (None, Some(only), None) => Ok(only.clone()),
-        _ => Err(Fault::ContainerNotFound {
-            name: term.to_owned(),
-        }),
+impl Host {
+    /// The container of that full id, else the one with that name, else the only one whose id
+    /// begins so.
+    pub(super) fn find_container(&self, term: &str) -> std::result::Result<Container, Fault> {
+        let term = term.to_owned();
+        let containers = self.0.registry.containers();
+        let named = containers.iter().find(|c| c.name().as_str() == term);
+        let begins = |c: &&Container| !term.is_empty() && c.id().to_string().starts_with(&term);
+        let mut begun = containers.iter().filter(begins);
+        // no name has the 64 digits of a full id
+        match (named, begun.next(), begun.next()) {
+            (Some(named), _, _) => Ok(named.clone()),
+            (None, Some(only), None) => Ok(only.clone()),
+            (None, Some(_), Some(_)) => Err(Fault::ContainerAmbiguous { term }),
+            (None, None, _) => Err(Fault::ContainerNotFound { name: term }),
+        }
     }
-}
-
-fn id_begins(id: ContainerId, term: &str) -> bool {
-    !term.is_empty() && id.to_string().starts_with(term)
 }

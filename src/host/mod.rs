@@ -6,6 +6,7 @@ mod config;
 mod create;
 mod inspect;
 mod lookup;
+mod modes;
 mod prepared;
 mod subnets;
 mod template;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use attach::{Attached, Warning};
-use builtin::Builtin;
+use builtin::{Builtin, check_default_name};
 pub use config::HostConfig;
 
 use crate::driver::Driver;
@@ -78,8 +79,10 @@ impl Host {
     /// # Errors
     /// A value does not have its form, or a privilege is missing.
     pub fn open_with(config: HostConfig) -> Result<Self> {
-        if !config.faults.is_empty() {
-            return Err(Error::of("open host", config.faults));
+        let mut faults = config.faults.clone();
+        check_default_name(&config.default_network, &mut faults);
+        if !faults.is_empty() {
+            return Err(Error::of("open host", faults));
         }
         let netns = match &config.netns {
             Some(netns) => netns.clone(),

@@ -79,10 +79,9 @@ impl Prepared {
             Some(adopted) => adopted.link.clone(),
             None => Link::new(Side::Host, link_name, id.link_index()),
         };
-        let mac = match request
-            .mac
-            .or(adopted.and_then(|adopted| adopted.state.mac))
-        {
+        // a bridge that is there keeps its own
+        let own = adopted.and_then(|adopted| adopted.state.mac);
+        let mac = match own.or(request.mac) {
             Some(mac) => mac,
             None => MacAddr::locally_administered(random_bytes()?),
         };

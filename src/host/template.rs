@@ -13,7 +13,7 @@ use crate::plan::{Plan, Switch};
 use crate::spec::{NetworkRange, NetworkSpec, Origin};
 
 use super::Host;
-use super::builtin::{check_instance, linkless};
+use super::builtin::linkless;
 
 impl Host {
     pub(super) fn create_template(
@@ -45,7 +45,7 @@ impl Host {
 
     fn register_template(&self, config: &NetworkConfig) -> Result<(Registered, NetworkRequest)> {
         let mut faults = Vec::new();
-        check_instance(config, &mut faults);
+        self.check_instance(config, &mut faults);
         let Some(request) = config.check(None, &mut faults) else {
             return Err(Error::of("", faults));
         };

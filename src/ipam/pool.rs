@@ -231,6 +231,32 @@ impl Pool {
         Ok(self.lease(offset, history))
     }
 
+    /// Whether [`reserve`](Self::reserve) would give `address` to the container of that name.
+    ///
+    /// ```
+    /// use bridgework::ipam::Pool;
+    ///
+    /// let pool = Pool::new("10.0.0.0/24".parse()?, None)?;
+    /// assert!(pool.check("10.0.0.255".parse().unwrap(), &"web".parse()?).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`reserve`](Self::reserve).
+    pub fn check(&self, address: IpAddr, name: &ContainerName) -> Result<(), Fault> {
+        let offset = self.span.offset(address)?;
+        let is_free = match self.claims.get(&offset) {
+            Some(Claim::Kept(keeper, Tenancy::Vacant(_))) => keeper == name,
+            Some(_) => false,
+            None => !self.is_held_place(offset),
+        };
+        if is_free {
+            Ok(())
+        } else {
+            Err(self.refuse(offset))
+        }
+    }
+
     /// Takes the gateway's address: `chosen`, or else the lowest free one, which is the first
     /// usable of the range if the pool has one, of the subnet if not. To be called before any
     /// address is allocated, and after auxiliary addresses are reserved.

@@ -17,16 +17,19 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
+const IFLA_QDISC: u16 = 6;
 const IFLA_MASTER: u16 = 10;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_CARRIER: u16 = 33;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const IFLA_BRPORT_STATE: u16 = 1;
 // uapi/linux/if_bridge.h
 const BR_STATE_FORWARDING: u8 = 3;
 // uapi/linux/if.h
+const IF_OPER_UNKNOWN: u8 = 0;
 const IF_OPER_UP: u8 = 6;
 // uapi/linux/if_addr.h
 const IFA_ADDRESS: u16 = 1;
@@ -125,10 +128,22 @@ fn readiness(body: &[u8]) -> Option<Readiness> {
     let port = find(rest, IFLA_LINKINFO).and_then(|nested| find(nested, IFLA_INFO_SLAVE_DATA));
     let state = port.and_then(|port| find(port, IFLA_BRPORT_STATE));
     Some(Readiness {
-        runs: find(rest, IFLA_OPERSTATE).and_then(<[u8]>::first) == Some(&IF_OPER_UP),
+        runs: runs(rest),
         forwards: state.and_then(<[u8]>::first) == Some(&BR_STATE_FORWARDING),
         bridge: find(rest, IFLA_MASTER).and_then(|value| u32_at(value, 0)),
     })
+}
+
+/// A link whose carrier never changed has no state to tell of, and runs since it is up. One that got
+/// carrier a moment ago has none yet either, and still drops all at its first queue, `noop`.
+fn runs(attributes: &[u8]) -> bool {
+    let first = |kind| find(attributes, kind).and_then(<[u8]>::first);
+    let drops = find(attributes, IFLA_QDISC).is_some_and(|name| name.starts_with(b"noop"));
+    match first(IFLA_OPERSTATE) {
+        Some(&IF_OPER_UP) => true,
+        Some(&IF_OPER_UNKNOWN) => first(IFLA_CARRIER) == Some(&1) && !drops,
+        _ => false,
+    }
 }
 
 /// An address, from the body of `RTM_NEWADDR`.

@@ -37,7 +37,7 @@ impl Network {
     ) -> Option<Arrival<'c>> {
         let request = self.request(container, config, faults);
         let wiring = self.0.registered.wirings().of(container.netns());
-        faults.extend(wiring.refuses());
+        faults.extend(wiring.refuses().filter(|fault| !faults.contains(fault)));
         let wanted = request.link_name.as_ref();
         let named = wanted.and_then(|name| wiring.take_name(name, container.name(), faults));
         let admission = self.admit(container.name(), &request, faults)?;
@@ -96,13 +96,16 @@ pub(crate) fn connect_in_order(
     mut faults: Vec<Fault>,
 ) -> Result<Vec<Endpoint>> {
     // who asks for a name gets it before one is chosen for the others
-    let arrivals = places
-        .iter()
-        .map(|(network, config)| network.expect(container, config, &mut faults));
-    let arrivals: Option<Vec<Arrival>> = arrivals.collect::<Vec<_>>().into_iter().collect();
-    let Some(arrivals) = arrivals.filter(|_| faults.is_empty()) else {
+    let mut arrivals = Vec::new();
+    for (network, config) in places {
+        // what is wrong with one does not let go of what the others hold
+        let mut of_one = Vec::new();
+        arrivals.extend(network.expect(container, config, &mut of_one));
+        faults.extend(of_one);
+    }
+    if !faults.is_empty() {
         return Err(Error::of(attempt(container, places), faults));
-    };
+    }
     let mut endpoints = Vec::new();
     for arrival in arrivals {
         match arrival.enter_observed() {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::addr::{ContainerLink, EndpointId, LinkName, MacAddr};
-use crate::config::{EndpointConfig, EndpointRequest, HostsScope, MacPolicy};
+use crate::config::{
+    EndpointConfig, EndpointRequest, HostsScope, MacPolicy, check_default_request,
+};
 use crate::container::{Container, Identity, ResolvChange};
 use crate::driver::{Driver, Exit, lead_out};
 use crate::error::{Error, Fault, Result};
@@ -83,8 +85,17 @@ impl Draft {
     /// As for [`Network::connect_with`](crate::Network::connect_with), as far as the kernel need
     /// not be asked.
     pub fn plan_connect(&mut self, container: &Container, config: &EndpointConfig) -> Result<Plan> {
+        self.plan_after(Vec::new(), container, config)
+    }
+
+    /// As [`plan_connect`](Self::plan_connect), with faults that were found before.
+    pub(super) fn plan_after(
+        &mut self,
+        mut faults: Vec<Fault>,
+        container: &Container,
+        config: &EndpointConfig,
+    ) -> Result<Plan> {
         let attempt = || format!("plan to connect {} to {}", container.name(), self.spec.name);
-        let mut faults = Vec::new();
         let request = config.check(&mut faults);
         check_families(&self.spec, &request, &mut faults);
         check_default(&self.spec, &request, &mut faults);
@@ -232,9 +243,7 @@ pub(super) fn check_default(
     if network.origin == Origin::Custom {
         return;
     }
-    let wants_address = request.ipv4.is_some() || request.ipv6.is_some();
-    faults.extend(wants_address.then_some(Fault::AddressOnDefault));
-    faults.extend((!request.aliases.is_empty()).then_some(Fault::AliasOnDefault));
+    check_default_request(request, faults);
 }
 
 /// The driver's plan, and the container's own lines in its hosts file.

@@ -84,20 +84,24 @@ impl Members {
     ) -> Option<Admission> {
         self.check_room(container, network, faults);
         self.check_links(request, network, faults);
-        // addresses that were asked for are checked whatever else is wrong; one that is chosen is
-        // taken only if it stays taken, since a released one comes last in the order
         let wanted = [request.ipv4, request.ipv6].into_iter().flatten();
+        faults.extend(
+            wanted
+                .clone()
+                .filter_map(|address| self.check_wanted(container, address)),
+        );
+        if !faults.is_empty() {
+            return None;
+        }
         let made_way = wanted.filter_map(|address| self.make_way(container, address));
         let mut admission = Admission {
             made_way: made_way.collect(),
             ipv4: self.lease_wanted(container, request.ipv4, faults),
             ipv6: self.lease_wanted(container, request.ipv6, faults),
         };
-        if faults.is_empty() {
-            let who = (container, request);
-            self.lease_any(Family::V4, who, &mut admission.ipv4, faults);
-            self.lease_any(Family::V6, who, &mut admission.ipv6, faults);
-        }
+        let who = (container, request);
+        self.lease_any(Family::V4, who, &mut admission.ipv4, faults);
+        self.lease_any(Family::V6, who, &mut admission.ipv6, faults);
         if !faults.is_empty() {
             self.give_back(&admission);
             return None;
@@ -150,6 +154,21 @@ impl Members {
                     network: self.network.clone(),
                 }),
         );
+    }
+
+    /// Why the container can't have an address. It is not taken for that: one that was taken and
+    /// given back is the container's former one.
+    fn check_wanted(&self, container: &ContainerName, address: IpAddr) -> Option<Fault> {
+        let awaited = self.awaited.iter().filter(|(name, _)| *name != container);
+        let mut awaited = awaited.flat_map(|(_, awaited)| &awaited.addresses);
+        match self.pools.get(&Family::of(address)) {
+            Some(_) if awaited.any(|other| *other == address) => None,
+            Some(pool) => pool.check(address, container).err(),
+            None => {
+                let subnets = self.subnets();
+                Some(Fault::AddressOutside { address, subnets })
+            }
+        }
     }
 
     /// Keeps the addresses that were asked for, until somebody asks for them or

@@ -45,8 +45,13 @@ struct State {
     places: u64,
     /// In the order in which they came, which is that of the interfaces.
     tenants: Vec<Tenant>,
-    has_nothing_but_lo: bool,
+    /// How many want it to have nothing but `lo`.
+    closings: usize,
 }
+
+/// Nothing is connected to the stack as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Closing(Arc<Wiring>);
 
 /// One endpoint of the stack.
 #[derive(Debug)]
@@ -143,8 +148,13 @@ impl Wiring {
         container: &ContainerName,
         faults: &mut Vec<Fault>,
     ) -> Option<Place> {
+        if let Some(fault) = self.refuses() {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+            return None;
+        }
         if let Some(name) = wanted {
-            faults.extend(self.refuses());
             return self.take_name(name, container, faults);
         }
         let next = self.take_next(prefix);
@@ -187,18 +197,14 @@ impl Wiring {
         }
     }
 
-    /// From now on nothing is connected to it, if nothing is. Returns whether it was open.
-    pub(crate) fn close(&self) -> Result<bool, Fault> {
+    /// Nothing is connected to it as long as what is returned is there, if nothing is now.
+    pub(crate) fn close(self: &Arc<Self>) -> Result<Closing, Fault> {
         let mut state = self.state.lock();
         if !state.names.is_empty() {
             return Err(Fault::PrivateStack);
         }
-        Ok(!std::mem::replace(&mut state.has_nothing_but_lo, true))
-    }
-
-    /// It was closed for nothing.
-    pub(crate) fn reopen(&self) {
-        self.state.lock().has_nothing_but_lo = false;
+        state.closings += 1;
+        Ok(Closing(Arc::clone(self)))
     }
 
     /// The steps by which the default routes take account of one more endpoint.
@@ -266,7 +272,7 @@ impl Wiring {
 
 impl State {
     fn refuses(&self) -> Option<Fault> {
-        self.has_nothing_but_lo.then_some(Fault::PrivateStack)
+        (self.closings > 0).then_some(Fault::PrivateStack)
     }
 
     fn lowest_free_name(&self, prefix: &str) -> Result<LinkName, ParseError> {
@@ -298,5 +304,11 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.give_up();
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.state.lock().closings -= 1;
     }
 }

@@ -221,7 +221,8 @@ pub enum Step {
     },
     /// The link's addresses are announced to the neighbours: the hardware address is set to what
     /// it is, which makes the kernel send a gratuitous ARP (`arp_notify`) and an unsolicited
-    /// neighbour advertisement (`ndisc_notify`) for each.
+    /// neighbour advertisement (`ndisc_notify`) for each. A bridge keeps it from then on, whatever
+    /// ports come and go.
     Announce {
         /// The link.
         link: Link,

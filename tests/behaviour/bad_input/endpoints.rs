@@ -163,7 +163,6 @@ fn an_interface_that_is_there_already_is_left_alone() {
     let web = lab::container("web");
     ip(web.netns(), "link add eth0 type bridge");
     for (config, name) in [
-        (EndpointConfig::new(), "eth0"),
         (EndpointConfig::new().link_name("eth0"), "eth0"),
         (EndpointConfig::new().link_name("lo"), "lo"),
     ] {
@@ -336,7 +335,12 @@ fn a_refused_connection_leaves_the_hosts_file_as_it_was() {
     ip(&netns, "link add eth0 type bridge");
     let web = Container::open(ContainerConfig::new("web", netns).hosts_file(&file)).unwrap();
     let before = std::fs::read(&file).unwrap();
-    refused_connect(&host, &net, &web, EndpointConfig::new());
+    refused_connect(
+        &host,
+        &net,
+        &web,
+        EndpointConfig::new().link_name("eth0").link_name("eth0"),
+    );
     refused_connect(&host, &net, &web, at("10.90.0.7"));
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }

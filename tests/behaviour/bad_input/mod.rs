@@ -62,7 +62,7 @@ fn foreseen(host: &Host, config: &NetworkConfig) -> Error {
 
 /// What a namespace has once the kernel is done with IPv6 addresses that it was given: it adds the
 /// local route of each in a worker of its own.
-fn settled(netns: &Netns) -> Snapshot {
+pub(crate) fn settled(netns: &Netns) -> Snapshot {
     let mut now = netns.snapshot().unwrap();
     lab::wait_until("the local routes of all addresses", || {
         now = netns.snapshot().unwrap();
@@ -109,7 +109,7 @@ fn assert_faults(error: &Error, faults: &[Fault], text: &str) {
     assert_eq!(error.to_string(), text);
 }
 
-fn ip(netns: &bridgework::Netns, arguments: &str) {
+pub(super) fn ip(netns: &bridgework::Netns, arguments: &str) {
     let run = || {
         Command::new("ip")
             .args(arguments.split_whitespace())

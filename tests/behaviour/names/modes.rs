@@ -88,7 +88,9 @@ fn without_a_network_the_first_lines_and_the_host_s_servers() {
     let web = ground.attach("none", ground.config().extra_host("bank", "192.0.2.1"));
     assert_eq!(ground.hosts(), format!("{BASE}192.0.2.1\tbank\n"));
     assert_eq!(ground.resolv(), ground.direct());
-    drop(web);
+    let networks = ground.host.networks();
+    assert_eq!(networks.len(), 1, "nobody asked for another: {networks:?}");
+    drop((web, networks));
     assert!(!ground.path("resolv").exists());
 }
 
