@@ -96,13 +96,16 @@ pub(crate) fn connect_in_order(
     mut faults: Vec<Fault>,
 ) -> Result<Vec<Endpoint>> {
     // who asks for a name gets it before one is chosen for the others
-    let arrivals = places
-        .iter()
-        .map(|(network, config)| network.expect(container, config, &mut faults));
-    let arrivals: Option<Vec<Arrival>> = arrivals.collect::<Vec<_>>().into_iter().collect();
-    let Some(arrivals) = arrivals.filter(|_| faults.is_empty()) else {
+    let mut arrivals = Vec::new();
+    for (network, config) in places {
+        // what is wrong with one does not let go of what the others hold
+        let mut of_one = Vec::new();
+        arrivals.extend(network.expect(container, config, &mut of_one));
+        faults.extend(of_one);
+    }
+    if !faults.is_empty() {
         return Err(Error::of(attempt(container, places), faults));
-    };
+    }
     let mut endpoints = Vec::new();
     for arrival in arrivals {
         match arrival.enter_observed() {

@@ -21,6 +21,7 @@ mod netns;
 mod outsiders;
 mod ready;
 mod scratch;
+mod several;
 mod staged;
 mod sysctls;
 mod text;

@@ -283,38 +283,66 @@ impl Redirect<Ipv6Addr> {
 
 /// Whether an echo request from `netns` to `address` is answered: one request, no second.
 pub fn echo(netns: &Netns, address: IpAddr) -> Result<(), String> {
-    let (family, protocol, kind) = match address {
-        IpAddr::V4(_) => (AddressFamily::Inet, SockProtocol::Icmp, 8),
-        IpAddr::V6(_) => (AddressFamily::Inet6, SockProtocol::IcmpV6, 128),
-    };
-    let open = || {
-        socket(
-            family,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            Some(protocol),
-        )
-    };
-    let socket = netns.run(open).expect("inside").expect("a raw socket");
-    setsockopt(&socket, ReceiveTimeout, &TimeVal::new(0, 50_000)).expect("a timeout");
-    if address.is_ipv6() {
-        setsockopt(&socket, Ipv6MulticastHops, &255).expect("a hop limit");
+    Pinger::open(netns, address).once()
+}
+
+/// Echo requests from one namespace to one address.
+pub struct Pinger {
+    socket: OwnedFd,
+    address: IpAddr,
+    requests: u32,
+}
+
+impl Pinger {
+    pub fn open(netns: &Netns, address: IpAddr) -> Self {
+        let (family, protocol) = match address {
+            IpAddr::V4(_) => (AddressFamily::Inet, SockProtocol::Icmp),
+            IpAddr::V6(_) => (AddressFamily::Inet6, SockProtocol::IcmpV6),
+        };
+        let open = || {
+            socket(
+                family,
+                SockType::Raw,
+                SockFlag::SOCK_CLOEXEC,
+                Some(protocol),
+            )
+        };
+        let socket = netns.run(open).expect("inside").expect("a raw socket");
+        setsockopt(&socket, ReceiveTimeout, &TimeVal::new(0, 50_000)).expect("a timeout");
+        if address.is_ipv6() {
+            setsockopt(&socket, Ipv6MulticastHops, &255).expect("a hop limit");
+        }
+        Self {
+            socket,
+            address,
+            requests: 0,
+        }
     }
-    let identity: [u8; 4] = std::array::from_fn(|at| (socket.as_raw_fd() >> (8 * at)) as u8);
-    let mut request = vec![kind, 0, 0, 0];
-    request.extend(identity);
-    request.extend(b"is anybody there");
-    if address.is_ipv4() {
-        let sum = checksum(&request);
-        request[2..4].copy_from_slice(&sum);
+
+    /// One request, sent once, and its answer.
+    pub fn once(&mut self) -> Result<(), String> {
+        let Self {
+            socket, address, ..
+        } = self;
+        let kind = if address.is_ipv4() { 8 } else { 128 };
+        let identity: [u8; 4] = std::array::from_fn(|at| (socket.as_raw_fd() >> (8 * at)) as u8);
+        let mut request = vec![kind, 0, 0, 0];
+        request.extend(identity);
+        request.extend(b"is anybody there");
+        request.extend(self.requests.to_be_bytes());
+        self.requests += 1;
+        if address.is_ipv4() {
+            let sum = checksum(&request);
+            request[2..4].copy_from_slice(&sum);
+        }
+        let to = SockaddrStorage::from(SocketAddr::new(*address, 0));
+        sendto(socket.as_raw_fd(), &request, &to, MsgFlags::empty()).map_err(|e| e.to_string())?;
+        let answered = |message: &[u8]| {
+            let answer = if address.is_ipv4() { 0 } else { 129 };
+            message.first() == Some(&answer) && message.get(4..) == request.get(4..)
+        };
+        await_answer(socket, *address, answered)
     }
-    let to = SockaddrStorage::from(SocketAddr::new(address, 0));
-    sendto(socket.as_raw_fd(), &request, &to, MsgFlags::empty()).map_err(|e| e.to_string())?;
-    let answered = |message: &[u8]| {
-        let answer = if address.is_ipv4() { 0 } else { 129 };
-        message.first() == Some(&answer) && message.get(4..) == request.get(4..)
-    };
-    await_answer(&socket, address, answered)
 }
 
 fn await_answer(
