@@ -62,7 +62,7 @@ fn foreseen(host: &Host, config: &NetworkConfig) -> Error {
 
 /// What a namespace has once the kernel is done with IPv6 addresses that it was given: it adds the
 /// local route of each in a worker of its own.
-fn settled(netns: &Netns) -> Snapshot {
+pub(crate) fn settled(netns: &Netns) -> Snapshot {
     let mut now = netns.snapshot().unwrap();
     lab::wait_until("the local routes of all addresses", || {
         now = netns.snapshot().unwrap();

@@ -2,15 +2,17 @@
 
 use bridgework::{EndpointConfig, NetworkConfig};
 
-use super::{defaults, dual, dual_config, ip};
+use super::{defaults, dual, dual_config, ip, seen};
 use crate::lab::{self, ip_json};
 
 fn pair(link: &str, gateway: &str) -> (String, String) {
     (link.to_owned(), gateway.to_owned())
 }
 
-const FOREIGN_LINK: [&str; 5] = [
+const FOREIGN_LINK: [&str; 7] = [
     "link add vpn0 type veth peer name vpn1",
+    "link set vpn0 addrgenmode none",
+    "link set vpn1 addrgenmode none",
     "link set vpn1 up",
     "link set vpn0 up",
     "addr add 198.51.100.2/24 dev vpn0",
@@ -36,7 +38,7 @@ fn where_somebody_else_has_made_the_default_route_connecting_is_refused_and_chan
         for line in FOREIGN_LINK.into_iter().chain([add, "link set lo up"]) {
             let Some(()) = ip(netns, line) else { return };
         }
-        let before = [host.snapshot().unwrap(), netns.snapshot().unwrap()];
+        let before = seen(&host, netns);
         let error = network.connect(&container).unwrap_err();
         assert!(
             error.is_exists() && error.left_behind().is_empty(),
@@ -49,10 +51,7 @@ fn where_somebody_else_has_made_the_default_route_connecting_is_refused_and_chan
                 && text.contains("EEXIST"),
             "{text}"
         );
-        assert_eq!(
-            [host.snapshot().unwrap(), netns.snapshot().unwrap()],
-            before
-        );
+        assert_eq!(seen(&host, netns), before);
         assert_eq!(defaults(netns, option).unwrap(), [pair("vpn0", gateway)]);
         // what leads nowhere is in nobody's way
         let config = NetworkConfig::bridge("inside").internal();
@@ -117,7 +116,7 @@ fn a_default_route_that_somebody_else_has_put_in_place_of_ours_is_not_replaced()
         for line in lines.chain(theirs) {
             let Some(()) = ip(netns, &line) else { return };
         }
-        let before = [host.snapshot().unwrap(), netns.snapshot().unwrap()];
+        let before = seen(&host, netns);
         let preferred = EndpointConfig::new().priority(1);
         let error = b.connect_with(&container, preferred.clone()).unwrap_err();
         assert!(
@@ -130,10 +129,7 @@ fn a_default_route_that_somebody_else_has_put_in_place_of_ours_is_not_replaced()
                 .ends_with("a route of somebody else's is in its place"),
             "{error}"
         );
-        assert_eq!(
-            [host.snapshot().unwrap(), netns.snapshot().unwrap()],
-            before
-        );
+        assert_eq!(seen(&host, netns), before);
         // one that is not preferred comes, and theirs stays when ours goes
         let at_b = b
             .connect_with(&container, EndpointConfig::new().priority(-1))

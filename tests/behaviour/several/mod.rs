@@ -12,8 +12,10 @@ mod together;
 use std::net::IpAddr;
 use std::process::Command;
 
+use bridgework::snapshot::{RouteState, Snapshot};
 use bridgework::{Host, Netns, Network, NetworkConfig};
 
+use crate::bad_input::settled;
 use crate::lab::{DEADLINE, ip_json};
 
 /// A network of both families, whose subnets have its number.
@@ -72,6 +74,17 @@ fn link_of(netns: &Netns, address: IpAddr) -> Option<String> {
     };
     let link = links.iter().find(has_it).expect("a link has the address");
     link["ifname"].as_str().map(str::to_owned)
+}
+
+/// All that can be seen of a host and a container but multicast routes, which the kernel adds to
+/// links a while after they are up.
+fn seen(host: &Host, container: &Netns) -> [Snapshot; 2] {
+    [host.netns(), container].map(|netns| {
+        let mut snapshot = settled(netns);
+        let multicast = |route: &RouteState| route.destination.addr().is_multicast();
+        snapshot.routes.retain(|route| !multicast(route));
+        snapshot
+    })
 }
 
 /// A process inside a namespace, which does nothing until it is killed.

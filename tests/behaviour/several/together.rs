@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use bridgework::{Container, EndpointConfig, Fault, Host, Netns, Network};
+use bridgework::{Container, EndpointConfig, Fault, Netns, Network};
 
-use super::{Idler, defaults, dual, dual_config, ip, led_by, link_of};
+use super::{Idler, defaults, dual, dual_config, ip, led_by, link_of, seen};
 use crate::lab::packet::echo;
 use crate::lab::{self, addresses, has_link, ip_json};
 
@@ -171,14 +171,6 @@ fn each_has_its_own_hardware_address_link_local_addresses_and_priority() {
     assert_eq!(led_by(netns), Some([eth1.clone(), eth1]));
 }
 
-/// All that can be seen of a host and a container.
-fn seen(host: &Host, container: &Container) -> [bridgework::snapshot::Snapshot; 2] {
-    [
-        host.snapshot().unwrap(),
-        container.netns().snapshot().unwrap(),
-    ]
-}
-
 #[test]
 fn all_that_is_wrong_with_any_of_them_is_reported_at_once_and_nothing_is_changed() {
     let (host, other) = (lab::host(), lab::host());
@@ -190,7 +182,7 @@ fn all_that_is_wrong_with_any_of_them_is_reported_at_once_and_nothing_is_changed
     ];
     let [a, b, c, elsewhere] = &networks;
     let container = lab::container("c");
-    let before = seen(&host, &container);
+    let before = seen(&host, container.netns());
     let wrong = [
         (a, plain().ip([192, 0, 2, 1])),
         (b, plain().alias("bad alias")),
@@ -222,7 +214,7 @@ fn all_that_is_wrong_with_any_of_them_is_reported_at_once_and_nothing_is_changed
         error.to_string(),
         "connect c to a, b, a: endpoint with name c already exists in network a"
     );
-    assert_eq!(seen(&host, &container), before);
+    assert_eq!(seen(&host, container.netns()), before);
     let none: [(&Network, EndpointConfig); 0] = [];
     assert!(host.connect_all(&container, none).unwrap().is_empty());
     let endpoints = host.connect_all(&container, [(b, plain()), (a, plain())]);
@@ -243,7 +235,7 @@ fn if_the_kernel_refuses_one_those_before_it_are_taken_back() {
     let Some(()) = ip(container.netns(), "link add lan0 type bridge") else {
         return;
     };
-    let before = seen(&host, &container);
+    let before = seen(&host, container.netns());
     let configs = || [plain().priority(1).alias("db"), plain(), named("lan0")];
     let refused = host.connect_all(&container, networks.iter().zip(configs()));
     let error = refused.unwrap_err();
@@ -256,7 +248,7 @@ fn if_the_kernel_refuses_one_those_before_it_are_taken_back() {
         "connect c to c: link lan0 is already there in the namespace of c"
     );
     // its loopback is up, and stays so
-    let after = seen(&host, &container);
+    let after = seen(&host, container.netns());
     assert_eq!(after[0], before[0]);
     assert_eq!(names_inside(container.netns()).unwrap(), ["lan0"]);
     assert_eq!(led_by(container.netns()), Some([None, None]));
