@@ -76,15 +76,18 @@ fn link_of(netns: &Netns, address: IpAddr) -> Option<String> {
     link["ifname"].as_str().map(str::to_owned)
 }
 
-/// All that can be seen of a host and a container but multicast routes, which the kernel adds to
-/// links a while after they are up.
+/// All that can be seen of a namespace but multicast routes, which the kernel adds to links a while
+/// after they are up.
+fn still(netns: &Netns) -> Snapshot {
+    let mut snapshot = settled(netns);
+    let multicast = |route: &RouteState| route.destination.addr().is_multicast();
+    snapshot.routes.retain(|route| !multicast(route));
+    snapshot
+}
+
+/// All that can be seen of a host and a container.
 fn seen(host: &Host, container: &Netns) -> [Snapshot; 2] {
-    [host.netns(), container].map(|netns| {
-        let mut snapshot = settled(netns);
-        let multicast = |route: &RouteState| route.destination.addr().is_multicast();
-        snapshot.routes.retain(|route| !multicast(route));
-        snapshot
-    })
+    [still(host.netns()), still(container)]
 }
 
 /// A process inside a namespace, which does nothing until it is killed.

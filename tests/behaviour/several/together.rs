@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bridgework::{Container, EndpointConfig, Fault, Netns, Network};
 
-use super::{Idler, defaults, dual, dual_config, ip, led_by, link_of, seen};
+use super::{Idler, defaults, dual, dual_config, ip, led_by, link_of, seen, still};
 use crate::lab::packet::echo;
 use crate::lab::{self, addresses, has_link, ip_json};
 
@@ -63,7 +63,7 @@ fn interfaces_come_in_the_order_given_and_named_ones_have_their_names() {
 #[test]
 fn thirty_networks_at_once_have_thirty_interfaces_in_their_order() {
     let host = lab::host();
-    let before = host.snapshot().unwrap();
+    let before = still(host.netns());
     let networks: Vec<Network> = (0..30)
         .map(|number| dual(&host, &format!("n{number}"), number))
         .collect();
@@ -81,7 +81,7 @@ fn thirty_networks_at_once_have_thirty_interfaces_in_their_order() {
     }
     drop((endpoints, networks));
     assert_eq!(names_inside(container.netns()).unwrap(), [""; 0]);
-    assert_eq!(host.snapshot().unwrap(), before);
+    assert_eq!(still(host.netns()), before);
 }
 
 #[test]
