@@ -139,7 +139,9 @@ impl EndpointConfig {
         self
     }
 
-    /// Nothing is as it was when the container was connected before.
+    /// Nothing is as it was when the container was connected before. Without this, what is left open
+    /// is: aliases, links, priority, hardware address, interface name, settings, ports, static
+    /// addresses, and the addresses that were chosen unless somebody was given them since.
     #[must_use]
     pub fn anew(mut self) -> Self {
         self.memory = Recollection::Forgotten;

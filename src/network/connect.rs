@@ -48,10 +48,24 @@ impl Network {
     /// another hardware address have been told, and the names resolve. Needs `CAP_NET_ADMIN` in
     /// both namespaces.
     ///
+    /// An interface that is given no name gets the next free one, `eth0`, `eth1`…, whoever else has
+    /// interfaces inside. What is left open is as it was when the container was on this network
+    /// before: see [`EndpointConfig::anew`]. An address that was asked for is kept for its return
+    /// as long as there is a handle to the container: nobody gets it by chance, but whoever asks for
+    /// it does.
+    ///
+    /// The container has one default route for each family, by the network that leads out in that
+    /// family and has the highest [priority](EndpointConfig::priority), then both families, then the
+    /// first name in the order of bytes. As networks come and go it leads elsewhere from one moment
+    /// to the next. A default route of somebody else's is never changed: where one of the same
+    /// metric is there already (0 for IPv4, 1024 for IPv6), a network that would lead out is refused
+    /// ([`Error::is_exists`]); one of another metric stays beside ours.
+    ///
     /// # Errors
     /// All that is wrong with the request; or what the kernel refused, and then everything is as it
     /// was, unless [`Error::left_behind`] says otherwise. [`Error::is_exists`]: the container is
-    /// connected already, the address is in use, the link name is taken. [`Error::is_exhausted`]:
+    /// connected already, the address is in use, the link name that was asked for is taken, a
+    /// default route is there that is somebody else's. [`Error::is_exhausted`]:
     /// no address is left, or the bridge is full (1023 ports).
     pub fn connect_with(&self, container: &Container, config: EndpointConfig) -> Result<Endpoint> {
         self.observe_connect(container, |begun| {

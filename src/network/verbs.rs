@@ -10,7 +10,12 @@ use super::detach::{Departure, detach};
 
 impl Network {
     /// Disconnects the container of that name, whoever has the [`Endpoint`](crate::Endpoint) and
-    /// whether it was persisted or not. The handle, if there is one, has nothing left to do.
+    /// whether it was persisted or not. The handle, if there is one, has nothing left to do. If
+    /// another thread is at it already, this waits until it is done.
+    ///
+    /// Of a persisted endpoint what is inside the container's namespace, and that its default routes
+    /// find another way, is seen to while there is any handle to that namespace that was connected;
+    /// without one, the link goes and all that falls with it.
     ///
     /// # Errors
     /// It is not connected ([`Error::is_not_found`]); the network is one that containers belong to

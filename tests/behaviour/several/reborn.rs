@@ -8,7 +8,7 @@ use crate::lab::packet::echo;
 use crate::lab::{self, has_link, wait_until};
 
 /// So many are made at most until one has the number.
-const MOST: usize = 400;
+const MOST: usize = 100;
 
 /// A new namespace that has the number of one that is gone. The number that is free and lowest is
 /// given out, so that it comes soon unless others are faster.
@@ -41,7 +41,7 @@ fn persisted_and_gone(host: &Host, network: &Network) -> u64 {
 
 #[test]
 fn a_namespace_with_the_number_of_one_that_is_gone_has_interfaces_and_routes_of_its_own() {
-    const TRIES: usize = 10;
+    const TRIES: usize = 5;
     let host = lab::host();
     let (a, b) = (dual(&host, "a", 0), dual(&host, "b", 1));
     let found = (0..TRIES).find_map(|_| {
