@@ -192,7 +192,7 @@ fn it_is_connected_to_nothing_of_its_own_and_disconnected_from_nothing() {
     assert!(world.net.disconnect("sidecar").unwrap_err().is_not_found());
     let staged = other.stage("sidecar", EndpointConfig::new()).unwrap();
     let error = staged.join(&sidecar).unwrap_err();
-    assert_eq!(error.faults(), [Fault::SharedStack]);
+    assert_eq!(error.error().faults(), [Fault::SharedStack]);
     assert!(other.endpoints().is_empty());
 }
 
