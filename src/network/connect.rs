@@ -162,11 +162,9 @@ impl Network {
     /// Why a container of that kind can't be on a network of this kind.
     pub(super) fn refuses(&self, container: &Container) -> Option<Fault> {
         if self.0.spec.config_only.is_on() {
-            // that it is no network is told with the rest of the request
             return None;
         }
-        let of_network = self.refuses_wires();
-        of_network.or_else(|| match container.stack() {
+        self.refuses_wires().or_else(|| match container.stack() {
             Stack::Private => Some(Fault::PrivateStack),
             Stack::Shared | Stack::Host => Some(Fault::SharedStack),
             Stack::Own if container.netns() == self.0.kernel.namespace() => {
@@ -180,6 +178,8 @@ impl Network {
     /// Why no container can be connected to a network of this kind.
     pub(super) fn refuses_wires(&self) -> Option<Fault> {
         match self.0.driver.stack() {
+            // that it is no network is told with the rest of the request
+            _ if self.0.spec.config_only.is_on() => None,
             Stack::Host => Some(Fault::HostStackLater),
             Stack::Private => Some(Fault::PrivateStack),
             Stack::Shared => Some(Fault::SharedStack),

@@ -175,11 +175,8 @@ impl Members {
         faults: &mut Vec<Fault>,
     ) -> Option<Lease> {
         let address = wanted?;
-        let subnets = self.subnets();
-        let lease = match self.pools.get_mut(&Family::of(address)) {
-            Some(pool) => pool.reserve(address, Owner::Container(container.clone())),
-            None => Err(Fault::AddressOutside { address, subnets }),
-        };
+        let pool = self.pools.get_mut(&Family::of(address))?;
+        let lease = pool.reserve(address, Owner::Container(container.clone()));
         lease.map_err(|fault| faults.push(fault)).ok()
     }
 
@@ -335,10 +332,7 @@ impl Members {
     }
 
     pub(crate) fn specs(&self) -> Vec<EndpointSpec> {
-        self.there
-            .iter()
-            .map(|member| member.spec.clone())
-            .collect()
+        self.there.iter().map(|m| m.spec.clone()).collect()
     }
 
     /// The endpoint of that container.

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use bridgework::{Container, Endpoint, EndpointConfig, Host, Netns, Network};
@@ -22,6 +23,9 @@ const BEHIND: [&str; 2] = ["192.0.2.7", "2001:db8:7::7"];
 /// So many packets pass before the next change.
 const BETWEEN: usize = 5;
 
+/// They load all processors, each for a few seconds: one after the other.
+static LOAD: Mutex<()> = Mutex::new(());
+
 /// A container on `a`, with `b` to come, which is preferred.
 struct Scene {
     host: Host,
@@ -29,10 +33,12 @@ struct Scene {
     a: Network,
     b: Network,
     at_a: Endpoint,
+    _load: MutexGuard<'static, ()>,
 }
 
 impl Scene {
     fn set() -> Option<Self> {
+        let _load = LOAD.lock().unwrap_or_else(PoisonError::into_inner);
         let host = lab::host();
         ip(host.netns(), "link set lo up")?;
         for address in BEHIND {
@@ -47,6 +53,7 @@ impl Scene {
             a,
             b,
             at_a,
+            _load,
         })
     }
 
@@ -150,7 +157,11 @@ fn no_packet_is_lost_while_the_network_that_is_not_preferred_comes_and_goes() {
     let Some(scene) = Scene::set() else { return };
     let at_b = scene.connect_b();
     let Scene {
-        a, container, at_a, ..
+        a,
+        container,
+        at_a,
+        _load,
+        ..
     } = scene;
     let netns = container.netns();
     let ping = |address| -> Box<dyn FnMut() -> Result<(), String> + Send> {
