@@ -1,7 +1,7 @@
 //! What each network mode does with a request: all that is wrong with it is told before anything is
 //! made, the default network among it.
 
-use crate::addr::{ContainerLink, ContainerName, NetworkName};
+use crate::addr::{ContainerLink, NetworkName};
 use crate::config::{
     ContainerTerm, EndpointConfig, EndpointRequest, NetworkTerm, check_default_request,
 };
@@ -22,25 +22,26 @@ impl Host {
     ) -> Result<Attached> {
         let mut faults = container.faults_of_wire();
         let request = endpoint.check(&mut faults);
-        check_default_request(&request, &mut faults);
-        faults.extend(self.links_to_nobody(&request));
+        match self.made(Builtin::Bridge) {
+            Some(network) => network.check_stranger(container.name(), &request, &mut faults),
+            None => {
+                check_default_request(&request, &mut faults);
+                faults.extend(self.links_to_nobody(&request));
+            }
+        }
         if !faults.is_empty() {
             return Err(Error::of("", faults));
         }
         self.connected(&self.default_network()?, container, endpoint, faults)
     }
 
-    /// On the default network a link leads to somebody who is there.
+    /// On the default network a link leads to somebody who is there: nobody, where it is not made.
     fn links_to_nobody(&self, request: &EndpointRequest) -> Vec<Fault> {
         let Ok(network) = self.0.config.default_network.name().parse::<NetworkName>() else {
             return Vec::new();
         };
-        let made = self.made(Builtin::Bridge);
-        let there = made.map(|network| network.endpoints()).unwrap_or_default();
-        let is_there = |name: &ContainerName| there.iter().any(|spec| spec.container == *name);
         let targets = request.links.iter().map(ContainerLink::container);
-        let nobody = targets.filter(|name| !is_there(name));
-        nobody
+        targets
             .map(|name| Fault::LinkTarget {
                 container: name.clone(),
                 network: network.clone(),
@@ -59,9 +60,12 @@ impl Host {
             return self.on_default(container, endpoint);
         }
         let mut faults = container.faults_of_wire();
-        let _request = endpoint.check(&mut faults);
+        let request = endpoint.check(&mut faults);
         match self.network(&term) {
-            Ok(network) => self.connected(&network, container, endpoint, faults),
+            Ok(network) => {
+                network.check_stranger(container.name(), &request, &mut faults);
+                self.connected(&network, container, endpoint, faults)
+            }
             Err(error) => {
                 faults.extend(error.faults().iter().cloned());
                 Err(Error::of("", faults))

@@ -10,6 +10,7 @@ use crate::trace::operation;
 
 use super::Network;
 use super::connect::retreat;
+use super::draft::{check_default, check_families};
 use super::endpoint::Endpoint;
 use super::members::Admission;
 use super::wiring::{Place, link_prefix};
@@ -27,6 +28,22 @@ pub(super) struct Arrival<'c> {
 }
 
 impl Network {
+    /// All that is wrong with connecting a container that is not open yet, if anything is known to
+    /// be. What else there may be, connecting it tells.
+    pub(crate) fn check_stranger(
+        &self,
+        container: &str,
+        request: &EndpointRequest,
+        faults: &mut Vec<Fault>,
+    ) {
+        check_families(&self.0.spec, request, faults);
+        check_default(&self.0.spec, request, faults);
+        if let (Ok(name), false) = (container.parse(), faults.is_empty()) {
+            let nothing = self.admit(&name, request, faults);
+            debug_assert!(nothing.is_none(), "nobody is admitted with faults");
+        }
+    }
+
     /// Holds all that `container` asks for. `None` if there are faults, with which it began or
     /// which it adds.
     pub(super) fn expect<'c>(

@@ -94,16 +94,14 @@ impl Endpoint {
     }
 
     /// Leaves the wiring as it is when the process ends, and returns what was chosen. The network
-    /// is persisted with it, and [`Network::disconnect`] still disconnects the container. The
-    /// container's namespace is not held: it goes as others hold it.
+    /// is persisted with it, one that every host has until the last such container is disconnected.
+    /// [`Network::disconnect`] still disconnects the container. The container's namespace is not
+    /// held: it goes as others hold it.
     #[must_use = "the spec is what knows the endpoint from now on"]
     pub fn persist(self) -> EndpointSpec {
         let ties = Arc::clone(&self.attachment.ties);
         if self.attachment.let_go() {
-            self.network().persist();
-            let name = ties.spec.container.clone();
-            let kept = Arc::clone(&ties);
-            self.network().0.persisted.lock().insert(name, kept);
+            self.network().keep_wiring(&ties);
             self.attachment.end();
         }
         ties.spec.clone()

@@ -87,6 +87,9 @@ impl Members {
                 .clone()
                 .filter_map(|address| self.check_wanted(container, address)),
         );
+        if faults.is_empty() {
+            self.check_left(container, request, faults);
+        }
         if !faults.is_empty() {
             return None;
         }
@@ -180,6 +183,27 @@ impl Members {
         lease.map_err(|fault| faults.push(fault)).ok()
     }
 
+    /// Whether an address is left in each family of which none was asked for. One that is taken and
+    /// given back comes last in the order, so none is taken in vain.
+    fn check_left(
+        &self,
+        container: &ContainerName,
+        request: &EndpointRequest,
+        faults: &mut Vec<Fault>,
+    ) {
+        for (family, pool) in &self.pools {
+            let wanted = match family {
+                Family::V4 => request.ipv4,
+                Family::V6 => request.ipv6,
+            };
+            let is_left = pool.available() > 0 || pool.kept_for(container).is_some();
+            if wanted.is_none() && !is_left {
+                let subnet = pool.subnet();
+                faults.push(Fault::AddressesExhausted { subnet });
+            }
+        }
+    }
+
     fn lease_any(
         &mut self,
         family: Family,
@@ -193,8 +217,10 @@ impl Members {
             let is_awaited = kept.is_some_and(|kept| {
                 awaited.is_some_and(|awaited| awaited.addresses.contains(&kept))
             });
-            // what was reserved on purpose counts, whatever is forgotten
-            let begins_anew = !request.recalls() && (kept.is_none() || is_awaited);
+            // what was reserved on purpose counts, whatever is forgotten; what is only awaited is as
+            // good as any other where no other is left
+            let begins_anew =
+                !request.recalls() && (kept.is_none() || is_awaited) && pool.available() > 0;
             let chosen = match begins_anew {
                 true => pool.allocate_anew_for(container),
                 false => pool.allocate_for(container),

@@ -97,6 +97,8 @@ enum Life {
     Owned,
     /// It stays: it has a handle to itself.
     Kept { _by: Network },
+    /// It stays likewise while containers are on it that were persisted: nobody could remove it.
+    Lent { _by: Network },
     /// It is gone.
     Removed,
 }
@@ -182,9 +184,14 @@ impl Network {
     /// by [`remove`](Self::remove) alone.
     pub fn persist(&self) -> NetworkSpec {
         let mut life = self.0.life.lock();
-        if matches!(*life, Life::Owned) {
-            *life = Life::Kept { _by: self.clone() };
-        }
+        let former = match *life {
+            Life::Owned | Life::Lent { .. } => {
+                std::mem::replace(&mut *life, Life::Kept { _by: self.clone() })
+            }
+            Life::Kept { .. } | Life::Removed => Life::Removed,
+        };
+        drop(life);
+        drop(former);
         self.0.spec.clone()
     }
 

@@ -1,12 +1,14 @@
 //! What is asked of a network by a container's name: to disconnect it, and to look at all of them.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
+use crate::spec::Origin;
 
-use super::Network;
 use super::detach::{Departure, detach};
+use super::ties::Ties;
+use super::{Life, Network};
 
 impl Network {
     /// Disconnects the container of that name, whoever has the [`Endpoint`](crate::Endpoint) and
@@ -79,14 +81,42 @@ impl Network {
         match persisted {
             Some(ties) => {
                 let container = self.0.registered.container(ties.spec.container_id);
-                detach(&Departure {
+                let detached = detach(&Departure {
                     network: self,
                     ties: &ties,
                     container: container.as_ref(),
-                })
+                });
+                self.keep_no_longer();
+                detached
             }
             None => Err(Error::of("", vec![self.not_connected(container)])),
         }
+    }
+
+    /// The wiring stays, and the network with it.
+    pub(super) fn keep_wiring(&self, ties: &Arc<Ties>) {
+        let mut persisted = self.0.persisted.lock();
+        persisted.insert(ties.spec.container.clone(), Arc::clone(ties));
+        let mut life = self.0.life.lock();
+        if matches!(*life, Life::Owned) {
+            let _by = self.clone();
+            *life = match self.0.spec.origin {
+                Origin::Builtin => Life::Lent { _by },
+                Origin::Custom => Life::Kept { _by },
+            };
+        }
+    }
+
+    /// A network that was kept for its containers' sake goes as its handles do, once they are gone.
+    fn keep_no_longer(&self) {
+        let persisted = self.0.persisted.lock();
+        let mut life = self.0.life.lock();
+        if !persisted.is_empty() || !matches!(*life, Life::Lent { .. }) {
+            return;
+        }
+        let former = std::mem::replace(&mut *life, Life::Owned);
+        drop((life, persisted));
+        drop(former);
     }
 
     fn not_connected(&self, container: &str) -> Fault {

@@ -7,6 +7,7 @@ mod lab;
 mod cases;
 
 mod addresses;
+mod afterwards;
 mod anything;
 mod bad_input;
 mod by_hand;

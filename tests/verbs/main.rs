@@ -1,0 +1,153 @@
+//! Sequences of verbs by chance, on real kernels: after each verb all that can be seen is what a
+//! small model says, and afterwards everything is as it was. Alone in its process, since descriptors
+//! and threads are counted.
+//!
+//! `VERBS_CASES` is how many sequences there are, 1,000 if it is not set. `VERBS_SEED` repeats a
+//! run; it is printed by one that fails, with the shortest sequence that was found.
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod aim;
+mod check;
+mod kernel_view;
+mod model;
+mod run;
+mod verbs;
+mod world;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use check::Rest;
+use run::Run;
+use verbs::Step;
+
+const CASES: u32 = 1000;
+const THREADS: u32 = 16;
+/// One in so many is looked at by `ip -j` too.
+const DEEPLY: usize = 20;
+
+/// How often what the sequences must come to has happened.
+static TALLY: Mutex<BTreeMap<&str, usize>> = Mutex::new(BTreeMap::new());
+
+/// So many hosts are left alone, and then looked at once more.
+const RESTS_MAX: usize = 64;
+
+/// The hosts of sequences that are done.
+static RESTS: Mutex<Vec<Rest>> = Mutex::new(Vec::new());
+
+fn number(key: &str) -> Option<u64> {
+    let text = std::env::var(key).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|error| panic!("{key}={text}: {error}")),
+    )
+}
+
+fn perform(sequence: &[Step], deeply: bool) {
+    let mut run = Run::new();
+    for (verb, aim) in sequence {
+        run.perform(verb, *aim);
+        run.check();
+    }
+    if deeply {
+        run.check_deeply();
+    }
+    let mut tally = TALLY.lock().expect("nobody panics with it");
+    for (what, count) in &run.model.tally {
+        *tally.entry(what).or_default() += count;
+    }
+    drop(tally);
+    let rest = run.take_down();
+    let mut rests = RESTS.lock().expect("nobody panics with it");
+    rests.push(rest);
+    let due = rests.len().saturating_sub(RESTS_MAX);
+    let due: Vec<Rest> = rests.drain(..due).collect();
+    drop(rests);
+    due.iter().for_each(Rest::assert_begin);
+}
+
+fn holds(sequence: &[Step]) -> Result<(), TestCaseError> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let deeply = NEXT.fetch_add(1, Ordering::Relaxed) % DEEPLY == 0;
+    let outcome = catch_unwind(AssertUnwindSafe(|| perform(sequence, deeply)));
+    outcome.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let done = run::LOG.with_borrow(|log| log.join("\n"));
+        TestCaseError::fail(format!("{}\n{done}\n", text.unwrap_or_default()))
+    })
+}
+
+fn run_some(seed: u64, thread: u32, cases: u32) {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..12].copy_from_slice(&thread.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let outcome = runner.run(&verbs::sequences(), |sequence| holds(&sequence));
+    match outcome {
+        Ok(()) => {}
+        Err(TestError::Fail(why, _)) => panic!("VERBS_SEED={seed}: {why}"),
+        Err(abort) => panic!("VERBS_SEED={seed}: {abort}"),
+    }
+}
+
+/// What the process holds: threads, and descriptors by kind.
+fn held() -> (usize, BTreeMap<String, usize>) {
+    let mut descriptors = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc/self/fd").expect("/proc") {
+        let target = std::fs::read_link(entry.expect("an entry").path());
+        let text = target
+            .map(|target| target.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let kind = text.split(":[").next().unwrap_or_default().to_owned();
+        *descriptors.entry(kind).or_default() += 1;
+    }
+    (
+        std::fs::read_dir("/proc/self/task").expect("/proc").count(),
+        descriptors,
+    )
+}
+
+#[test]
+fn a_thousand_sequences_of_verbs_do_what_the_model_says_and_leave_nothing() {
+    let cases = number("VERBS_CASES").map_or(CASES, |cases| u32::try_from(cases).expect("fewer"));
+    let chance = std::collections::hash_map::RandomState::new();
+    let chance = std::hash::BuildHasher::hash_one(&chance, 0);
+    let seed = number("VERBS_SEED").unwrap_or(chance);
+    perform(&[], true);
+    RESTS.lock().expect("nobody panics with it").clear();
+    let before = held();
+    thread::scope(|scope| {
+        let each = |thread| move || run_some(seed, thread, cases.div_ceil(THREADS));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| scope.spawn(each(thread)))
+            .collect();
+        for thread in threads {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+    let rests = std::mem::take(&mut *RESTS.lock().expect("nobody panics with it"));
+    rests.iter().for_each(Rest::assert_begin);
+    drop(rests);
+    lab::wait_until("threads and descriptors are as they were", || {
+        held() == before
+    });
+    let tally = TALLY.lock().expect("nobody panics with it");
+    println!("{tally:#?}");
+}

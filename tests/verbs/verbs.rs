@@ -1,0 +1,298 @@
+//! What is asked for, as plain values, and how it comes to be by chance. Every verb means something
+//! in every state, so that a sequence can be shortened anywhere. Nothing is done here.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+/// The networks by number; the last is the one that every host has. None is first in both orders:
+/// that of numbers and that of names.
+pub const NETWORKS: [&str; 4] = ["net-c", "net-a", "net-b", "bridge"];
+pub const BRIDGE: usize = 3;
+pub const CONTAINERS: [&str; 4] = ["c0", "c1", "c2", "c3"];
+/// The name of a container among them.
+pub const ALIASES: [&str; 3] = ["db", "web", "c1"];
+pub const LINK_ALIASES: [&str; 2] = ["db", "peer"];
+/// One that is chosen where none is asked for, and one that never is.
+pub const LINK_NAMES: [&str; 2] = ["eth1", "web0"];
+
+/// One verb. Containers and networks are numbers: `at` of a container, `net` of a network.
+#[derive(Debug, Clone)]
+pub enum Verb {
+    Create {
+        net: usize,
+        kind: Kind,
+        flaw: Option<CreateFlaw>,
+    },
+    Remove {
+        net: usize,
+    },
+    Prune,
+    /// The caller's handle to the network is dropped.
+    LetGo {
+        net: usize,
+    },
+    Open {
+        at: usize,
+        mode: Mode,
+        ask: Ask,
+    },
+    /// All handles to the container and to its endpoints are dropped.
+    Close {
+        at: usize,
+    },
+    Connect {
+        at: usize,
+        net: usize,
+        ask: Ask,
+        strike: Option<Strike>,
+    },
+    Disconnect {
+        at: usize,
+        net: usize,
+        how: How,
+    },
+    DisconnectTogether {
+        at: Option<usize>,
+        net: Option<usize>,
+    },
+    Forget {
+        at: usize,
+        net: usize,
+    },
+    Stage {
+        at: usize,
+        net: usize,
+        ask: Ask,
+    },
+    Join {
+        at: usize,
+        net: usize,
+        into: usize,
+    },
+    Delete {
+        at: usize,
+        net: usize,
+        how: Delete,
+    },
+}
+
+/// What a network is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    pub families: Families,
+    pub internal: bool,
+    /// Interfaces are called `lan0`, not `eth0`.
+    pub lan: bool,
+    /// There is room for one or two containers only.
+    pub small: bool,
+    /// Everyone's names stand in hosts files.
+    pub everyone: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Families {
+    V4,
+    V6,
+    Dual,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum CreateFlaw {
+    GatewayOutside,
+    UnknownOption,
+}
+
+/// Where a container gets its network from.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode {
+    Own,
+    None,
+    Host,
+    /// By the other's handle.
+    Sharing(usize),
+    /// By `container:ID`.
+    Beside(usize),
+    /// By the network's name.
+    On(usize),
+}
+
+/// What an endpoint is asked to be. Addresses are offsets in the network's subnet.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    pub ip4: Option<u8>,
+    pub ip6: Option<u8>,
+    pub link_local: Option<u8>,
+    pub mac: Option<u8>,
+    pub link_name: Option<usize>,
+    pub aliases: Vec<usize>,
+    /// Container and alias.
+    pub links: Vec<(usize, usize)>,
+    pub priority: Option<i32>,
+    pub anew: bool,
+    pub flaw: Option<AskFlaw>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum AskFlaw {
+    Alias,
+    LinkName,
+    Mac,
+    LinkLocal,
+}
+
+/// One call of the kernel's that fails, counted from 1.
+#[derive(Debug, Clone, Copy)]
+pub struct Strike {
+    pub call: u64,
+    /// The call is made, and nobody hears of it.
+    pub answer_lost: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    Handle,
+    Name,
+    Force,
+    Drop,
+    Persist,
+    Leave,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delete {
+    Purpose,
+    Drop,
+}
+
+/// Which of several that are there is meant.
+#[derive(Debug, Clone, Copy)]
+pub struct Aim(pub usize);
+
+/// A verb, and what leads it to something that is there.
+pub type Step = (Verb, Option<Aim>);
+
+/// Two networks, and 5 to 13 verbs.
+pub fn sequences() -> impl Strategy<Value = Vec<Step>> {
+    let networks = vec(any_create(), 2);
+    let aim = option::weighted(0.85, (0..64_usize).prop_map(Aim));
+    let steps = vec((any_verb(), aim), 5..=13);
+    (networks, steps).prop_map(|(networks, steps)| {
+        let networks = networks.into_iter().map(|create| (create, None));
+        networks.chain(steps).collect()
+    })
+}
+
+fn any_verb() -> impl Strategy<Value = Verb> {
+    let (at, net) = (|| 0..CONTAINERS.len(), || 0..NETWORKS.len());
+    prop_oneof![
+        2 => any_create(),
+        1 => net().prop_map(|net| Verb::Remove { net }),
+        1 => Just(Verb::Prune),
+        1 => (0..BRIDGE).prop_map(|net| Verb::LetGo { net }),
+        4 => (at(), any_mode(), any_ask()).prop_map(|(at, mode, ask)| Verb::Open { at, mode, ask }),
+        2 => at().prop_map(|at| Verb::Close { at }),
+        16 => (at(), net(), any_ask(), option::weighted(0.07, any_strike()))
+            .prop_map(|(at, net, ask, strike)| Verb::Connect { at, net, ask, strike }),
+        10 => (at(), net(), any_how()).prop_map(|(at, net, how)| Verb::Disconnect { at, net, how }),
+        1 => (option::of(at()), option::of(net()))
+            .prop_map(|(at, net)| Verb::DisconnectTogether { at, net }),
+        1 => (at(), net()).prop_map(|(at, net)| Verb::Forget { at, net }),
+        3 => (at(), net(), any_ask()).prop_map(|(at, net, ask)| Verb::Stage { at, net, ask }),
+        3 => (at(), net(), prop_oneof![9 => Just(None), 1 => at().prop_map(Some)])
+            .prop_map(|(at, net, other)| Verb::Join { at, net, into: other.unwrap_or(at) }),
+        1 => (at(), net(), prop_oneof![Just(Delete::Purpose), Just(Delete::Drop)])
+            .prop_map(|(at, net, how)| Verb::Delete { at, net, how }),
+    ]
+}
+
+fn any_create() -> impl Strategy<Value = Verb> {
+    let families = prop_oneof![Just(Families::V4), Just(Families::V6), Just(Families::Dual)];
+    let seldom = || prop::bool::weighted(0.2);
+    let kind = (families, seldom(), seldom(), seldom(), seldom());
+    let kind = kind.prop_map(|(families, internal, lan, small, everyone)| Kind {
+        families,
+        internal,
+        lan,
+        small,
+        everyone,
+    });
+    let flaw = prop_oneof![
+        Just(CreateFlaw::GatewayOutside),
+        Just(CreateFlaw::UnknownOption)
+    ];
+    let net = prop_oneof![19 => 0..BRIDGE, 1 => Just(BRIDGE)];
+    (net, kind, option::weighted(0.05, flaw)).prop_map(|(net, kind, flaw)| Verb::Create {
+        net,
+        kind,
+        flaw,
+    })
+}
+
+fn any_mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![
+        1 => Just(Mode::Own),
+        1 => Just(Mode::None),
+        1 => Just(Mode::Host),
+        3 => (0..CONTAINERS.len()).prop_map(Mode::Sharing),
+        2 => (0..CONTAINERS.len()).prop_map(Mode::Beside),
+        1 => (0..NETWORKS.len()).prop_map(Mode::On),
+    ]
+}
+
+fn any_ask() -> impl Strategy<Value = Ask> {
+    let flaw = prop_oneof![
+        Just(AskFlaw::Alias),
+        Just(AskFlaw::LinkName),
+        Just(AskFlaw::Mac),
+        Just(AskFlaw::LinkLocal),
+    ];
+    // the first three are the subnet's own, the gateway's, and the least that is free
+    let address = || prop_oneof![4 => 2..5_u8, 1 => 0..9_u8];
+    let addresses = (
+        option::weighted(0.25, address()),
+        option::weighted(0.25, address()),
+        option::weighted(0.05, 1..4_u8),
+    );
+    let links = (
+        option::weighted(0.1, 1..4_u8),
+        option::weighted(0.15, 0..LINK_NAMES.len()),
+    );
+    let names = (
+        vec(0..ALIASES.len(), 0..2),
+        vec((0..CONTAINERS.len(), 0..LINK_ALIASES.len()), 0..2),
+    );
+    let rest = (
+        option::weighted(0.2, -1..3_i32),
+        prop::bool::weighted(0.1),
+        option::weighted(0.04, flaw),
+    );
+    let full = (addresses, links, names, rest).prop_map(|(addresses, link, names, rest)| Ask {
+        ip4: addresses.0,
+        ip6: addresses.1,
+        link_local: addresses.2,
+        mac: link.0,
+        link_name: link.1,
+        aliases: names.0,
+        links: names.1,
+        priority: rest.0,
+        anew: rest.1,
+        flaw: rest.2,
+    });
+    prop_oneof![Just(Ask::default()), full]
+}
+
+fn any_strike() -> impl Strategy<Value = Strike> {
+    (1..24_u64, any::<bool>()).prop_map(|(call, answer_lost)| Strike { call, answer_lost })
+}
+
+fn any_how() -> impl Strategy<Value = How> {
+    prop_oneof![
+        3 => Just(How::Handle),
+        3 => Just(How::Name),
+        1 => Just(How::Force),
+        3 => Just(How::Drop),
+        3 => Just(How::Persist),
+        1 => Just(How::Leave),
+    ]
+}
