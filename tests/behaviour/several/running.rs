@@ -87,7 +87,7 @@ struct Running<'r> {
 impl Running<'_> {
     fn pause(&self) {
         for count in self.counts {
-            let until = count.load(Ordering::Relaxed) + BETWEEN;
+            let until = count.load(Ordering::Relaxed).saturating_add(BETWEEN);
             wait_until("packets", || {
                 self.done.load(Ordering::Relaxed) || count.load(Ordering::Relaxed) >= until
             });
@@ -109,9 +109,13 @@ fn while_running(
             scope.spawn(move || {
                 let mut again = each(BEHIND[at].parse().unwrap());
                 let mut wrong = Vec::new();
-                while !done.load(Ordering::Relaxed) {
+                // the first loss is enough, and nobody waits for more
+                while !done.load(Ordering::Relaxed) && wrong.is_empty() {
                     wrong.extend(again().err());
                     counts[at].fetch_add(1, Ordering::Relaxed);
+                }
+                if !wrong.is_empty() {
+                    counts[at].store(usize::MAX, Ordering::Relaxed);
                 }
                 wrong
             })
