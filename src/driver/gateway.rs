@@ -88,7 +88,7 @@ pub(crate) fn lead_out(plan: &mut Plan, link: &Link, moves: Vec<Step>) -> usize 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::addr::LinkIndex;
+    use crate::addr::{LinkIndex, Subnet};
     use crate::plan::Side;
 
     fn exit(network: &str, priority: i32, ipv4: Option<u8>, ipv6: Option<u16>) -> Exit {
@@ -141,5 +141,22 @@ mod tests {
         );
         assert!(moves(&[a.clone(), b.clone()], &[b, a.clone()]).is_empty());
         assert!(moves(&[a], &[]).is_empty());
+    }
+
+    #[test]
+    fn the_first_route_comes_after_the_driver_s_own_routes_that_it_needs() {
+        let a = exit("a", 0, Some(1), None);
+        let link = a.link().clone();
+        let on_link: Subnet = "10.0.0.1/32".parse().expect("it is one");
+        let mut plan = Plan::from_iter([
+            Step::SetUp { link: link.clone() },
+            Step::AddRoute(Route::new(on_link, &link)),
+            Step::AwaitForwarding { link: link.clone() },
+        ]);
+        let own = lead_out(&mut plan, &link, moves(&[], &[a]));
+        let at = |wanted: fn(&Step) -> bool| plan.steps().iter().rposition(wanted);
+        let is_default = |step: &Step| step.to_string().contains(" default ");
+        assert_eq!(at(is_default), Some(2), "{plan}");
+        assert_eq!((own, plan.steps().len()), (4, 4));
     }
 }

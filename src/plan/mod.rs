@@ -75,10 +75,15 @@ impl Plan {
         self.steps.push(step);
     }
 
-    /// More steps, right after the one that sets `link` up; at the end if there is none.
+    /// More steps, right after the one that sets `link` up and the routes by it that they may need;
+    /// at the end if there is none.
     pub(crate) fn insert_after_up(&mut self, link: &Link, steps: Vec<Step>) {
-        let sets_up = |step: &Step| matches!(step, Step::SetUp { link: up } if up == link);
-        let at = self.steps.iter().rposition(sets_up);
+        let leads_there = |step: &Step| match step {
+            Step::SetUp { link: up } => up == link,
+            Step::AddRoute(route) => route.link == *link,
+            _ => false,
+        };
+        let at = self.steps.iter().rposition(leads_there);
         let at = at.map_or(self.steps.len(), |at| at + 1);
         self.steps.splice(at..at, steps);
     }
