@@ -24,7 +24,7 @@ pub fn aimed(model: &Model, verb: &Verb, aim: Aim) -> Verb {
             let Aim(number) = aim;
             let meant = match number % 4 {
                 0 | 1 => one(&model.returning(), Aim(number / 4)),
-                2 => one(&model.free(&wired), aim),
+                2 => one(&model.free(wired), aim),
                 _ => None,
             };
             let meant = meant.or_else(|| one(&model.free(|_| true), aim));
@@ -92,23 +92,27 @@ fn staged(model: &Model) -> Vec<(usize, usize)> {
     staged.map(|staged| (staged.at, staged.net)).collect()
 }
 
-/// Those that can be disconnected so; those that nobody has a handle to come first by name.
+/// Those that can be disconnected so. Those that nobody has a handle to come first by name, and
+/// those whose stack is shared come first where a handle is dropped.
 fn endpoints(model: &Model, how: How) -> Vec<(usize, usize)> {
     let at = |end: &End| {
-        let names = CONTAINERS.iter();
-        let at = names.clone().position(|name| *name == end.name);
+        let at = CONTAINERS.iter().position(|name| *name == end.name);
         (at.expect("it is one of them"), end.net)
     };
+    let is_shared = |end: &End| {
+        let mut open = model.open.iter().flatten().map(|body| &model.bodies[*body]);
+        open.any(|body| body.kind == Stack::Shared && body.stack == end.stack)
+    };
+    let has_handle = |end: &&End| end.holder == Holder::Handle;
     let is_meant = |end: &&End| match how {
-        How::Name | How::Force => end.holder != Holder::Handle,
-        How::Leave => end.holder == Holder::Handle && end.was_staged,
-        How::Handle | How::Drop | How::Persist => end.holder == Holder::Handle,
+        How::Name | How::Force => !has_handle(end),
+        How::Leave => has_handle(end) && end.was_staged,
+        How::Drop => has_handle(end) && is_shared(end),
+        How::Handle | How::Persist => has_handle(end),
     };
     let meant: Vec<(usize, usize)> = model.ends.iter().filter(is_meant).map(at).collect();
-    match meant.is_empty() {
-        true => model.ends.iter().map(at).collect(),
-        false => meant,
-    }
+    let others = || model.ends.iter().filter(has_handle).map(at).collect();
+    if meant.is_empty() { others() } else { meant }
 }
 
 impl Model {

@@ -4,6 +4,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::subsequence;
 
 /// The networks by number; the last is the one that every host has. None is first in both orders:
 /// that of numbers and that of names.
@@ -73,21 +74,33 @@ pub enum Verb {
     Delete {
         at: usize,
         net: usize,
-        how: Delete,
+        how: How,
     },
 }
 
 /// What a network is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Kind {
     pub families: Families,
-    pub internal: bool,
+    pub marks: Vec<Mark>,
+}
+
+/// What is special about a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    Internal,
     /// Interfaces are called `lan0`, not `eth0`.
-    pub lan: bool,
+    Lan,
     /// There is room for one or two containers only.
-    pub small: bool,
+    Small,
     /// Everyone's names stand in hosts files.
-    pub everyone: bool,
+    Everyone,
+}
+
+impl Kind {
+    pub fn is(&self, mark: Mark) -> bool {
+        self.marks.contains(&mark)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,12 +172,6 @@ pub enum How {
     Leave,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delete {
-    Purpose,
-    Drop,
-}
-
 /// Which of several that are there is meant.
 #[derive(Debug, Clone, Copy)]
 pub struct Aim(pub usize);
@@ -201,22 +208,16 @@ fn any_verb() -> impl Strategy<Value = Verb> {
         3 => (at(), net(), any_ask()).prop_map(|(at, net, ask)| Verb::Stage { at, net, ask }),
         3 => (at(), net(), prop_oneof![9 => Just(None), 1 => at().prop_map(Some)])
             .prop_map(|(at, net, other)| Verb::Join { at, net, into: other.unwrap_or(at) }),
-        1 => (at(), net(), prop_oneof![Just(Delete::Purpose), Just(Delete::Drop)])
+        1 => (at(), net(), prop_oneof![Just(How::Handle), Just(How::Drop)])
             .prop_map(|(at, net, how)| Verb::Delete { at, net, how }),
     ]
 }
 
 fn any_create() -> impl Strategy<Value = Verb> {
     let families = prop_oneof![Just(Families::V4), Just(Families::V6), Just(Families::Dual)];
-    let seldom = || prop::bool::weighted(0.2);
-    let kind = (families, seldom(), seldom(), seldom(), seldom());
-    let kind = kind.prop_map(|(families, internal, lan, small, everyone)| Kind {
-        families,
-        internal,
-        lan,
-        small,
-        everyone,
-    });
+    let marks = vec![Mark::Internal, Mark::Lan, Mark::Small, Mark::Everyone];
+    let marks = prop_oneof![Just(Vec::new()), subsequence(marks, 1..=2)];
+    let kind = (families, marks).prop_map(|(families, marks)| Kind { families, marks });
     let flaw = prop_oneof![
         Just(CreateFlaw::GatewayOutside),
         Just(CreateFlaw::UnknownOption)
@@ -264,7 +265,7 @@ fn any_ask() -> impl Strategy<Value = Ask> {
     );
     let rest = (
         option::weighted(0.2, -1..3_i32),
-        prop::bool::weighted(0.1),
+        prop::bool::weighted(0.25),
         option::weighted(0.04, flaw),
     );
     let full = (addresses, links, names, rest).prop_map(|(addresses, link, names, rest)| Ask {

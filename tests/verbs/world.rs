@@ -13,7 +13,7 @@ use bridgework::{
 
 use crate::model::{Class, Facts, Faults, Outcome, networks};
 use crate::verbs::{
-    ALIASES, Ask, AskFlaw, CONTAINERS, CreateFlaw, Families, Kind, LINK_ALIASES, LINK_NAMES,
+    ALIASES, Ask, AskFlaw, CONTAINERS, CreateFlaw, Families, Kind, LINK_ALIASES, LINK_NAMES, Mark,
     NETWORKS, Strike,
 };
 
@@ -131,7 +131,7 @@ pub fn facts(spec: &bridgework::spec::EndpointSpec) -> Facts {
     }
 }
 
-pub fn network_config(net: usize, kind: Kind, flaw: Option<CreateFlaw>) -> NetworkConfig {
+pub fn network_config(net: usize, kind: &Kind, flaw: Option<CreateFlaw>) -> NetworkConfig {
     let mut config = NetworkConfig::bridge(NETWORKS[net]);
     for (base, prefix) in networks::subnets(net, kind).into_iter().flatten() {
         config = config.subnet(format!("{base}/{prefix}").as_str());
@@ -139,13 +139,13 @@ pub fn network_config(net: usize, kind: Kind, flaw: Option<CreateFlaw>) -> Netwo
     if kind.families == Families::V6 {
         config = config.ipv4(Switch::Off);
     }
-    if kind.internal {
+    if kind.is(Mark::Internal) {
         config = config.internal();
     }
-    if kind.lan {
+    if kind.is(Mark::Lan) {
         config = config.container_prefix("lan");
     }
-    if kind.everyone {
+    if kind.is(Mark::Everyone) {
         config = config.hosts(HostsScope::Everyone);
     }
     match flaw {

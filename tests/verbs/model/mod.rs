@@ -1,6 +1,7 @@
 //! What there should be after each verb, by plain lists and the documented rules. It knows nothing of
 //! the crate's code, and asks nobody but itself.
 
+mod asking;
 mod containers;
 mod endpoints;
 pub mod networks;
@@ -10,7 +11,7 @@ mod sight;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-pub use endpoints::{Facts, Planned};
+pub use asking::{Facts, Planned};
 pub use pool::Pool;
 pub use sight::Known;
 

@@ -1,15 +1,12 @@
 //! Networks as they come and go.
 
 use super::{Class, Faults, Model, Net, Outcome, Pool};
-use crate::verbs::{BRIDGE, CreateFlaw, Families, Kind, NETWORKS};
+use crate::verbs::{BRIDGE, CreateFlaw, Families, Kind, Mark, NETWORKS};
 
 /// What the network that every host has is made of.
 const BUILTIN: Kind = Kind {
     families: Families::V4,
-    internal: false,
-    lan: false,
-    small: false,
-    everyone: false,
+    marks: Vec::new(),
 };
 
 impl Net {
@@ -35,11 +32,14 @@ impl Net {
 }
 
 /// The subnets of a network of that number, as they are asked for.
-pub fn subnets(net: usize, kind: Kind) -> [Option<(std::net::IpAddr, u8)>; 2] {
+pub fn subnets(net: usize, kind: &Kind) -> [Option<(std::net::IpAddr, u8)>; 2] {
     let number = u8::try_from(net).expect("there are few networks");
-    let v4 = ([10, 9, number, 0].into(), if kind.small { 30 } else { 29 });
+    let v4 = (
+        [10, 9, number, 0].into(),
+        if kind.is(Mark::Small) { 30 } else { 29 },
+    );
     let v6 = [0xfd00, 9, number.into(), 0, 0, 0, 0, 0];
-    let v6 = (v6.into(), if kind.small { 126 } else { 125 });
+    let v6 = (v6.into(), if kind.is(Mark::Small) { 126 } else { 125 });
     [
         Some(v4).filter(|_| kind.families != Families::V6),
         Some(v6).filter(|_| kind.families != Families::V4),
@@ -62,7 +62,7 @@ impl Model {
         });
     }
 
-    pub fn create(&mut self, net: usize, kind: Kind, flaw: Option<CreateFlaw>) -> Outcome {
+    pub fn create(&mut self, net: usize, kind: &Kind, flaw: Option<CreateFlaw>) -> Outcome {
         let mut faults = Faults::new();
         if net != BRIDGE && self.nets[net].is_some() {
             faults.insert(Class::Exists);
@@ -73,7 +73,7 @@ impl Model {
         if !faults.is_empty() {
             return Err(faults);
         }
-        self.begin(net, kind, subnets(net, kind));
+        self.begin(net, kind.clone(), subnets(net, kind));
         Ok(())
     }
 

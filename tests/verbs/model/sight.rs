@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Body, End, Model, Staged};
 use crate::kernel_view::{LinkSeen, StackSeen};
-use crate::verbs::NETWORKS;
+use crate::verbs::{Mark, NETWORKS};
 
 /// What a name comes to in one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Model {
         let mut best: Option<(&End, i32, usize)> = None;
         for end in ends {
             let network = self.net(end.net);
-            if network.kind.internal || network.pool(is_ipv6).is_none() {
+            if network.kind.is(Mark::Internal) || network.pool(is_ipv6).is_none() {
                 continue;
             }
             let (priority, families) = (end.request.priority(), network.pools().count());
@@ -251,7 +251,7 @@ impl Model {
         for (_, alias) in links {
             lines.extend(each_address(other, &format!("{alias} {id} {}", other.name)));
         }
-        if network.kind.everyone {
+        if network.kind.is(Mark::Everyone) {
             lines.extend(each_address(other, &self.names(other).join(" ")));
         }
     }
