@@ -93,6 +93,7 @@ fn into_service(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
         });
         steps.extend(announcement(endpoint));
     }
+    steps.extend(settings(endpoint, is_forgotten));
     steps
 }
 
@@ -139,8 +140,9 @@ fn settings(endpoint: &EndpointSpec, place: impl Fn(&LinkSysctl) -> bool) -> Vec
     chosen.map(set).collect()
 }
 
-/// Whether a link that comes up forgets it: IPv6's MTU becomes the link's (`addrconf_notify`). All
-/// others hold from before.
+/// Whether a link that comes up forgets it: IPv6's MTU becomes the link's, once more when the kernel
+/// hears of carrier (`addrconf_notify`), which it does before the bridge forwards. All others hold
+/// from before.
 fn is_forgotten(setting: &LinkSysctl) -> bool {
     let place = (setting.family(), setting.table(), setting.key());
     place == (Family::V6, SysctlTable::Conf, "mtu")
@@ -205,7 +207,6 @@ fn container_side(endpoint: &EndpointSpec, mtu: Mtu) -> Vec<Step> {
     let on_link = endpoint.link_local.iter();
     steps.extend(on_link.map(|&address| add_address(far, address)));
     steps.push(Step::SetUp { link: far.clone() });
-    steps.extend(settings(endpoint, is_forgotten));
     steps
 }
 
