@@ -316,7 +316,7 @@ fn what_is_printed_of_a_second_network_that_is_staged_is_what_was_done() {
     let config = EndpointConfig::new()
         .priority(7)
         .sysctl("net.ipv4.conf.IFNAME.log_martians=1")
-        .sysctl("net.ipv6.conf.IFNAME.mtu=1400");
+        .sysctl("net.ipv6.conf.IFNAME.hop_limit=63");
     let typed = Netns::create().unwrap();
     let inside = Pinned::new(container.name());
     let check = |when: &str| {
