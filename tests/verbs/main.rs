@@ -59,12 +59,12 @@ fn perform(sequence: &[Step], deeply: bool) {
     if deeply {
         run.check_deeply();
     }
+    let (rest, counts) = run.take_down();
     let mut tally = TALLY.lock().expect("nobody panics with it");
-    for (what, count) in &run.model.tally {
+    for (what, count) in counts {
         *tally.entry(what).or_default() += count;
     }
     drop(tally);
-    let rest = run.take_down();
     let mut rests = RESTS.lock().expect("nobody panics with it");
     rests.push(rest);
     let due = rests.len().saturating_sub(RESTS_MAX);

@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::subsequence;
+use proptest::sample::{select, subsequence};
 
 /// The networks by number; the last is the one that every host has. None is first in both orders:
 /// that of numbers and that of names.
@@ -179,34 +179,53 @@ pub struct Aim(pub usize);
 /// A verb, and what leads it to something that is there.
 pub type Step = (Verb, Option<Aim>);
 
-/// Two networks, and 5 to 13 verbs.
+/// Two networks, some containers on them, and then whatever comes.
 pub fn sequences() -> impl Strategy<Value = Vec<Step>> {
     let networks = vec(any_create(), 2);
-    let aim = option::weighted(0.85, (0..64_usize).prop_map(Aim));
-    let steps = vec((any_verb(), aim), 5..=13);
-    (networks, steps).prop_map(|(networks, steps)| {
+    let aim = || (0..64_usize).prop_map(Aim);
+    let come = prop_oneof![6 => any_connect(), 1 => any_stage()];
+    let connects = vec((come, aim().prop_map(Some)), 2..=4);
+    let steps = vec((any_verb(), option::weighted(0.85, aim())), 4..=9);
+    (networks, connects, steps).prop_map(|(networks, connects, steps)| {
         let networks = networks.into_iter().map(|create| (create, None));
-        networks.chain(steps).collect()
+        networks.chain(connects).chain(steps).collect()
+    })
+}
+
+fn any_stage() -> impl Strategy<Value = Verb> {
+    let (at, net) = (0..CONTAINERS.len(), 0..NETWORKS.len());
+    (at, net, any_ask()).prop_map(|(at, net, ask)| Verb::Stage { at, net, ask })
+}
+
+fn any_connect() -> impl Strategy<Value = Verb> {
+    let (at, net) = (0..CONTAINERS.len(), 0..NETWORKS.len());
+    let strike = (1..24_u64, any::<bool>());
+    let strike = strike.prop_map(|(call, answer_lost)| Strike { call, answer_lost });
+    let strike = option::weighted(0.07, strike);
+    (at, net, any_ask(), strike).prop_map(|(at, net, ask, strike)| Verb::Connect {
+        at,
+        net,
+        ask,
+        strike,
     })
 }
 
 fn any_verb() -> impl Strategy<Value = Verb> {
     let (at, net) = (|| 0..CONTAINERS.len(), || 0..NETWORKS.len());
     prop_oneof![
-        2 => any_create(),
+        1 => any_create(),
         1 => net().prop_map(|net| Verb::Remove { net }),
         1 => Just(Verb::Prune),
         1 => (0..BRIDGE).prop_map(|net| Verb::LetGo { net }),
-        4 => (at(), any_mode(), any_ask()).prop_map(|(at, mode, ask)| Verb::Open { at, mode, ask }),
+        3 => (at(), any_mode(), any_ask()).prop_map(|(at, mode, ask)| Verb::Open { at, mode, ask }),
         2 => at().prop_map(|at| Verb::Close { at }),
-        16 => (at(), net(), any_ask(), option::weighted(0.07, any_strike()))
-            .prop_map(|(at, net, ask, strike)| Verb::Connect { at, net, ask, strike }),
-        10 => (at(), net(), any_how()).prop_map(|(at, net, how)| Verb::Disconnect { at, net, how }),
+        12 => any_connect(),
+        14 => (at(), net(), any_how()).prop_map(|(at, net, how)| Verb::Disconnect { at, net, how }),
         1 => (option::of(at()), option::of(net()))
             .prop_map(|(at, net)| Verb::DisconnectTogether { at, net }),
         1 => (at(), net()).prop_map(|(at, net)| Verb::Forget { at, net }),
-        3 => (at(), net(), any_ask()).prop_map(|(at, net, ask)| Verb::Stage { at, net, ask }),
-        3 => (at(), net(), prop_oneof![9 => Just(None), 1 => at().prop_map(Some)])
+        3 => any_stage(),
+        5 => (at(), net(), prop_oneof![9 => Just(None), 1 => at().prop_map(Some)])
             .prop_map(|(at, net, other)| Verb::Join { at, net, into: other.unwrap_or(at) }),
         1 => (at(), net(), prop_oneof![Just(How::Handle), Just(How::Drop)])
             .prop_map(|(at, net, how)| Verb::Delete { at, net, how }),
@@ -214,14 +233,11 @@ fn any_verb() -> impl Strategy<Value = Verb> {
 }
 
 fn any_create() -> impl Strategy<Value = Verb> {
-    let families = prop_oneof![Just(Families::V4), Just(Families::V6), Just(Families::Dual)];
+    let families = select(vec![Families::V4, Families::V6, Families::Dual]);
     let marks = vec![Mark::Internal, Mark::Lan, Mark::Small, Mark::Everyone];
     let marks = prop_oneof![Just(Vec::new()), subsequence(marks, 1..=2)];
     let kind = (families, marks).prop_map(|(families, marks)| Kind { families, marks });
-    let flaw = prop_oneof![
-        Just(CreateFlaw::GatewayOutside),
-        Just(CreateFlaw::UnknownOption)
-    ];
+    let flaw = select(vec![CreateFlaw::GatewayOutside, CreateFlaw::UnknownOption]);
     let net = prop_oneof![19 => 0..BRIDGE, 1 => Just(BRIDGE)];
     (net, kind, option::weighted(0.05, flaw)).prop_map(|(net, kind, flaw)| Verb::Create {
         net,
@@ -242,12 +258,13 @@ fn any_mode() -> impl Strategy<Value = Mode> {
 }
 
 fn any_ask() -> impl Strategy<Value = Ask> {
-    let flaw = prop_oneof![
-        Just(AskFlaw::Alias),
-        Just(AskFlaw::LinkName),
-        Just(AskFlaw::Mac),
-        Just(AskFlaw::LinkLocal),
+    let flaw = [
+        AskFlaw::Alias,
+        AskFlaw::LinkName,
+        AskFlaw::Mac,
+        AskFlaw::LinkLocal,
     ];
+    let flaw = select(flaw.to_vec());
     // the first three are the subnet's own, the gateway's, and the least that is free
     let address = || prop_oneof![4 => 2..5_u8, 1 => 0..9_u8];
     let addresses = (
@@ -283,10 +300,6 @@ fn any_ask() -> impl Strategy<Value = Ask> {
     prop_oneof![Just(Ask::default()), full]
 }
 
-fn any_strike() -> impl Strategy<Value = Strike> {
-    (1..24_u64, any::<bool>()).prop_map(|(call, answer_lost)| Strike { call, answer_lost })
-}
-
 fn any_how() -> impl Strategy<Value = How> {
     prop_oneof![
         3 => Just(How::Handle),
@@ -294,6 +307,6 @@ fn any_how() -> impl Strategy<Value = How> {
         1 => Just(How::Force),
         3 => Just(How::Drop),
         3 => Just(How::Persist),
-        1 => Just(How::Leave),
+        2 => Just(How::Leave),
     ]
 }
