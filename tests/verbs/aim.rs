@@ -53,7 +53,13 @@ pub fn aimed(model: &Model, verb: &Verb, aim: Aim) -> Verb {
             aim_mode(model, mode, aim);
         }
         Verb::Close { at } => {
-            *at = one(&slots(model, |body| body.is_some()), aim).unwrap_or(*at);
+            let leaves = |body: usize| {
+                let mut ends = model.ends.iter();
+                ends.any(|end| end.body == body && end.holder == Holder::Nobody)
+            };
+            let leaving = one(&slots(model, |body| body.is_some_and(leaves)), aim);
+            let open = one(&slots(model, |body| body.is_some()), aim);
+            *at = leaving.or(open).unwrap_or(*at);
         }
         Verb::Remove { net } | Verb::LetGo { net } => {
             let mut custom = networks(model);

@@ -205,7 +205,9 @@ impl Run {
     }
 
     /// All handles are dropped, and what was to outlive them is taken away by its name.
-    pub fn take_down(mut self) -> Rest {
+    ///
+    /// What is returned is the host, and how often things have happened.
+    pub fn take_down(mut self) -> (Rest, BTreeMap<&'static str, usize>) {
         for at in 0..CONTAINERS.len() {
             self.perform(&crate::verbs::Verb::Close { at }, None);
         }
@@ -221,8 +223,8 @@ impl Run {
             }
         }
         let Self { world, eyes, model } = self;
-        drop((world, model));
-        eyes.assert_begin()
+        drop(world);
+        (eyes.assert_begin(), model.tally)
     }
 }
 
