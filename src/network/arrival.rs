@@ -10,7 +10,7 @@ use crate::trace::operation;
 
 use super::Network;
 use super::connect::retreat;
-use super::draft::{check_default, check_families};
+use super::draft::{check_request, requested};
 use super::endpoint::Endpoint;
 use super::members::Admission;
 use super::wiring::{Place, link_prefix};
@@ -36,8 +36,7 @@ impl Network {
         request: &EndpointRequest,
         faults: &mut Vec<Fault>,
     ) {
-        check_families(&self.0.spec, request, faults);
-        check_default(&self.0.spec, request, faults);
+        check_request(&self.0.spec, request, faults);
         if let (Ok(name), false) = (container.parse(), faults.is_empty()) {
             let nothing = self.admit(&name, request, faults);
             debug_assert!(nothing.is_none(), "nobody is admitted with faults");
@@ -52,7 +51,8 @@ impl Network {
         config: &EndpointConfig,
         faults: &mut Vec<Fault>,
     ) -> Option<Arrival<'c>> {
-        let request = self.request(container, config, faults);
+        faults.extend(self.refuses(container));
+        let request = requested(&self.0.spec, container, config, faults);
         let wiring = self.0.registered.wirings().of(container.netns());
         faults.extend(wiring.refuses().filter(|fault| !faults.contains(fault)));
         let wanted = request.link_name.as_ref();

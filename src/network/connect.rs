@@ -17,9 +17,7 @@ use crate::resolver::Membership;
 use crate::spec::{EndpointSpec, Origin};
 
 use super::attachment::Attachment;
-use super::draft::{
-    Draft, FarEnd, check_default, check_families, choose, introductions, owner, plan_endpoint,
-};
+use super::draft::{Draft, FarEnd, choose, introductions, owner, plan_endpoint};
 use super::endpoint::Endpoint;
 use super::members::Admission;
 use super::ties::Ties;
@@ -139,24 +137,6 @@ impl Network {
             Some(arrival) => arrival.enter(begun),
             None => Err(Error::of("", faults)),
         }
-    }
-
-    /// What is asked for, and what was before, as far as it can be met by this network.
-    pub(super) fn request(
-        &self,
-        container: &Container,
-        config: &EndpointConfig,
-        faults: &mut Vec<Fault>,
-    ) -> EndpointRequest {
-        faults.extend(self.refuses(container));
-        let request = config.check(faults);
-        let request = match container.recall(self.id()) {
-            Some(former) if request.recalls() => request.recalling(former),
-            _ => request,
-        };
-        check_families(&self.0.spec, &request, faults);
-        check_default(&self.0.spec, &request, faults);
-        request
     }
 
     /// Why a container of that kind can't be on a network of this kind.

@@ -96,9 +96,7 @@ impl Draft {
         config: &EndpointConfig,
     ) -> Result<Plan> {
         let attempt = || format!("plan to connect {} to {}", container.name(), self.spec.name);
-        let request = config.check(&mut faults);
-        check_families(&self.spec, &request, &mut faults);
-        check_default(&self.spec, &request, &mut faults);
+        let request = requested(&self.spec, container, config, &mut faults);
         let wiring = self.registry.wirings().of(container.netns());
         let prefix = link_prefix(&self.spec);
         let wanted = (request.link_name.as_ref(), prefix);
@@ -216,12 +214,34 @@ fn endpoint_address(
     })
 }
 
-/// An address that is good on the link alone needs its family there.
-pub(super) fn check_families(
+/// What is asked for, and what was before, as far as it can be met by this network.
+pub(super) fn requested(
+    network: &NetworkSpec,
+    container: &Container,
+    config: &EndpointConfig,
+    faults: &mut Vec<Fault>,
+) -> EndpointRequest {
+    let request = config.check(faults);
+    let request = match container.recall(network.id) {
+        Some(former) if request.recalls() => request.recalling(former),
+        _ => request,
+    };
+    check_request(network, &request, faults);
+    request
+}
+
+/// What this network can't give to anybody.
+pub(super) fn check_request(
     network: &NetworkSpec,
     request: &EndpointRequest,
     faults: &mut Vec<Fault>,
 ) {
+    check_families(network, request, faults);
+    check_default(network, request, faults);
+}
+
+/// An address that is good on the link alone needs its family there.
+fn check_families(network: &NetworkSpec, request: &EndpointRequest, faults: &mut Vec<Fault>) {
     let lacks = |address: &&IpNet| match address {
         IpNet::V4(_) => network.ipv4.is_none(),
         IpNet::V6(_) => network.ipv6.is_none(),
@@ -233,11 +253,7 @@ pub(super) fn check_families(
 }
 
 /// What can be asked of a user-defined network only, and nothing of a template of networks.
-pub(super) fn check_default(
-    network: &NetworkSpec,
-    request: &EndpointRequest,
-    faults: &mut Vec<Fault>,
-) {
+fn check_default(network: &NetworkSpec, request: &EndpointRequest, faults: &mut Vec<Fault>) {
     let is_template = network.config_only.is_on();
     faults.extend(is_template.then_some(Fault::TemplateEndpoint));
     if network.origin == Origin::Custom {

@@ -13,7 +13,7 @@ use crate::spec::EndpointSpec;
 
 use super::Network;
 use super::connect::{ID_TRIES, may_try_again};
-use super::draft::{FarEnd, check_default, check_families, choose};
+use super::draft::{FarEnd, check_request, choose};
 use super::members::Admission;
 
 /// An endpoint whose container is not there yet: its addresses are held, and both ends of its wire
@@ -69,8 +69,7 @@ impl Network {
     fn try_stage(&self, container: &str, config: &EndpointConfig) -> Result<StagedEndpoint> {
         let mut faults = Vec::from_iter(self.refuses_wires());
         let request = config.check(&mut faults);
-        check_families(&self.0.spec, &request, &mut faults);
-        check_default(&self.0.spec, &request, &mut faults);
+        check_request(&self.0.spec, &request, &mut faults);
         let name: Option<ContainerName> = take(container, &mut faults);
         let admitted = name
             .as_ref()

@@ -233,3 +233,24 @@ fn no_two_containers_have_the_same_hardware_address_made_of_one_ipv4_address() {
         assert_eq!(came, Ok(()));
     }
 }
+
+#[test]
+fn the_plan_of_a_return_is_what_returning_does() {
+    let host = lab::host();
+    let network = dual(&host, "n", 0);
+    let container = lab::container("c");
+    let config = EndpointConfig::new()
+        .ip([10, 77, 0, 77])
+        .mac("02:42:00:00:00:77")
+        .link_name("lan7");
+    let endpoint = network.connect_with(&container, config).unwrap();
+    endpoint.disconnect().unwrap();
+    let planned = |config: &EndpointConfig| {
+        let plan = network.plan_connect(&container, config).unwrap();
+        let text = plan.to_string();
+        ["10.77.0.77/", " 02:42:00:00:00:77 ", " lan7"].map(|what| text.contains(what))
+    };
+    assert_eq!(planned(&EndpointConfig::new()), [true; 3]);
+    assert_eq!(planned(&EndpointConfig::new().anew()), [false; 3]);
+    network.connect(&container).unwrap();
+}
