@@ -36,28 +36,22 @@ impl Operation {
 /// is given.
 macro_rules! operation {
     ($name:literal, $network:expr, of $spec:expr) => {
-        crate::trace::Operation {
-            #[cfg(feature = "tracing")]
-            span: tracing::info_span!(
-                target: "bridgework",
-                $name,
-                network = %$network,
-                container = %$spec.container,
-                endpoint = tracing::field::Empty,
-                errno = tracing::field::Empty,
-                error = tracing::field::Empty,
-            )
-            .entered(),
-        }
+        crate::trace::operation!(@ $name, $network, container = %$spec.container)
     };
     ($name:literal, $network:expr $(, $container:expr)?) => {
+        crate::trace::operation!(
+            @ $name, $network
+            $(, container = %$container.name(), namespace = $container.netns().inode())?
+        )
+    };
+    (@ $name:literal, $network:expr $(, $($field:tt)*)?) => {
         crate::trace::Operation {
             #[cfg(feature = "tracing")]
             span: tracing::info_span!(
                 target: "bridgework",
                 $name,
                 network = %$network,
-                $(container = %$container.name(), namespace = $container.netns().inode(),)?
+                $($($field)*,)?
                 endpoint = tracing::field::Empty,
                 errno = tracing::field::Empty,
                 error = tracing::field::Empty,

@@ -80,9 +80,6 @@ impl Host {
         endpoint: EndpointConfig,
         faults: Vec<Fault>,
     ) -> Result<Attached> {
-        if !faults.is_empty() {
-            return Err(Error::of("", faults));
-        }
         let (container, warnings) = self.open_container(container, faults)?;
         let endpoint = network.connect_with(&container, endpoint)?;
         Ok(Attached {

@@ -254,6 +254,12 @@ impl Members {
         }
     }
 
+    fn release_all_of(&mut self, spec: &EndpointSpec) {
+        for address in spec.addresses() {
+            self.release(address.address.addr());
+        }
+    }
+
     /// It is on its way no more.
     fn arrive(&mut self, container: &ContainerName) {
         self.coming.remove(container);
@@ -273,22 +279,13 @@ impl Members {
 
     /// The container is leaving: the others know it no longer, but it still has its addresses.
     pub(crate) fn withdraw(&mut self, endpoint: &EndpointId) {
-        let at = self
-            .there
-            .iter()
-            .position(|member| member.spec.id == *endpoint);
-        self.leaving.extend(at.map(|at| self.there.remove(at)));
+        self.leaving.extend(take_out(&mut self.there, endpoint));
     }
 
     /// The container has left its place, and keeps its addresses until it comes again or is sent
     /// away.
     pub(crate) fn step_back(&mut self, endpoint: &EndpointId) {
-        let at = self
-            .leaving
-            .iter()
-            .position(|member| member.spec.id == *endpoint);
-        let member = at.map(|at| self.leaving.remove(at));
-        if let Some(member) = member {
+        if let Some(member) = take_out(&mut self.leaving, endpoint) {
             self.coming.insert(member.spec.container.clone());
             self.staged.push(member.spec);
         }
@@ -297,9 +294,7 @@ impl Members {
     /// A container with a place held does not come any more.
     pub(crate) fn send_away(&mut self, spec: &EndpointSpec) {
         self.arrive(&spec.container);
-        for address in spec.addresses() {
-            self.release(address.address.addr());
-        }
+        self.release_all_of(spec);
     }
 
     /// As [`send_away`](Self::send_away), with something left behind: its addresses stay held.
@@ -311,25 +306,15 @@ impl Members {
 
     /// The container has left, and its addresses are free.
     pub(crate) fn dismiss(&mut self, endpoint: &EndpointId) {
-        let at = self
-            .leaving
-            .iter()
-            .position(|member| member.spec.id == *endpoint);
-        let Some(member) = at.map(|at| self.leaving.remove(at)) else {
-            return;
-        };
-        for address in member.spec.addresses() {
-            self.release(address.address.addr());
+        if let Some(member) = take_out(&mut self.leaving, endpoint) {
+            self.release_all_of(&member.spec);
         }
     }
 
     /// The container has left with something left behind: its addresses stay held.
     pub(crate) fn strike_off(&mut self, endpoint: &EndpointId) {
-        let (off, stay) = std::mem::take(&mut self.leaving)
-            .into_iter()
-            .partition(|member| member.spec.id == *endpoint);
-        self.leaving = stay;
-        self.struck_off.extend::<Vec<Member>>(off);
+        let off = take_out(&mut self.leaving, endpoint);
+        self.struck_off.extend(off);
     }
 
     /// The addresses of those of that name that left something behind are free after all. Returns
@@ -341,9 +326,7 @@ impl Members {
         self.struck_off = stay;
         let count = off.len();
         for member in off {
-            for address in member.spec.addresses() {
-                self.release(address.address.addr());
-            }
+            self.release_all_of(&member.spec);
         }
         count
     }
@@ -389,6 +372,11 @@ impl Members {
         let pools = self.pools.values();
         pools.map(|pool| (pool.subnet(), status(pool))).collect()
     }
+}
+
+fn take_out(members: &mut Vec<Member>, endpoint: &EndpointId) -> Option<Member> {
+    let at = members.iter().position(|m| m.spec.id == *endpoint)?;
+    Some(members.remove(at))
 }
 
 /// Only a bridge has a limit to its ports that is known beforehand.

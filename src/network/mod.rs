@@ -138,7 +138,8 @@ impl Network {
     ///
     /// # Errors
     /// Containers are still connected or other networks depend on it ([`Error::is_in_use`]); every
-    /// host has it; or the kernel refused; what could not be taken back is in [`Error::left_behind`], and the network can be removed again.
+    /// host has it; or the kernel refused. What could not be taken back is then in
+    /// [`Error::left_behind`], and the network can be removed again.
     pub fn remove(&self) -> Result<()> {
         self.remove_once().map(|_was_there| ())
     }
