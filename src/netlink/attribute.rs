@@ -1,4 +1,5 @@
-//! A walk over attributes: type and value of each, until the bytes end or make no sense. Pure.
+//! Attributes, written, and a walk over them: type and value of each, until the bytes end or make
+//! no sense. Pure.
 //!
 //! rfc3549 §2.3.1, uapi/linux/netlink.h: `struct nlattr`
 
@@ -6,7 +7,24 @@ use super::bytes::{align, u16_at};
 
 const HEADER_BYTES: usize = 4;
 // NLA_F_NESTED and NLA_F_NET_BYTEORDER are flags, not part of the type
+const NESTED: u16 = 0x8000;
 const TYPE_MASK: u16 = 0x3fff;
+
+/// Adds an attribute, and the padding behind it. The value is shorter than 64 KiB.
+pub(crate) fn put(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = u16::try_from(HEADER_BYTES + value.len()).unwrap_or(u16::MAX);
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(align(bytes.len()), 0);
+}
+
+/// Adds an attribute that holds those that `fill` adds.
+pub(crate) fn nest(bytes: &mut Vec<u8>, kind: u16, fill: impl FnOnce(&mut Vec<u8>)) {
+    let mut inside = Vec::new();
+    fill(&mut inside);
+    put(bytes, kind | NESTED, &inside);
+}
 
 /// The attributes in `bytes`, in their order.
 pub(crate) fn walk(bytes: &[u8]) -> Attributes<'_> {

@@ -26,6 +26,7 @@ const NLMSG_ERROR: u16 = libc::NLMSG_ERROR as u16;
 const NLMSG_DONE: u16 = libc::NLMSG_DONE as u16;
 const NLMSG_OVERRUN: u16 = libc::NLMSG_OVERRUN as u16;
 const NLMSGERR_ATTR_MSG: u16 = 1;
+const NLMSGERR_ATTR_OFFS: u16 = 2;
 
 /// What a request wants of its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,44 +46,42 @@ pub(crate) enum Intent {
 /// One message to the kernel.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    pub(crate) intent: Intent,
-    pub(crate) message: RouteNetlinkMessage,
+    intent: Intent,
+    kind: u16,
+    body: Vec<u8>,
 }
 
 impl Request {
     pub(crate) fn create(message: RouteNetlinkMessage) -> Self {
-        Self {
-            intent: Intent::Create,
-            message,
-        }
+        Self::of_route(Intent::Create, &message)
     }
 
     pub(crate) fn replace(message: RouteNetlinkMessage) -> Self {
-        Self {
-            intent: Intent::Replace,
-            message,
-        }
+        Self::of_route(Intent::Replace, &message)
     }
 
     pub(crate) fn change(message: RouteNetlinkMessage) -> Self {
-        Self {
-            intent: Intent::Change,
-            message,
-        }
+        Self::of_route(Intent::Change, &message)
     }
 
     pub(crate) fn get(message: RouteNetlinkMessage) -> Self {
-        Self {
-            intent: Intent::Get,
-            message,
-        }
+        Self::of_route(Intent::Get, &message)
     }
 
     pub(crate) fn dump(message: RouteNetlinkMessage) -> Self {
-        Self {
-            intent: Intent::Dump,
-            message,
-        }
+        Self::of_route(Intent::Dump, &message)
+    }
+
+    fn of_route(intent: Intent, message: &RouteNetlinkMessage) -> Self {
+        // zeroed, padding included: a strict kernel refuses anything else
+        let mut body = vec![0; message.buffer_len()];
+        message.emit(&mut body);
+        Self::new(intent, message.message_type(), body)
+    }
+
+    /// A message of any kind, with all that comes after the header.
+    pub(crate) fn new(intent: Intent, kind: u16, body: Vec<u8>) -> Self {
+        Self { intent, kind, body }
     }
 }
 
@@ -91,18 +90,17 @@ impl Request {
 pub(crate) fn encode(requests: &[Request], first_sequence: u32) -> Vec<u8> {
     let total = requests
         .iter()
-        .map(|r| align(HEADER_BYTES + r.message.buffer_len()))
+        .map(|r| align(HEADER_BYTES + r.body.len()))
         .sum();
-    // zeroed, padding included: a strict kernel refuses anything else
     let mut bytes = vec![0; total];
     let mut start = 0;
     for (index, request) in requests.iter().enumerate() {
-        let length = HEADER_BYTES + request.message.buffer_len();
+        let length = HEADER_BYTES + request.body.len();
         let last = index + 1 == requests.len();
         let frame = &mut bytes[start..start + length];
         let sequence = first_sequence.wrapping_add(u32::try_from(index).unwrap_or(u32::MAX));
         write_header(frame, request, sequence, last);
-        request.message.emit(&mut frame[HEADER_BYTES..]);
+        frame[HEADER_BYTES..].copy_from_slice(&request.body);
         start += align(length);
     }
     bytes
@@ -121,7 +119,7 @@ fn write_header(frame: &mut [u8], request: &Request, sequence: u32, last: bool) 
     }
     let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
     frame[0..4].copy_from_slice(&length.to_ne_bytes());
-    frame[4..6].copy_from_slice(&request.message.message_type().to_ne_bytes());
+    frame[4..6].copy_from_slice(&request.kind.to_ne_bytes());
     frame[6..8].copy_from_slice(&flags.to_ne_bytes());
     frame[8..12].copy_from_slice(&sequence.to_ne_bytes());
 }
@@ -130,8 +128,12 @@ fn write_header(frame: &mut [u8], request: &Request, sequence: u32, last: bool) 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Reply<'a> {
     pub(crate) sequence: u32,
+    /// The port of the socket that it answers, or that asked for the change that it tells of.
+    pub(crate) port: u32,
     /// Whether a dump was disturbed by a change, so that it must be repeated.
     pub(crate) interrupted: bool,
+    /// Where in the request the attribute is that a refusal is about, if the kernel says so.
+    pub(crate) offset: Option<usize>,
     pub(crate) body: Body<'a>,
 }
 
@@ -205,16 +207,24 @@ fn parse(frame: &[u8]) -> Option<Reply<'_>> {
     let kind = u16_at(frame, 4)?;
     let flags = u16_at(frame, 6)?;
     let sequence = u32_at(frame, 8)?;
+    let port = u32_at(frame, 12)?;
     let payload = frame.get(HEADER_BYTES..)?;
+    let mut offset = None;
     let body = match kind {
-        NLMSG_ERROR => verdict(payload, error_attributes(payload, flags))?,
+        NLMSG_ERROR => {
+            let attributes = error_attributes(payload, flags);
+            offset = find(attributes, NLMSGERR_ATTR_OFFS).and_then(|value| u32_at(value, 0));
+            verdict(payload, attributes)?
+        }
         NLMSG_DONE => done(payload, flags),
         NLMSG_OVERRUN => Body::Overrun,
         kind => Body::Object(kind, payload),
     };
     Some(Reply {
         sequence,
+        port,
         interrupted: flags & NLM_F_DUMP_INTR != 0,
+        offset: offset.and_then(|offset| usize::try_from(offset).ok()),
         body,
     })
 }

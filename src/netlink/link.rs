@@ -6,9 +6,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge, InfoBridgePort,
-    InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkExtentMask,
-    LinkFlags, LinkHeader, LinkInfo, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, BridgeBooleanOptionFlags, BridgeBooleanOptions, BridgeStpState,
+    In6AddrGenMode, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind,
+    InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkInfo, LinkMessage,
 };
 
 use super::frame::Request;
@@ -56,6 +56,9 @@ pub(crate) fn add_bridge(
         options
             .forward_delay
             .map(|time| InfoBridge::ForwardDelay(centiseconds(time))),
+        options
+            .reserved_learning
+            .map(|learning| InfoBridge::MultiBoolOpt(reserved_learning(learning))),
         options.stp.map(stp).map(InfoBridge::StpState),
     ];
     let chosen: Vec<InfoBridge> = chosen.into_iter().flatten().collect();
@@ -68,6 +71,16 @@ pub(crate) fn add_bridge(
         index.get(),
         attributes,
     )))
+}
+
+/// IEEE 802.1Q §8.6.3: the groups that a bridge keeps to itself.
+fn reserved_learning(learning: Switch) -> BridgeBooleanOptions {
+    let (mut value, mut mask) = Default::default();
+    mask |= BridgeBooleanOptionFlags::NoLinkLocalLearn;
+    if !learning.is_on() {
+        value |= BridgeBooleanOptionFlags::NoLinkLocalLearn;
+    }
+    BridgeBooleanOptions { value, mask }
 }
 
 /// One queue each way: a veth's cost grows with its queues, and its packets stay on one core.
@@ -138,6 +151,14 @@ pub(crate) fn move_to(from: LinkIndex, namespace: BorrowedFd<'_>, to: &Link) -> 
 
 pub(crate) fn set_alias(index: LinkIndex, alias: &str) -> Request {
     set(index, vec![LinkAttribute::IfAlias(alias.to_owned())])
+}
+
+pub(crate) fn set_name(index: LinkIndex, name: &LinkName) -> Request {
+    set(index, vec![LinkAttribute::IfName(name.as_str().to_owned())])
+}
+
+pub(crate) fn set_mtu(index: LinkIndex, mtu: Mtu) -> Request {
+    set(index, vec![LinkAttribute::Mtu(mtu.bytes())])
 }
 
 pub(crate) fn set_no_auto_address(index: LinkIndex) -> Request {

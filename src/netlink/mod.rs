@@ -7,12 +7,19 @@
 pub(crate) mod address;
 mod attribute;
 mod bytes;
+pub(crate) mod conntrack;
+pub(crate) mod flow_filter;
 pub(crate) mod frame;
 pub(crate) mod link;
+pub(crate) mod nft;
+pub(crate) mod notice;
+pub(crate) mod policy;
 pub(crate) mod read;
 pub(crate) mod route;
 pub(crate) mod socket;
 
+#[cfg(test)]
+mod flow_tests;
 #[cfg(test)]
 mod tests;
 
@@ -31,5 +38,11 @@ pub(crate) fn fuzz(bytes: &[u8]) {
         let _ = (read::OWN_ADDRESS.read)(body);
         let _ = (read::ADDRESS.read)(body);
         let _ = (read::ROUTE.read)(body);
+        for kind in 16..40 {
+            let _ = notice::change(kind, body);
+        }
+        let _ = (conntrack::FLOW.read)(body);
+        nft::fuzz(body);
+        let _ = (conntrack::COUNT.read)(body);
     }
 }

@@ -82,7 +82,7 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..end]).into_owned()
 }
 
-fn ip(value: &[u8]) -> Option<IpAddr> {
+pub(super) fn ip(value: &[u8]) -> Option<IpAddr> {
     match value.len() {
         4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?).into()),
         16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?).into()),
@@ -116,6 +116,8 @@ fn link(body: &[u8]) -> Option<LinkState> {
 pub(crate) struct Readiness {
     /// Its queues take packets: a link whose carrier is not known yet drops them.
     pub(crate) runs: bool,
+    /// It is up, and so is what it is connected to.
+    pub(crate) has_carrier: bool,
     /// It is a port, and its bridge forwards for it.
     pub(crate) forwards: bool,
     /// The bridge that it is a port of.
@@ -129,6 +131,7 @@ fn readiness(body: &[u8]) -> Option<Readiness> {
     let state = port.and_then(|port| find(port, IFLA_BRPORT_STATE));
     Some(Readiness {
         runs: runs(rest),
+        has_carrier: find(rest, IFLA_CARRIER).and_then(<[u8]>::first) == Some(&1),
         forwards: state.and_then(<[u8]>::first) == Some(&BR_STATE_FORWARDING),
         bridge: find(rest, IFLA_MASTER).and_then(|value| u32_at(value, 0)),
     })

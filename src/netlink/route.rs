@@ -2,6 +2,9 @@
 //!
 //! uapi/linux/rtnetlink.h
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -49,6 +52,36 @@ pub(crate) fn add(route: &Route) -> Request {
     Request::create(RouteNetlinkMessage::NewRoute(message(route)))
 }
 
+/// As the kernel itself makes it with the address (`fib_add_ifaddr`, `addrconf_prefix_route`), so that it
+/// goes with the address too.
+pub(crate) fn add_subnet(link: LinkIndex, address: IpNet) -> Request {
+    // include/net/ip6_route.h: IP6_RT_PRIO_ADDRCONF
+    const IPV6_CONNECTED: u32 = 256;
+    let mut message = RouteMessage::default();
+    message.header = RouteHeader {
+        address_family: family(address.addr()),
+        destination_prefix_length: address.prefix_len(),
+        table: RouteHeader::RT_TABLE_MAIN,
+        protocol: RouteProtocol::Kernel,
+        scope: match address {
+            IpNet::V4(_) => RouteScope::Link,
+            IpNet::V6(_) => RouteScope::Universe,
+        },
+        kind: RouteType::Unicast,
+        ..RouteHeader::default()
+    };
+    let destination = RouteAddress::from(address.network());
+    message.attributes = vec![
+        RouteAttribute::Destination(destination),
+        RouteAttribute::Oif(link.get()),
+        match address.addr() {
+            source @ IpAddr::V4(_) => RouteAttribute::PrefSource(RouteAddress::from(source)),
+            IpAddr::V6(_) => RouteAttribute::Priority(IPV6_CONNECTED),
+        },
+    ];
+    Request::create(RouteNetlinkMessage::NewRoute(message))
+}
+
 /// In the place of one with the same destination and metric.
 pub(crate) fn replace(route: &Route) -> Request {
     Request::replace(RouteNetlinkMessage::NewRoute(message(route)))
@@ -64,16 +97,6 @@ pub(crate) fn dump_like(route: &Route) -> Request {
     message.header.address_family = family(route.destination.addr());
     message.header.table = RouteHeader::RT_TABLE_MAIN;
     Request::dump(RouteNetlinkMessage::GetRoute(message))
-}
-
-/// What the kernel makes of its metric.
-pub(crate) fn metric(route: &Route) -> u32 {
-    // include/net/ip6_route.h: IP6_RT_PRIO_USER
-    const IPV6_DEFAULT: u32 = 1024;
-    match (route.metric, route.destination.addr().is_ipv6()) {
-        (0, true) => IPV6_DEFAULT,
-        (metric, _) => metric,
-    }
 }
 
 pub(crate) fn dump() -> Request {

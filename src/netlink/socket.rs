@@ -1,26 +1,26 @@
-//! A blocking rtnetlink socket: sends a batch, matches the answers by sequence number, repeats a
+//! A blocking netlink socket: sends a batch, matches the answers by sequence number, repeats a
 //! disturbed dump. It must not know what the messages mean.
 
-use std::io::IoSlice;
-use std::os::fd::AsRawFd;
+mod monitor;
+pub(crate) mod nft;
+mod wire;
+
 use std::time::{Duration, Instant};
 
 use netlink_sys::Socket;
-use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
+use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{RcvBuf, ReceiveTimeout};
-use nix::sys::socket::{MsgFlags, NetlinkAddr, recvfrom, sendmsg, setsockopt};
 use nix::sys::time::TimeVal;
 
 use super::frame::{Body, Refusal, Request, encode, replies};
 use super::read::Reader;
 use crate::errno::Errno;
+pub(crate) use monitor::Monitor;
+use wire::Wire;
 
 /// The kernel answers within the send itself; whoever waits this long waits for nothing.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
-
-/// The kernel never puts more than this into one datagram of a dump (`NLMSG_GOODSIZE` and
-/// `netlink_dump`'s 32 KiB).
-const DATAGRAM_BYTES: usize = 64 * 1024;
 
 /// How long a dump that is disturbed is repeated in the hope of a moment without changes, and how
 /// often at the least.
@@ -39,20 +39,22 @@ pub(crate) enum Outcome {
 }
 
 #[derive(Debug)]
-pub(crate) struct RouteSocket {
-    socket: Socket,
-    next_sequence: u32,
-    buffer: Vec<u8>,
-}
+pub(crate) struct NetlinkSocket(Wire);
 
-impl RouteSocket {
-    /// A socket into the namespace of the calling thread. It stays there, whoever uses it.
-    pub(crate) fn open() -> Result<Self, Errno> {
-        Self::try_open().map_err(|error| Errno::from(&error))
+impl NetlinkSocket {
+    /// A socket for links, addresses, routes and rules, into the namespace of the calling thread.
+    /// It stays there, whoever uses it.
+    pub(crate) fn route() -> Result<Self, Errno> {
+        Self::open(NETLINK_ROUTE).map_err(|error| Errno::from(&error))
     }
 
-    fn try_open() -> std::io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
+    /// One for what netfilter keeps.
+    pub(crate) fn netfilter() -> Result<Self, Errno> {
+        Self::open(NETLINK_NETFILTER).map_err(|error| Errno::from(&error))
+    }
+
+    fn open(protocol: isize) -> std::io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.set_cap_ack(true)?;
         socket.set_ext_ack(true)?;
@@ -61,11 +63,7 @@ impl RouteSocket {
         let timeout = TimeVal::new(i64::try_from(DEADLINE.as_secs()).unwrap_or(i64::MAX), 0);
         setsockopt(&socket, ReceiveTimeout, &timeout)?;
         setsockopt(&socket, RcvBuf, &(1 << 20))?;
-        Ok(Self {
-            socket,
-            next_sequence: 1,
-            buffer: vec![0; DATAGRAM_BYTES],
-        })
+        Ok(Self(Wire::new(socket)))
     }
 
     /// Sends all requests at once and tells what became of each, in their order. A refused one
@@ -75,8 +73,8 @@ impl RouteSocket {
         if requests.is_empty() {
             return outcomes;
         }
-        let first = self.take_sequences(requests.len());
-        if let Err(errno) = self.send(&encode(requests, first)) {
+        let first = self.0.take_sequences(requests.len());
+        if let Err(errno) = self.0.send(&encode(requests, first)) {
             // nothing of a datagram that could not be sent has been done
             outcomes.fill(Outcome::Refused(errno.into()));
             return outcomes;
@@ -106,8 +104,9 @@ impl RouteSocket {
         request: Request,
         reader: &Reader<T>,
     ) -> Result<Option<T>, Refusal> {
-        let first = self.take_sequences(1);
-        self.send(&encode(std::slice::from_ref(&request), first))?;
+        let first = self.0.take_sequences(1);
+        self.0
+            .send(&encode(std::slice::from_ref(&request), first))?;
         let mut found = None;
         self.each_reply(first, |body| match body {
             Body::Object(of_kind, bytes) => {
@@ -134,12 +133,22 @@ impl RouteSocket {
         request: Request,
         reader: &Reader<T>,
     ) -> Result<Vec<T>, Refusal> {
+        self.dump_only(request, reader, |_| true)
+    }
+
+    /// As [`dump`](Self::dump), of the objects that are `wanted`.
+    pub(crate) fn dump_only<T: PartialEq>(
+        &mut self,
+        request: Request,
+        reader: &Reader<T>,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Result<Vec<T>, Refusal> {
         let begin = Instant::now();
         let request = [request];
         let mut union: Vec<T> = Vec::new();
         let mut disturbed = 0;
         loop {
-            match self.try_dump(&request, reader) {
+            match self.try_dump(&request, reader, &wanted) {
                 Ok((objects, Calm::Still)) => return Ok(objects),
                 Ok((objects, Calm::Disturbed)) => {
                     disturbed += 1;
@@ -162,14 +171,15 @@ impl RouteSocket {
         &mut self,
         request: &[Request],
         reader: &Reader<T>,
+        wanted: impl Fn(&T) -> bool,
     ) -> Result<(Vec<T>, Calm), Refusal> {
-        let first = self.take_sequences(1);
-        self.send(&encode(request, first))?;
+        let first = self.0.take_sequences(1);
+        self.0.send(&encode(request, first))?;
         let mut objects = Vec::new();
         let calm = self.each_reply(first, |body| match body {
             Body::Object(of_kind, bytes) => {
                 if *of_kind == reader.kind {
-                    objects.extend((reader.read)(bytes));
+                    objects.extend((reader.read)(bytes).filter(&wanted));
                 }
                 Flow::Continue
             }
@@ -180,37 +190,11 @@ impl RouteSocket {
         Ok((objects, calm))
     }
 
-    fn take_sequences(&mut self, count: usize) -> u32 {
-        let first = self.next_sequence;
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.next_sequence = first.wrapping_add(count).max(1);
-        first
-    }
-
-    fn send(&self, bytes: &[u8]) -> Result<(), Errno> {
-        loop {
-            let kernel = NetlinkAddr::new(0, 0);
-            let parts = [IoSlice::new(bytes)];
-            match sendmsg(
-                self.socket.as_raw_fd(),
-                &parts,
-                &[],
-                MsgFlags::empty(),
-                Some(&kernel),
-            ) {
-                Ok(_) => return Ok(()),
-                Err(nix::errno::Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-    }
-
     /// Reads until the last request of the batch is answered.
     fn collect(&mut self, first: u32, outcomes: &mut [Outcome]) -> Result<(), Errno> {
         let mut waiting = true;
         while waiting {
-            let length = self.receive()?;
-            for reply in replies(&self.buffer[..length]) {
+            for reply in replies(self.receive()?) {
                 let reply = reply.map_err(|_| Errno::EIO)?;
                 let Ok(index) = usize::try_from(reply.sequence.wrapping_sub(first)) else {
                     continue;
@@ -243,8 +227,7 @@ impl RouteSocket {
     ) -> Result<Calm, Refusal> {
         let mut calm = Calm::Still;
         loop {
-            let length = self.receive()?;
-            for reply in replies(&self.buffer[..length]) {
+            for reply in replies(self.receive()?) {
                 let reply = reply.map_err(|_| Errno::EIO)?;
                 if reply.sequence != sequence {
                     continue;
@@ -261,17 +244,11 @@ impl RouteSocket {
         }
     }
 
-    /// One datagram of the kernel's; what anybody else sends is passed over.
-    fn receive(&mut self) -> Result<usize, Errno> {
-        loop {
-            match recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut self.buffer) {
-                Ok((length, Some(sender))) if sender.pid() == 0 => return Ok(length),
-                Ok(_) => {}
-                Err(nix::errno::Errno::EINTR) => {}
-                Err(nix::errno::Errno::EAGAIN) => return Err(Errno::ETIMEDOUT),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+    fn receive(&mut self) -> Result<&[u8], Errno> {
+        self.0.receive().map_err(|errno| match errno {
+            Errno::EAGAIN => Errno::ETIMEDOUT,
+            errno => errno,
+        })
     }
 }
 

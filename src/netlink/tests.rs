@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::bytes::{u16_at, u32_at};
 use super::frame::{Body, HEADER_BYTES, Request, encode, replies};
-use super::{address, attribute, link, read, route};
+use super::{address, attribute, conntrack, link, read, route};
 use crate::addr::LinkIndex;
 use crate::errno::Errno;
 
@@ -37,6 +37,8 @@ fn read_all(bytes: &[u8]) {
     let _ = (read::OWN_ADDRESS.read)(bytes);
     let _ = (read::ADDRESS.read)(bytes);
     let _ = (read::ROUTE.read)(bytes);
+    let _ = (conntrack::FLOW.read)(bytes);
+    let _ = (conntrack::COUNT.read)(bytes);
 }
 
 proptest! {
