@@ -30,6 +30,13 @@ pub enum ContainerFile {
 }
 
 /// Which file below a container's root directory.
+///
+/// ```
+/// use bridgework::plan::RootFile;
+///
+/// let names = [RootFile::Hosts, RootFile::ResolvConf].map(RootFile::name);
+/// assert_eq!(names, ["hosts", "resolv.conf"]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -49,6 +56,28 @@ impl ContainerFile {
             Self::InRoot { root, file } => root.join("etc").join(file.name()),
         }
     }
+}
+
+/// What there was where a file of ours was made, and so what has to be left there.
+///
+/// ```
+/// use bridgework::plan::FileOrigin;
+///
+/// // what is left when a file of ours is taken back
+/// let is_removed = |origin| origin == FileOrigin::Created;
+/// assert!(is_removed(FileOrigin::Created));
+/// assert!(!is_removed(FileOrigin::Filled)); // emptied, as it was
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum FileOrigin {
+    /// There was no file.
+    Created,
+    /// The file was empty.
+    Filled,
+    /// The file had a text, which was left alone.
+    Found,
 }
 
 impl RootFile {
@@ -85,6 +114,15 @@ impl From<HostsFile> for ContainerFile {
 /// a file away that somebody may have put there empty, for a mount. The price is the one of
 /// [`HostsEdit`](super::HostsEdit): if somebody else had written the very same text before, that
 /// goes when the step is taken back.
+///
+/// ```
+/// use bridgework::plan::{ContainerFile, FileWrite, Step};
+///
+/// let (file, former) = (ContainerFile::At("/srv/web.resolv".into()), String::new());
+/// let write = FileWrite { file, text: "search a\n".to_owned(), former };
+/// let line = Step::WriteFile(write).to_string();
+/// assert!(line.starts_with("test -s /srv/web.resolv || printf '%s' "));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileWrite {
     /// The file.
@@ -117,6 +155,17 @@ impl FileWrite {
 }
 
 /// Lines of one hosts file: which go and which come, in this order.
+///
+/// ```
+/// use bridgework::plan::{HostsEdit, HostsFile, Step};
+///
+/// let edit = HostsEdit {
+///     file: HostsFile::At("/srv/web.hosts".into()),
+///     remove: Vec::new(),
+///     add: vec!["10.89.0.3\tdb".to_owned()],
+/// };
+/// assert!(Step::EditHosts(edit).to_string().ends_with(" >> /srv/web.hosts"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostsEdit {
     /// The file.
@@ -128,6 +177,13 @@ pub struct HostsEdit {
 }
 
 /// Where a container's hosts file is.
+///
+/// ```
+/// use bridgework::plan::{ContainerFile, HostsFile};
+///
+/// let file = ContainerFile::from(HostsFile::InRoot("/srv/web".into()));
+/// assert_eq!(file.path(), std::path::Path::new("/srv/web/etc/hosts"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]

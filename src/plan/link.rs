@@ -5,6 +5,14 @@ use std::time::Duration;
 use crate::addr::{LinkIndex, LinkName};
 
 /// The two sides of a plan. Every plan touches one namespace or two.
+///
+/// ```
+/// use bridgework::plan::{Side, Step};
+///
+/// let step = Step::RaiseLoopback { side: Side::Container };
+/// assert_eq!(step.to_string(), "ip -n container link set dev lo up");
+/// assert_eq!(step.side(), Some(Side::Container));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
@@ -16,6 +24,15 @@ pub enum Side {
 }
 
 /// A link on one side: the index for the kernel, the name for people.
+///
+/// ```
+/// use bridgework::LinkIndex;
+/// use bridgework::plan::{Link, Side, Step};
+///
+/// let link = Link::new(Side::Container, "eth0".parse()?, LinkIndex::new(7)?);
+/// assert_eq!(Step::SetUp { link }.to_string(), "ip -n container link set dev eth0 up");
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -37,6 +54,14 @@ impl Link {
 }
 
 /// On or off, where a `bool` would not say which.
+///
+/// ```
+/// use bridgework::NetworkConfig;
+/// use bridgework::plan::Switch;
+///
+/// let config = NetworkConfig::bridge("web").ipv6(Switch::On);
+/// assert_eq!((Switch::On.number(), Switch::Off.word()), (1, "off"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
@@ -48,6 +73,12 @@ pub enum Switch {
 }
 
 impl Switch {
+    /// What holds where a text written before there was the question says nothing.
+    #[cfg(feature = "serde")]
+    pub(crate) fn on() -> Self {
+        Self::On
+    }
+
     /// 1 for on, 0 for off: what the kernel and `ip` take.
     #[must_use]
     pub fn number(self) -> u8 {
@@ -70,6 +101,14 @@ impl Switch {
     #[must_use]
     pub fn is_on(self) -> bool {
         self == Self::On
+    }
+
+    /// The other: what the kernel takes where its setting is the negation of ours.
+    pub(crate) fn opposite(self) -> Self {
+        match self {
+            Self::On => Self::Off,
+            Self::Off => Self::On,
+        }
     }
 }
 
@@ -99,6 +138,9 @@ pub struct BridgeOptions {
     pub multicast_snooping: Option<Switch>,
     /// How long a port listens and learns before it forwards, with spanning tree on: 2 to 30 s.
     pub forward_delay: Option<Duration>,
+    /// Whether hardware addresses are learnt from frames that a bridge keeps to itself, such as
+    /// LLDP's, too: the kernel's default is on. No filter sees those frames.
+    pub reserved_learning: Option<Switch>,
 }
 
 impl BridgeOptions {
@@ -140,6 +182,15 @@ impl BridgeOptions {
     pub fn forward_delay(self, delay: Duration) -> Self {
         Self {
             forward_delay: Some(delay),
+            ..self
+        }
+    }
+
+    /// Whether hardware addresses are learnt from frames that a bridge keeps to itself, too.
+    #[must_use]
+    pub fn reserved_learning(self, learning: Switch) -> Self {
+        Self {
+            reserved_learning: Some(learning),
             ..self
         }
     }

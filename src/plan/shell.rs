@@ -4,7 +4,7 @@
 use crate::addr::LinkName;
 
 /// `text` as one word of the shell.
-pub(super) fn quote(text: impl AsRef<[u8]>) -> String {
+pub(crate) fn quote(text: impl AsRef<[u8]>) -> String {
     let text = text.as_ref();
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_./:=,@+".contains(b);
     match std::str::from_utf8(text) {

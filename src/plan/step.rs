@@ -8,7 +8,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::file::{FileWrite, HostsEdit};
+use super::firewall::{ElementsEdit, HostFirewall};
+use super::flow::FlowMatch;
 use super::link::{BridgeOptions, Link, PortOptions, Side};
+use super::policy::{PolicyRule, Prohibition};
+use super::redirect::Redirect;
 use super::sysctl::{ConfScope, Sysctl};
 use crate::addr::{LinkSysctl, MacAddr, Mtu};
 
@@ -75,6 +79,16 @@ impl Route {
         }
     }
 
+    /// What the kernel makes of its metric.
+    pub(crate) fn kernel_metric(&self) -> u32 {
+        // include/net/ip6_route.h: IP6_RT_PRIO_USER
+        const IPV6_DEFAULT: u32 = 1024;
+        match (self.metric, self.destination.addr().is_ipv6()) {
+            (0, true) => IPV6_DEFAULT,
+            (metric, _) => metric,
+        }
+    }
+
     /// The default route of the gateway's family.
     ///
     /// ```
@@ -104,6 +118,11 @@ impl Route {
 }
 
 /// One change. See the [module](crate::plan) for how steps make a plan.
+///
+/// ```
+/// let step = bridgework::plan::Step::RaiseLoopback { side: bridgework::plan::Side::Host };
+/// assert_eq!(step.to_string(), "ip link set dev lo up");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
@@ -131,6 +150,20 @@ pub enum Step {
         link: Link,
         /// At most 255 bytes (`IFALIASZ`).
         alias: String,
+    },
+    /// A link that somebody has renamed gets its name back.
+    SetName {
+        /// The link, by the name that it shall have.
+        link: Link,
+        /// The name that it has.
+        found: String,
+    },
+    /// The MTU.
+    SetMtu {
+        /// The link.
+        link: Link,
+        /// Its MTU.
+        mtu: Mtu,
     },
     /// No link-local IPv6 address of the kernel's own making.
     SetNoAutoAddress {
@@ -180,17 +213,37 @@ pub enum Step {
         /// The address and the length of its subnet's prefix.
         address: IpNet,
     },
+    /// The route to an address's subnet that the kernel itself makes with the address, where somebody
+    /// has deleted that alone.
+    AddSubnetRoute {
+        /// The link.
+        link: Link,
+        /// The address and the length of its subnet's prefix.
+        address: IpNet,
+    },
     /// A route. It must not be there yet.
     AddRoute(Route),
     /// The route goes. If it is gone already, that is done.
     DeleteRoute(Route),
     /// Where a route leads, from one moment to the next: at none is there no route.
     ReplaceRoute {
-        /// What it was. Both have the same destination and metric.
+        /// What it was. Both have the same destination; one of another metric goes after the other came.
         from: Route,
         /// What it is.
         to: Route,
     },
+    /// A rule of the host's routing policy. It must not be there yet.
+    AddPolicyRule(PolicyRule),
+    /// The rule goes. If it is gone already, that is done.
+    DeletePolicyRule(PolicyRule),
+    /// A subnet that a routing table of the host's prohibits. It must not be there yet.
+    AddProhibition(Prohibition),
+    /// The prohibition goes. If it is gone already, that is done.
+    DeleteProhibition(Prohibition),
+    /// Queries of the container's come to other ports. One that was there before is replaced.
+    AddRedirect(Redirect),
+    /// They come to where they are sent again. If they do already, that is done.
+    DeleteRedirect(Redirect),
     /// A link goes from one namespace to the other, down, without its addresses and routes.
     MoveLink {
         /// As it was.
@@ -229,6 +282,15 @@ pub enum Step {
         /// Its hardware address.
         mac: MacAddr,
     },
+    /// What all networks of a host share is there, if it was not yet.
+    RaiseFirewall(HostFirewall),
+    /// What all networks of a host share goes, if it is none's any more and the user has put no rules
+    /// of their own there.
+    RetireFirewall(HostFirewall),
+    /// Elements of the firewall's sets go and come in one transaction. One that goes may be gone.
+    EditElements(ElementsEdit),
+    /// Tracked connections are forgotten: the next packet of each begins a new one.
+    ForgetFlows(Vec<FlowMatch>),
     /// Lines of a hosts file.
     EditHosts(HostsEdit),
     /// The whole text of a container's file, unless its user wrote another.
@@ -243,14 +305,22 @@ impl Step {
             Self::AddBridge { .. }
             | Self::AddVeth(_)
             | Self::ReplaceRoute { .. }
+            | Self::RaiseFirewall(_)
+            | Self::EditElements(_)
+            | Self::AddPolicyRule(_)
+            | Self::AddProhibition(_)
+            | Self::AddRedirect(_)
             | Self::EditHosts(_)
             | Self::WriteFile(_) => Fate::Undone,
             Self::SetAlias { .. }
+            | Self::SetName { .. }
+            | Self::SetMtu { .. }
             | Self::SetNoAutoAddress { .. }
             | Self::SetMaster { .. }
             | Self::SetPort { .. }
             | Self::SetUp { .. }
             | Self::AddAddress { .. }
+            | Self::AddSubnetRoute { .. }
             | Self::AddRoute(_)
             | Self::MoveLink { .. }
             | Self::SetLinkSysctl { .. }
@@ -264,7 +334,12 @@ impl Step {
             | Self::RaiseLoopback { .. }
             | Self::SetDown { .. }
             | Self::DeleteAddress { .. }
-            | Self::DeleteRoute(_) => Fate::Stays,
+            | Self::DeleteRoute(_)
+            | Self::RetireFirewall(_)
+            | Self::ForgetFlows(_)
+            | Self::DeletePolicyRule(_)
+            | Self::DeleteProhibition(_)
+            | Self::DeleteRedirect(_) => Fate::Stays,
         }
     }
 
@@ -294,6 +369,11 @@ impl Step {
                 from: to.clone(),
                 to: from.clone(),
             }),
+            Self::RaiseFirewall(firewall) => Some(Self::RetireFirewall(firewall.clone())),
+            Self::EditElements(edit) => Some(Self::EditElements(edit.inverse())),
+            Self::AddPolicyRule(rule) => Some(Self::DeletePolicyRule(rule.clone())),
+            Self::AddProhibition(prohibition) => Some(Self::DeleteProhibition(*prohibition)),
+            Self::AddRedirect(redirect) => Some(Self::DeleteRedirect(*redirect)),
             Self::MoveLink { from, to } => Some(Self::MoveLink {
                 from: to.clone(),
                 to: from.clone(),
@@ -306,6 +386,9 @@ impl Step {
             Self::WriteFile(write) => Some(Self::WriteFile(write.inverse())),
             Self::DeleteLink { .. }
             | Self::SetAlias { .. }
+            | Self::SetName { .. }
+            | Self::SetMtu { .. }
+            | Self::AddSubnetRoute { .. }
             | Self::SetNoAutoAddress { .. }
             | Self::SetMaster { master: None, .. }
             | Self::SetPort { .. }
@@ -313,6 +396,11 @@ impl Step {
             | Self::SetDown { .. }
             | Self::DeleteAddress { .. }
             | Self::DeleteRoute(_)
+            | Self::RetireFirewall(_)
+            | Self::ForgetFlows(_)
+            | Self::DeletePolicyRule(_)
+            | Self::DeleteProhibition(_)
+            | Self::DeleteRedirect(_)
             | Self::SetSysctl { .. }
             | Self::SetLinkSysctl { .. }
             | Self::AwaitForwarding { .. }
@@ -325,6 +413,15 @@ impl Step {
     pub fn side(&self) -> Option<Side> {
         match self {
             Self::SetSysctl { side, .. } | Self::RaiseLoopback { side } => Some(*side),
+            Self::RaiseFirewall(_)
+            | Self::RetireFirewall(_)
+            | Self::EditElements(_)
+            | Self::ForgetFlows(_)
+            | Self::AddPolicyRule(_)
+            | Self::DeletePolicyRule(_)
+            | Self::AddProhibition(_)
+            | Self::DeleteProhibition(_) => Some(Side::Host),
+            Self::AddRedirect(_) | Self::DeleteRedirect(_) => Some(Side::Container),
             Self::EditHosts(_) | Self::WriteFile(_) => None,
             other => other.link().map(|link| link.side),
         }
@@ -337,6 +434,9 @@ impl Step {
             Self::AddBridge { link, .. }
             | Self::DeleteLink { link }
             | Self::SetAlias { link, .. }
+            | Self::SetName { link, .. }
+            | Self::SetMtu { link, .. }
+            | Self::AddSubnetRoute { link, .. }
             | Self::SetNoAutoAddress { link }
             | Self::SetMaster { link, .. }
             | Self::SetPort { link, .. }
@@ -353,6 +453,16 @@ impl Step {
             Self::MoveLink { from, .. } => Some(from),
             Self::SetSysctl { .. }
             | Self::RaiseLoopback { .. }
+            | Self::RaiseFirewall(_)
+            | Self::RetireFirewall(_)
+            | Self::EditElements(_)
+            | Self::ForgetFlows(_)
+            | Self::AddPolicyRule(_)
+            | Self::DeletePolicyRule(_)
+            | Self::AddProhibition(_)
+            | Self::DeleteProhibition(_)
+            | Self::AddRedirect(_)
+            | Self::DeleteRedirect(_)
             | Self::EditHosts(_)
             | Self::WriteFile(_) => None,
         }
@@ -376,7 +486,7 @@ impl Step {
     }
 
     /// Whether this step brings the link that `other` needs.
-    pub(super) fn bears(&self, other: &Step) -> bool {
+    pub(crate) fn bears(&self, other: &Step) -> bool {
         self.brought()
             .into_iter()
             .flatten()

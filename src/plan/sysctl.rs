@@ -6,6 +6,16 @@ use std::fmt;
 use crate::addr::LinkName;
 
 /// Whose setting it is.
+///
+/// ```
+/// use bridgework::plan::{ConfScope, Ipv4Conf, Sysctl};
+///
+/// let of_link = ConfScope::Link("br0".parse()?);
+/// assert_eq!(of_link.directory(), "br0");
+/// let key = Sysctl::Ipv4(ConfScope::All, Ipv4Conf::RpFilter);
+/// assert_eq!(key.to_string(), "net/ipv4/conf/all/rp_filter");
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ConfScope {
     /// Of all links of the namespace.
@@ -29,6 +39,15 @@ impl ConfScope {
 }
 
 /// A setting below `net/ipv4/conf/<link>` (Documentation/networking/ip-sysctl.rst).
+///
+/// ```
+/// use bridgework::plan::{ConfScope, Ipv4Conf, Side, Step, Sysctl};
+///
+/// let key = Sysctl::Ipv4(ConfScope::Link("br0".parse()?), Ipv4Conf::Forwarding);
+/// let step = Step::SetSysctl { side: Side::Host, key, value: 1 };
+/// assert_eq!(step.to_string(), "sysctl -w net/ipv4/conf/br0/forwarding=1");
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ipv4Conf {
@@ -39,9 +58,24 @@ pub enum Ipv4Conf {
     ArpNotify,
     /// Whether packets that come in by this link are forwarded.
     Forwarding,
+    /// Whether addresses of 127.0.0.0/8 may be used on this link.
+    RouteLocalnet,
+    /// Whether a packet is dropped whose source the routes do not lead back to by this link.
+    RpFilter,
+    /// Whether the check of the source heeds the packet's mark.
+    SrcValidMark,
 }
 
 /// A setting below `net/ipv6/conf/<link>` (Documentation/networking/ip-sysctl.rst).
+///
+/// ```
+/// use bridgework::plan::{ConfScope, Ipv6Conf, Side, Step, Sysctl};
+///
+/// let key = Sysctl::Ipv6(ConfScope::Link("eth0".parse()?), Ipv6Conf::AcceptRa);
+/// let step = Step::SetSysctl { side: Side::Host, key, value: 0 };
+/// assert_eq!(step.to_string(), "sysctl -w net/ipv6/conf/eth0/accept_ra=0");
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ipv6Conf {
@@ -51,13 +85,23 @@ pub enum Ipv6Conf {
     AcceptRedirects,
     /// Whether the link has no IPv6 at all.
     DisableIpv6,
-    /// Whether packets that come in by this link are forwarded.
+    /// Whether packets that come in by this link are forwarded. The kernel heeds `all` alone.
     Forwarding,
+    /// Whether packets that come in by this link are forwarded, whatever `all` says (Linux 6.17).
+    /// Older kernels forward IPv6 on all links or none.
+    ForceForwarding,
     /// Whether the link's addresses are announced when it comes up or its hardware address is set.
     NdiscNotify,
 }
 
 /// One kernel setting.
+///
+/// ```
+/// use bridgework::plan::{ConfScope, Ipv6Conf, Sysctl};
+///
+/// let key = Sysctl::Ipv6(ConfScope::Default, Ipv6Conf::DisableIpv6);
+/// assert_eq!(key.to_string(), "net/ipv6/conf/default/disable_ipv6");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sysctl {
@@ -83,9 +127,13 @@ impl Sysctl {
             Self::Ipv4(_, Ipv4Conf::AcceptRedirects) => "accept_redirects",
             Self::Ipv4(_, Ipv4Conf::ArpNotify) => "arp_notify",
             Self::Ipv4(_, Ipv4Conf::Forwarding) => "forwarding",
+            Self::Ipv4(_, Ipv4Conf::RouteLocalnet) => "route_localnet",
+            Self::Ipv4(_, Ipv4Conf::RpFilter) => "rp_filter",
+            Self::Ipv4(_, Ipv4Conf::SrcValidMark) => "src_valid_mark",
             Self::Ipv6(_, Ipv6Conf::AcceptRa) => "accept_ra",
             Self::Ipv6(_, Ipv6Conf::AcceptRedirects) => "accept_redirects",
             Self::Ipv6(_, Ipv6Conf::DisableIpv6) => "disable_ipv6",
+            Self::Ipv6(_, Ipv6Conf::ForceForwarding) => "force_forwarding",
             Self::Ipv6(_, Ipv6Conf::Forwarding) => "forwarding",
             Self::Ipv6(_, Ipv6Conf::NdiscNotify) => "ndisc_notify",
         }

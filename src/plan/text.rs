@@ -2,6 +2,8 @@
 //!
 //! These lines are the golden tests and the dry run. They are never executed by the crate.
 
+mod firewall;
+
 use std::fmt::{self, Display, Formatter};
 use std::os::unix::ffi::OsStrExt;
 
@@ -9,10 +11,12 @@ use ipnet::IpNet;
 
 use super::Plan;
 use super::file::{ContainerFile, FileWrite, HostsEdit};
-use super::link::{BridgeOptions, Link, PortOptions, Side, centiseconds};
+use super::link::{BridgeOptions, Link, PortOptions, Side, Switch, centiseconds};
+use super::policy::{PolicyRule, Prohibition};
+use super::redirect::Redirect;
 use super::shell::{quote, quote_link};
 use super::step::{Route, Step, VethStep};
-use crate::addr::{ContainerName, MacAddr, Mtu};
+use crate::addr::{ContainerName, Family, MacAddr, Mtu};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -27,16 +31,48 @@ impl Display for Plan {
 }
 
 impl Plan {
+    /// The steps, each in one line: as it prints, and of one that prints as several lines what they
+    /// are for, or the first.
+    ///
+    /// ```
+    /// use bridgework::LinkIndex;
+    /// use bridgework::plan::{Link, Plan, Side, Step};
+    ///
+    /// let link = Link::new(Side::Host, "br0".parse()?, LinkIndex::new(7)?);
+    /// let plan = Plan::from_iter([Step::SetUp { link }]);
+    /// assert_eq!(plan.lines().collect::<Vec<_>>(), ["ip link set dev br0 up"]);
+    /// # Ok::<(), bridgework::ParseError>(())
+    /// ```
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        (0..self.steps().len()).map(|index| self.line(index))
+    }
+
     /// The line of one step; empty past the last.
     pub(crate) fn line(&self, index: usize) -> String {
-        let line = |step| {
-            Line {
-                step,
-                container: self.container(),
-            }
-            .to_string()
+        let Some(step) = self.steps().get(index) else {
+            return String::new();
         };
-        self.steps().get(index).map(line).unwrap_or_default()
+        match step {
+            Step::RaiseFirewall(_) => "make the tables bridgework and their rules".to_owned(),
+            Step::RetireFirewall(_) => "remove the tables bridgework and their rules".to_owned(),
+            Step::AddRedirect(redirect) => {
+                let Redirect { server, port } = redirect;
+                format!("lead what is sent to {server}:53 to port {port}")
+            }
+            step => {
+                let container = self.container();
+                let text = Line { step, container }.to_string();
+                let mut lines = text.lines();
+                let first = lines.next().unwrap_or_default();
+                // a text of the user's may have several lines, and they are all of it
+                match (step, lines.count()) {
+                    (Step::EditElements(_) | Step::ForgetFlows(_), more @ 1..) => {
+                        format!("{first} (and {more} more)")
+                    }
+                    _ => text,
+                }
+            }
+        }
     }
 }
 
@@ -89,12 +125,14 @@ impl Line<'_> {
         )?;
         write!(f, " address {mac} mtu {mtu} type bridge")?;
         let centis = |duration: Option<_>| duration.map(|d| centiseconds(d).to_string());
-        let bit = |switch: Option<super::Switch>| switch.map(|s| s.number().to_string());
+        let bit = |switch: Option<Switch>| switch.map(|s| s.number().to_string());
+        let unlearnt = options.reserved_learning.map(Switch::opposite);
         let words = [
             ("stp_state", bit(options.stp)),
             ("ageing_time", centis(options.ageing)),
             ("mcast_snooping", bit(options.multicast_snooping)),
             ("forward_delay", centis(options.forward_delay)),
+            ("no_linklocal_learn", bit(unlearnt)),
         ];
         words.into_iter().try_for_each(|(word, value)| match value {
             Some(value) => write!(f, " {word} {value}"),
@@ -203,6 +241,37 @@ impl Line<'_> {
         }
     }
 
+    fn await_forwarding(&self, f: &mut Formatter<'_>, link: &Link) -> fmt::Result {
+        f.write_str("until ")?;
+        self.command(f, "bridge", link.side)?;
+        let name = quote_link(&link.name);
+        write!(f, " link show dev {name} | grep -q forwarding; do :; done")
+    }
+
+    fn rename(&self, f: &mut Formatter<'_>, link: &Link, found: &str) -> fmt::Result {
+        self.ip(f, link.side)?;
+        let name = quote_link(&link.name);
+        write!(f, " link set dev {} name {name}", quote(found))
+    }
+
+    fn subnet_route(&self, f: &mut Formatter<'_>, link: &Link, address: &IpNet) -> fmt::Result {
+        self.ip(f, link.side)?;
+        let (subnet, name) = (address.trunc(), quote_link(&link.name));
+        match address {
+            IpNet::V4(net) => {
+                let source = net.addr();
+                write!(
+                    f,
+                    " route add {subnet} dev {name} proto kernel scope link src {source}"
+                )
+            }
+            IpNet::V6(_) => write!(
+                f,
+                " -6 route add {subnet} dev {name} proto kernel metric 256"
+            ),
+        }
+    }
+
     /// The host's namespace is called by the shell that the line is typed into, which is there.
     fn move_link(&self, f: &mut Formatter<'_>, from: &Link, to: &Link) -> fmt::Result {
         let namespace = match to.side {
@@ -216,10 +285,33 @@ impl Line<'_> {
         )
     }
 
-    fn sysctl(&self, f: &mut Formatter<'_>, side: Side, setting: String) -> fmt::Result {
-        if side == Side::Container {
-            write!(f, "ip netns exec {} ", self.namespace())?;
+    fn add_redirect(&self, f: &mut Formatter<'_>, redirect: &Redirect) -> fmt::Result {
+        let table = redirect.table();
+        let (family, name) = (table.family, table.name);
+        self.inside(f, Side::Container)?;
+        writeln!(f, "nft -f - << 'EOF'")?;
+        // it can only be deleted where it is there
+        writeln!(f, "add table {family} {name}")?;
+        writeln!(f, "delete table {family} {name}")?;
+        write!(f, "{table}EOF")
+    }
+
+    fn delete_redirect(&self, f: &mut Formatter<'_>, redirect: &Redirect) -> fmt::Result {
+        let table = redirect.table();
+        self.inside(f, Side::Container)?;
+        write!(f, "nft delete table {} {}", table.family, table.name)
+    }
+
+    /// What a line begins with whose program knows nothing of namespaces.
+    fn inside(&self, f: &mut Formatter<'_>, side: Side) -> fmt::Result {
+        match side {
+            Side::Host => Ok(()),
+            Side::Container => write!(f, "ip netns exec {} ", self.namespace()),
         }
+    }
+
+    fn sysctl(&self, f: &mut Formatter<'_>, side: Side, setting: String) -> fmt::Result {
+        self.inside(f, side)?;
         write!(f, "sysctl -w {}", quote(setting))
     }
 }
@@ -241,6 +333,8 @@ impl Display for Line<'_> {
             Step::SetAlias { link, alias } => {
                 self.set(f, link, &format_args!("alias {}", quote(alias)))
             }
+            Step::SetName { link, found } => self.rename(f, link, found),
+            Step::SetMtu { link, mtu } => self.set(f, link, &format_args!("mtu {mtu}")),
             Step::SetNoAutoAddress { link } => self.set(f, link, &"addrgenmode none"),
             Step::SetMaster {
                 link,
@@ -260,29 +354,53 @@ impl Display for Line<'_> {
             Step::SetDown { link } => self.set(f, link, &"down"),
             Step::AddAddress { link, address } => self.address(f, "add", link, address),
             Step::DeleteAddress { link, address } => self.address(f, "del", link, address),
+            Step::AddSubnetRoute { link, address } => self.subnet_route(f, link, address),
             Step::AddRoute(route) => self.route(f, "add", route),
             Step::DeleteRoute(route) => self.route(f, "del", route),
+            Step::ReplaceRoute { from, to } if from.metric != to.metric => {
+                self.route(f, "replace", to)?;
+                f.write_str(" && ")?;
+                self.route(f, "del", from)
+            }
             Step::ReplaceRoute { to, .. } => self.route(f, "replace", to),
+            Step::RaiseFirewall(firewall) => firewall::raise(f, firewall),
+            Step::RetireFirewall(firewall) => firewall::retire(f, firewall),
+            Step::EditElements(edit) => firewall::edit(f, edit),
+            Step::ForgetFlows(flows) => f.write_str(&firewall::forget(flows)),
+            Step::AddPolicyRule(rule) => f.write_str(&policy_line("add", rule)),
+            Step::DeletePolicyRule(rule) => f.write_str(&policy_line("del", rule)),
+            Step::AddProhibition(prohibition) => prohibit(f, "replace", prohibition),
+            Step::DeleteProhibition(prohibition) => prohibit(f, "del", prohibition),
+            Step::AddRedirect(redirect) => self.add_redirect(f, redirect),
+            Step::DeleteRedirect(redirect) => self.delete_redirect(f, redirect),
             Step::MoveLink { from, to } => self.move_link(f, from, to),
             Step::SetSysctl { side, key, value } => self.sysctl(f, *side, format!("{key}={value}")),
             Step::SetLinkSysctl { link, setting } => {
                 let assignment = format!("{}={}", setting.path(&link.name), setting.value());
                 self.sysctl(f, link.side, assignment)
             }
-            Step::AwaitForwarding { link } => {
-                f.write_str("until ")?;
-                self.command(f, "bridge", link.side)?;
-                write!(
-                    f,
-                    " link show dev {} | grep -q forwarding; do :; done",
-                    quote_link(&link.name)
-                )
-            }
+            Step::AwaitForwarding { link } => self.await_forwarding(f, link),
             Step::Announce { link, mac } => self.set(f, link, &format_args!("address {mac}")),
             Step::EditHosts(edit) => hosts(f, edit),
             Step::WriteFile(write) => f.write_str(&file(write)),
         }
     }
+}
+
+fn policy_line(verb: &str, rule: &PolicyRule) -> String {
+    let flag = match rule.family {
+        Family::V4 => "-4",
+        Family::V6 => "-6",
+    };
+    format!("ip {flag} rule {verb} {rule}")
+}
+
+fn prohibit(f: &mut Formatter<'_>, verb: &str, prohibition: &Prohibition) -> fmt::Result {
+    let ip = match Family::of_subnet(prohibition.subnet) {
+        Family::V4 => "ip",
+        Family::V6 => "ip -6",
+    };
+    write!(f, "{ip} route {verb} {prohibition}")
 }
 
 fn hosts(f: &mut Formatter<'_>, edit: &HostsEdit) -> fmt::Result {
