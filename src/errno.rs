@@ -41,13 +41,18 @@ known! {
     EMFILE: "The process has no file descriptor left.",
     ENOSPC: "The disk is full.",
     EXFULL: "The bridge has no port left.",
+    EMSGSIZE: "The message is longer than the socket's buffer.",
     ENOBUFS: "The socket's buffer ran over.",
     EOPNOTSUPP: "This kernel, or this kind of link, can not do it.",
+    EPROTONOSUPPORT: "The protocol is not in this kernel.",
     EAFNOSUPPORT: "The address family is not in this kernel.",
+    EADDRINUSE: "Somebody's socket has the address and port.",
     EADDRNOTAVAIL: "The interface does not have the address.",
     ENETDOWN: "The link is down.",
     ENETUNREACH: "No route leads there.",
     EHOSTUNREACH: "The next hop is not on the link.",
+    ESOCKTNOSUPPORT: "Sockets of this kind are not in this kernel.",
+    ERESTART: "Something has changed in between.",
     ETIMEDOUT: "The deadline passed.",
 }
 

@@ -42,6 +42,18 @@ pub struct Event {
 }
 
 /// What happened, in Docker's words.
+///
+/// ```
+/// use bridgework::{EventKind, EventNetwork, NetworkId};
+/// # let (name, driver) = ("web".parse()?, "bridge".to_owned());
+/// # let network = EventNetwork { name, id: NetworkId::from_bytes([0xab; 32]), driver };
+///
+/// let is_about_networks =
+///     |kind: &EventKind| matches!(kind, EventKind::Create { .. } | EventKind::Destroy { .. });
+/// assert!(is_about_networks(&EventKind::Create { network }));
+/// assert!(!is_about_networks(&EventKind::Lost { events: 3 }));
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
@@ -74,6 +86,17 @@ pub enum EventKind {
         /// The container's place in it.
         endpoint: EventEndpoint,
     },
+    /// Somebody else had removed or changed something of ours on the host's side, and all is as it was
+    /// (see [`HostConfig::watch`](crate::HostConfig::watch)).
+    Repair {
+        /// Of what kind.
+        scope: RepairScope,
+        /// How many parts were missing or changed. A table counts once with all that is in it, and
+        /// all that fell with a link counts too.
+        parts: u64,
+        /// Whose doing it was, if the kernel said so.
+        by: Option<EventProcess>,
+    },
     /// Events that happened here were not delivered, because the subscriber did not read in time.
     Lost {
         /// How many.
@@ -81,7 +104,65 @@ pub enum EventKind {
     },
 }
 
+/// What was put right.
+///
+/// ```
+/// use bridgework::{EventKind, RepairScope};
+///
+/// let repaired = EventKind::Repair { scope: RepairScope::Tables, parts: 2, by: None };
+/// if let EventKind::Repair { scope, parts, .. } = repaired {
+///     assert_eq!(format!("{parts} {scope}"), "2 tables");
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum RepairScope {
+    /// Tables of the packet filter, their sets, chains and elements.
+    Tables,
+    /// Links, their addresses and routes, rules of the routing policy, and settings.
+    Links,
+}
+
+impl fmt::Display for RepairScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tables => "tables",
+            Self::Links => "links",
+        })
+    }
+}
+
+/// The process that caused an event.
+///
+/// ```
+/// use bridgework::{EventKind, EventProcess, RepairScope};
+///
+/// let by = Some(EventProcess { pid: 4711, name: "nft".to_owned() });
+/// let kind = EventKind::Repair { scope: RepairScope::Tables, parts: 1, by };
+/// assert!(matches!(kind, EventKind::Repair { by: Some(process), .. } if process.name == "nft"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct EventProcess {
+    /// Its number.
+    pub pid: u32,
+    /// The first 15 bytes of its name, in which any bytes can be.
+    pub name: String,
+}
+
 /// The network of an event.
+///
+/// ```no_run
+/// use bridgework::{EventNetwork, Host, NetworkConfig};
+///
+/// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+/// let told = EventNetwork::from(network.spec());
+/// assert_eq!((told.id, told.driver.as_str()), (network.id(), "bridge"));
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -95,6 +176,15 @@ pub struct EventNetwork {
 }
 
 /// The container's place in the network of an event.
+///
+/// ```no_run
+/// use bridgework::{Container, EventEndpoint, Host, NetworkConfig};
+///
+/// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+/// let endpoint = network.connect(&Container::isolated("app")?)?;
+/// assert_eq!(EventEndpoint::from(endpoint.spec()).id, endpoint.id());
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -136,6 +226,13 @@ impl fmt::Display for Event {
             EventKind::Disconnect { network, endpoint } => ("disconnect", network, Some(endpoint)),
             EventKind::Lost { events } => {
                 return write!(f, "{} network lost (events={events})", self.at);
+            }
+            EventKind::Repair { scope, parts, by } => {
+                write!(f, "{} network repair (", self.at)?;
+                if let Some(EventProcess { pid, name }) = by {
+                    write!(f, "by={}, pid={pid}, ", name.escape_debug())?;
+                }
+                return write!(f, "parts={parts}, scope={scope}, took={:?})", self.took);
             }
         };
         write!(f, "{} network {action} {} (", self.at, network.id)?;

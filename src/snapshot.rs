@@ -5,9 +5,18 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 
 use crate::addr::{MacAddr, Mtu};
+use crate::plan::PolicyRule;
 
 /// A link as it is. The name is what the kernel says, which may be more than a
 /// [`LinkName`](crate::LinkName) allows.
+///
+/// ```
+/// use bridgework::snapshot::LinkState;
+///
+/// let mut port = LinkState::new(4, "veth0", "veth");
+/// port.master = Some(3);
+/// assert_eq!((port.mtu_bytes, port.up), (1500, false));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkState {
@@ -58,6 +67,18 @@ impl LinkState {
 }
 
 /// An address of a link.
+///
+/// ```
+/// use bridgework::Subnet;
+/// use bridgework::snapshot::{AddressState, Snapshot};
+///
+/// let shop: Subnet = "10.89.0.0/24".parse()?;
+/// let mut host = Snapshot::default();
+/// host.addresses.push(AddressState::new(3, shop.interface([10, 89, 0, 1].into()).unwrap()));
+/// let is_taken = |at: &AddressState| shop.contains(at.address.addr());
+/// assert!(host.addresses.iter().any(is_taken));
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct AddressState {
@@ -69,6 +90,15 @@ pub struct AddressState {
 
 impl AddressState {
     /// An address of the link with that index.
+    ///
+    /// ```
+    /// use bridgework::Subnet;
+    /// use bridgework::snapshot::AddressState;
+    ///
+    /// let address = AddressState::new(3, "10.89.0.1/32".parse::<Subnet>()?);
+    /// assert_eq!((address.link, address.address.prefix_len()), (3, 32));
+    /// # Ok::<(), bridgework::ParseError>(())
+    /// ```
     #[must_use]
     pub fn new(link: u32, address: impl Into<IpNet>) -> Self {
         let address = address.into();
@@ -77,6 +107,18 @@ impl AddressState {
 }
 
 /// A route of any table.
+///
+/// ```no_run
+/// use bridgework::Host;
+/// use bridgework::plan::ROUTE_PROTOCOL;
+///
+/// let mut routes = Host::isolated()?.snapshot()?.routes;
+/// routes.retain(|route| route.protocol == ROUTE_PROTOCOL); // those that are ours
+/// for route in routes {
+///     println!("{} in table {}", route.destination, route.table);
+/// }
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct RouteState {
@@ -94,10 +136,38 @@ pub struct RouteState {
     pub protocol: u8,
 }
 
+/// One thing of a namespace that is otherwise than before, as the kernel tells whoever listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A link came, or is so now.
+    Link(LinkState),
+    /// The link of that number is gone.
+    LinkGone(u32),
+    /// An address came, or is so now.
+    Address(AddressState),
+    AddressGone(AddressState),
+    /// A route came, maybe in the place of another one.
+    Route(RouteState),
+    RouteGone(RouteState),
+    /// A rule of the routing policy that bears our mark.
+    Rule(PolicyRule),
+    RuleGone(PolicyRule),
+}
+
 /// All links, addresses and routes of one namespace, each sorted.
 ///
 /// Each of the three is as it was at one moment. Only where changes never pause for 50 ms it is
 /// everything that was there all the while, and maybe something that has gone since.
+///
+/// ```no_run
+/// use bridgework::{Host, NetworkConfig};
+///
+/// let host = Host::isolated()?;
+/// let before = host.snapshot()?;
+/// host.create_network(NetworkConfig::bridge("shop"))?.remove()?;
+/// assert_eq!(host.snapshot()?, before); // nothing is left
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -111,18 +181,48 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The link of that name.
+    ///
+    /// ```
+    /// use bridgework::snapshot::{LinkState, Snapshot};
+    ///
+    /// let mut host = Snapshot::default();
+    /// host.links.push(LinkState::new(3, "br0", "bridge"));
+    /// let bridges = host.link_named("br0").filter(|link| link.kind == "bridge");
+    /// assert_eq!(bridges.map(|bridge| bridge.index), Some(3));
+    /// assert_eq!(host.link_named("br1"), None);
+    /// ```
     #[must_use]
     pub fn link_named(&self, name: &str) -> Option<&LinkState> {
         self.links.iter().find(|link| link.name == name)
     }
 
     /// The link of that index.
+    ///
+    /// ```
+    /// use bridgework::snapshot::{LinkState, Snapshot};
+    ///
+    /// let mut host = Snapshot::default();
+    /// let mut port = LinkState::new(4, "veth0", "veth");
+    /// port.master = Some(3);
+    /// host.links = vec![LinkState::new(3, "br0", "bridge"), port];
+    /// let bridge = host.links[1].master.and_then(|master| host.link_at(master));
+    /// assert_eq!(bridge.map(|bridge| bridge.name.as_str()), Some("br0"));
+    /// ```
     #[must_use]
     pub fn link_at(&self, index: u32) -> Option<&LinkState> {
         self.links.iter().find(|link| link.index == index)
     }
 
     /// The MTU of the link that the default route leaves by, IPv4 first; the lowest metric counts.
+    ///
+    /// ```
+    /// use bridgework::Mtu;
+    /// use bridgework::snapshot::Snapshot;
+    ///
+    /// let nowhere = Snapshot::default(); // a new namespace has no routes
+    /// let mtu = nowhere.default_route_mtu().unwrap_or(Mtu::ETHERNET);
+    /// assert_eq!(mtu.bytes(), 1500);
+    /// ```
     #[must_use]
     pub fn default_route_mtu(&self) -> Option<Mtu> {
         let default = |route: &&RouteState| {

@@ -10,10 +10,20 @@ use crate::addr::{
     ContainerId, ContainerLink, ContainerName, EndpointId, HostName, LinkName, LinkSysctl, MacAddr,
     Mtu, NetworkId, NetworkName, PortMapping, Subnet, Timestamp,
 };
-use crate::config::{HostsScope, MacPolicy, NetworkOptions};
+use crate::config::{Firewall, HostsScope, MacPolicy, NetworkOptions, ResolverScope};
 use crate::plan::{BridgeOptions, Link, PortOptions, Switch};
 
 /// A network with everything that was chosen for it.
+///
+/// ```no_run
+/// use bridgework::{Host, NetworkConfig};
+///
+/// let network = Host::isolated()?.create_network(NetworkConfig::bridge("shop"))?;
+/// let spec = network.spec();
+/// assert_eq!(spec.driver, "bridge");
+/// println!("{} is {} of {} bytes, made at {}", spec.name, spec.link.name, spec.mtu, spec.created);
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -46,12 +56,19 @@ pub struct NetworkSpec {
     pub mac_policy: MacPolicy,
     /// Whose names stand in the containers' hosts files.
     pub hosts: HostsScope,
+    /// Where containers ask for names.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub resolver: ResolverScope,
     /// The caller's labels.
     pub labels: BTreeMap<String, String>,
     /// The options that were asked for.
     pub options: NetworkOptions,
     /// The configuration-only network that subnets, options and labels came from.
     pub config_from: Option<NetworkName>,
+    /// Whether its packets are filtered and translated. Without it there is no way out, no published
+    /// port, and nothing between its containers and whoever can reach them.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub firewall: Firewall,
     /// Whether it is a configuration-only network itself: a template of others, to which nothing
     /// can be connected. It then has the subnets that it gives and none of its own, and its link
     /// stands for nothing.
@@ -59,6 +76,16 @@ pub struct NetworkSpec {
 }
 
 /// Who wanted a network.
+///
+/// ```no_run
+/// use bridgework::{Host, NetworkConfig, spec::Origin};
+///
+/// let host = Host::isolated()?;
+/// let shop = host.create_network(NetworkConfig::bridge("shop"))?;
+/// assert_eq!(shop.spec().origin, Origin::Custom);
+/// assert_eq!(host.default_network()?.spec().origin, Origin::Builtin);
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
@@ -72,6 +99,21 @@ pub enum Origin {
 }
 
 /// One family of a network.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use bridgework::spec::NetworkRange;
+///
+/// let printer = [10, 89, 0, 9].into();
+/// let range = NetworkRange {
+///     subnet: "10.89.0.0/24".parse()?,
+///     gateway: Some([10, 89, 0, 1].into()),
+///     range: Some("10.89.0.128/25".parse()?),
+///     auxiliary: BTreeMap::from([("printer".to_owned(), printer)]),
+/// };
+/// assert!(range.subnet.contains(printer));
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -88,6 +130,17 @@ pub struct NetworkRange {
 
 impl NetworkRange {
     /// The gateway's address as the network's own link has it.
+    ///
+    /// ```
+    /// # use std::collections::BTreeMap;
+    /// use bridgework::spec::NetworkRange;
+    ///
+    /// let (subnet, gateway) = ("10.89.0.0/24".parse()?, Some([10, 89, 0, 1].into()));
+    /// let range = NetworkRange { subnet, gateway, range: None, auxiliary: BTreeMap::new() };
+    /// let carried = range.gateway_interface().map(|address| address.to_string());
+    /// assert_eq!(carried.as_deref(), Some("10.89.0.1/24"));
+    /// # Ok::<(), bridgework::ParseError>(())
+    /// ```
     #[must_use]
     pub fn gateway_interface(&self) -> Option<IpNet> {
         self.subnet.interface(self.gateway?)
@@ -95,6 +148,17 @@ impl NetworkRange {
 }
 
 /// A container's place in a network with everything that was chosen for it.
+///
+/// ```no_run
+/// # use bridgework::{Container, Host, NetworkConfig};
+/// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("shop"))?;
+/// # let app = Container::isolated("app")?;
+/// let endpoint = network.connect(&app)?;
+/// let spec = endpoint.spec();
+/// assert_eq!(spec.network, network.id());
+/// println!("{} is {} there, behind {}", spec.container, spec.mac, spec.host_link.name);
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -123,7 +187,7 @@ pub struct EndpointSpec {
     pub ipv6: Option<EndpointAddress>,
     /// What of it was asked for, where the rest was chosen.
     pub requested: Requested,
-    /// Addresses that are good on the link alone, beside the ones above.
+    /// Further addresses, beside the ones above: good on the link alone, or as the caller has given them.
     pub link_local: Vec<IpNet>,
     /// The higher, the sooner the container's default route leads by this endpoint.
     pub priority: i32,
@@ -135,12 +199,32 @@ pub struct EndpointSpec {
     pub port: PortOptions,
     /// Kernel settings of the end in the container.
     pub sysctls: Vec<LinkSysctl>,
-    /// Its published ports, as they were asked for. They take effect with the firewall.
+    /// Its published ports, as they were asked for.
     pub ports: Vec<PortMapping>,
+    /// Ports that its container listens on, whether they are published or not.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub exposed: Vec<PortMapping>,
+    /// Whether its container may send nothing under other addresses than its own.
+    #[cfg_attr(feature = "serde", serde(default = "Switch::on"))]
+    pub source_guard: Switch,
+    /// The metric of the container's default routes while they lead by it; 0 leaves it to the kernel.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub route_metric: u32,
 }
 
 impl EndpointSpec {
     /// Its addresses, IPv4 first.
+    ///
+    /// ```no_run
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("shop"))?;
+    /// # let app = Container::isolated("app")?;
+    /// let endpoint = network.connect(&app)?;
+    /// for of_family in endpoint.spec().addresses() {
+    ///     println!("{} by {:?}", of_family.address, of_family.gateway);
+    /// }
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn addresses(&self) -> impl Iterator<Item = &EndpointAddress> {
         self.ipv4.iter().chain(&self.ipv6)
     }
@@ -148,6 +232,19 @@ impl EndpointSpec {
 
 /// What a caller asked for by value. The rest of an endpoint was chosen, and is chosen anew when the
 /// container returns.
+///
+/// ```no_run
+/// # use bridgework::EndpointConfig;
+/// # use bridgework::{Container, Host, NetworkConfig};
+/// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("shop"))?;
+/// # let app = Container::isolated("app")?;
+/// let config = EndpointConfig::new().ip([172, 18, 0, 9]);
+/// let endpoint = network.connect_with(&app, config)?;
+/// let requested = &endpoint.spec().requested;
+/// assert_eq!(requested.ipv4, Some([172, 18, 0, 9].into()));
+/// assert_eq!(requested.mac, None); // it has one, which was chosen
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -160,9 +257,29 @@ pub struct Requested {
     pub mac: Option<MacAddr>,
     /// The name of the container's end.
     pub link_name: Option<LinkName>,
+    /// The name of the end in the host.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub host_link_name: Option<LinkName>,
+    /// Whether a default route may lead by it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub leads_out: Option<Switch>,
 }
 
 /// One address of an endpoint.
+///
+/// ```
+/// use bridgework::Subnet;
+/// use bridgework::spec::{EndpointAddress, History};
+///
+/// let address = EndpointAddress {
+///     address: "10.89.0.2/24".parse()?,
+///     gateway: Some([10, 89, 0, 1].into()),
+///     history: History::Fresh,
+/// };
+/// let subnet = Subnet::of(address.address);
+/// assert!(address.gateway.is_some_and(|gateway| subnet.contains(gateway)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -178,6 +295,18 @@ pub struct EndpointAddress {
 
 /// Whether somebody had an address before, so that neighbours may still know it by another
 /// hardware address.
+///
+/// ```
+/// use bridgework::spec::{EndpointAddress, History};
+///
+/// // what a driver asks before it has the address announced
+/// let is_announced = |of: &EndpointAddress| of.history == History::Reused;
+/// let address = "10.89.0.2/24".parse()?;
+/// let fresh = EndpointAddress { address, gateway: None, history: History::Fresh };
+/// assert!(!is_announced(&fresh));
+/// assert!(is_announced(&EndpointAddress { history: History::Reused, ..fresh }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
@@ -186,4 +315,36 @@ pub enum History {
     Fresh,
     /// Somebody may have had it.
     Reused,
+}
+
+/// Whose network stack a container has, and the containers of a driver's networks.
+///
+/// ```
+/// use bridgework::driver::{BridgeDriver, Driver, NoneDriver};
+/// use bridgework::spec::Stack;
+///
+/// assert_eq!(BridgeDriver.stack(), Stack::Own); // and maybe on other networks as well
+/// assert_eq!(NoneDriver.stack(), Stack::Private); // and never on any
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum Stack {
+    /// Each its own, which may be on several networks.
+    #[default]
+    Own,
+    /// Each its own, with `lo` in it and nothing else ever.
+    Private,
+    /// The host's.
+    Host,
+    /// Another container's.
+    Shared,
+}
+
+impl Stack {
+    /// Whether its containers are on networks by wires.
+    pub(crate) fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }

@@ -163,6 +163,16 @@ impl fmt::Debug for LinkPrefix {
 text_value!(LinkPrefix, ValueKind::LinkPrefix);
 
 /// The number of an interface in its namespace: 1 to 2³¹ − 1.
+///
+/// ```
+/// use bridgework::LinkIndex;
+///
+/// let lo: LinkIndex = "1".parse()?;
+/// assert_eq!(lo.get(), 1);
+/// assert!(LinkIndex::private([0, 0, 7]) > lo);
+/// assert!(LinkIndex::new(0).is_err());
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkIndex(NonZeroI32);
 
@@ -217,6 +227,15 @@ text_value!(LinkIndex, ValueKind::LinkIndex, number get);
 /// The largest packet of a link, in bytes without the Ethernet header: 68 to 65535.
 ///
 /// IPv6 needs at least 1280 (rfc8200 §5); a network with IPv6 refuses less.
+///
+/// ```
+/// use bridgework::Mtu;
+///
+/// let tunnelled = Mtu::new(Mtu::ETHERNET.bytes() - 50)?;
+/// assert!(tunnelled >= Mtu::IPV6_MIN);
+/// assert!("67".parse::<Mtu>().is_err());
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mtu(u16);
 

@@ -33,6 +33,14 @@ pub struct LinkSysctl {
 }
 
 /// The two tables of settings that each interface has, in each family.
+///
+/// ```
+/// use bridgework::{LinkSysctl, SysctlTable};
+///
+/// let setting: LinkSysctl = "net.ipv6.neigh.IFNAME.gc_stale_time=30".parse()?;
+/// assert_eq!(setting.table(), SysctlTable::Neigh);
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SysctlTable {
     /// How the interface behaves (Documentation/networking/ip-sysctl.rst).

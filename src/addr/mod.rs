@@ -13,6 +13,7 @@ mod name;
 mod parse;
 mod port;
 mod port_mapping;
+mod published_port;
 mod subnet;
 mod time;
 
@@ -27,5 +28,6 @@ pub(crate) use parse::text_value;
 pub use parse::{ParseError, Reason, ValueKind};
 pub use port::{Port, PortRange, Protocol};
 pub use port_mapping::PortMapping;
+pub use published_port::PublishedPort;
 pub use subnet::Subnet;
 pub use time::Timestamp;

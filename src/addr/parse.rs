@@ -4,6 +4,15 @@
 use std::fmt;
 
 /// What a text was parsed as.
+///
+/// ```
+/// use bridgework::Subnet;
+/// use bridgework::addr::ValueKind;
+///
+/// let error = "10.0.0.0".parse::<Subnet>().unwrap_err();
+/// assert_eq!(error.kind(), ValueKind::Subnet);
+/// assert_eq!(error.kind().to_string(), "subnet");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ValueKind {
@@ -90,6 +99,17 @@ impl fmt::Display for ValueKind {
 }
 
 /// What is wrong with the text.
+///
+/// ```
+/// use bridgework::Subnet;
+/// use bridgework::addr::Reason;
+///
+/// let error = "10.0.0.1/24".parse::<Subnet>().unwrap_err();
+/// match error.reason() {
+///     Reason::NotCanonical { canonical } => assert_eq!(canonical, "10.0.0.0/24"),
+///     other => panic!("{other}"),
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {

@@ -19,6 +19,9 @@ use super::parse::{ParseError, Reason, ValueKind, parse_number, text_value};
 pub struct Port(NonZeroU16);
 
 impl Port {
+    /// Where name servers are asked (rfc1035 §4.2).
+    pub(crate) const DOMAIN: Self = Self(NonZeroU16::MIN.saturating_add(52));
+
     /// The port of this number.
     ///
     /// # Errors

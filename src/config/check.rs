@@ -8,7 +8,7 @@ use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkName, Subnet};
 use crate::error::Fault;
 use crate::plan::{BridgeOptions, Switch};
 
-use super::network::{HostsScope, MacPolicy, NetworkConfig};
+use super::network::{HostsScope, MacPolicy, NetworkConfig, ResolverScope};
 use super::options::{GatewayMode, NetworkOptions};
 use super::take;
 
@@ -52,6 +52,7 @@ impl NetworkConfig {
             bridge: self.bridge.clone(),
             mac_policy: self.mac_policy,
             hosts: self.hosts,
+            resolver: self.resolver,
             labels: self.labels.clone(),
             config_only: self.config_only,
             config_from: self.config_from.clone(),
@@ -275,6 +276,7 @@ pub(crate) struct NetworkRequest {
     pub(crate) bridge: BridgeOptions,
     pub(crate) mac_policy: MacPolicy,
     pub(crate) hosts: HostsScope,
+    pub(crate) resolver: ResolverScope,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) options: NetworkOptions,
     /// Whether it is a template, and no network.

@@ -9,7 +9,7 @@ use crate::addr::{
     ContainerLink, Family, HostName, LinkName, LinkSysctl, MacAddr, PortMapping, Subnet,
 };
 use crate::error::Fault;
-use crate::plan::PortOptions;
+use crate::plan::{PortOptions, Switch};
 
 use super::endpoint_options::EndpointOptions;
 use super::take;
@@ -35,6 +35,7 @@ pub struct EndpointConfig {
     addresses: Vec<IpAddr>,
     mac: Option<MacAddr>,
     link_local: Vec<IpAddr>,
+    further: Vec<IpNet>,
     priority: Option<i32>,
     aliases: Vec<HostName>,
     links: Vec<ContainerLink>,
@@ -42,6 +43,12 @@ pub struct EndpointConfig {
     port: PortOptions,
     sysctls: Vec<LinkSysctl>,
     ports: Vec<PortMapping>,
+    exposed: Vec<PortMapping>,
+    exposure: Exposure,
+    source_guard: Option<Switch>,
+    leads_out: Option<Switch>,
+    route_metric: Option<u32>,
+    host_link_name: Option<LinkName>,
     by_key: BTreeMap<String, String>,
     memory: Recollection,
     #[cfg_attr(
@@ -67,6 +74,16 @@ pub(crate) enum Recollection {
     Forgotten,
 }
 
+/// What becomes of ports that are exposed and not published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+enum Exposure {
+    #[default]
+    Documented,
+    Published,
+}
+
 impl EndpointConfig {
     /// All defaults.
     #[must_use]
@@ -85,6 +102,23 @@ impl EndpointConfig {
     #[must_use]
     pub fn link_local(mut self, address: impl Into<IpAddr>) -> Self {
         self.link_local.push(address.into());
+        self
+    }
+
+    /// One more address, with the length of its subnet's prefix: of the network's subnet, or of one that
+    /// the caller has its own reasons for. That nobody else has it is for the caller to see to. The
+    /// container may send by it; no name and no published port leads there.
+    ///
+    /// ```
+    /// use bridgework::EndpointConfig;
+    ///
+    /// let net: ipnet::IpNet = "10.89.0.8/24".parse().unwrap();
+    /// let config = EndpointConfig::new().ip([10, 89, 0, 7]).further(net);
+    /// assert_ne!(config, EndpointConfig::new().ip([10, 89, 0, 7]));
+    /// ```
+    #[must_use]
+    pub fn further(mut self, address: impl Into<IpNet>) -> Self {
+        self.further.push(address.into());
         self
     }
 
@@ -161,7 +195,8 @@ impl EndpointConfig {
     }
 
     /// Ports of the container, by which the host's address reaches it: `8080:80/tcp`, or a
-    /// [`PortMapping`]. They are kept with the endpoint, and take effect with the firewall.
+    /// [`PortMapping`]. They are the container's: they follow its default route from network to
+    /// network, see [`Endpoint::published`](crate::Endpoint::published).
     #[must_use]
     pub fn publish<V>(mut self, mapping: V) -> Self
     where
@@ -191,6 +226,105 @@ impl EndpointConfig {
     #[must_use]
     pub fn option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.by_key.insert(key.into(), value.into());
+        self
+    }
+
+    /// Ports that the container listens on, as an image says it: `80/tcp`, `8000-8010/udp`. They are
+    /// published only if [`publish_exposed`](Self::publish_exposed) says so, and are shown by
+    /// inspection either way.
+    ///
+    /// ```
+    /// use bridgework::EndpointConfig;
+    ///
+    /// let config = EndpointConfig::new().expose("80").expose("53/udp").publish_exposed();
+    /// assert_ne!(config, EndpointConfig::new());
+    /// ```
+    #[must_use]
+    pub fn expose<V>(mut self, ports: V) -> Self
+    where
+        V: TryInto<PortMapping>,
+        V::Error: Into<Fault>,
+    {
+        self.exposed.extend(take(ports, &mut self.faults));
+        self
+    }
+
+    /// Publishes every exposed port that is not published by itself, each by a port of the host's that
+    /// is chosen for it: `docker run -P`.
+    #[must_use]
+    pub fn publish_exposed(mut self) -> Self {
+        self.exposure = Exposure::Published;
+        self
+    }
+
+    /// Whether the container may send nothing under other addresses than its own: neither frames of
+    /// another hardware address, nor ARP, IPv4 or IPv6 of another address, nor what only a router or
+    /// DHCP server says, nor anything but ARP and IP. Default: on. A container that answers for other
+    /// addresses (a virtual router, nested containers on a bridge of their own) needs it off.
+    ///
+    /// ```
+    /// use bridgework::EndpointConfig;
+    /// use bridgework::plan::Switch;
+    ///
+    /// let router = EndpointConfig::new().source_guard(Switch::Off);
+    /// assert_ne!(router, EndpointConfig::new());
+    /// ```
+    #[must_use]
+    pub fn source_guard(mut self, guard: Switch) -> Self {
+        self.source_guard = Some(guard);
+        self
+    }
+
+    /// Whether a default route of the container may lead by this endpoint. Default: on, where the network
+    /// leads out. Off, its published ports are not reached by this network either, since nothing would
+    /// find the way back.
+    ///
+    /// ```
+    /// use bridgework::EndpointConfig;
+    /// use bridgework::plan::Switch;
+    ///
+    /// let aside = EndpointConfig::new().leads_out(Switch::Off);
+    /// assert_ne!(aside, EndpointConfig::new());
+    /// ```
+    #[must_use]
+    pub fn leads_out(mut self, leads_out: Switch) -> Self {
+        self.leads_out = Some(leads_out);
+        self
+    }
+
+    /// The metric of the container's default routes while they lead by this endpoint: the lower, the
+    /// better, among routes of others. Which endpoint they lead by is the
+    /// [priority](Self::priority)'s matter. Default: the kernel's, 0 for IPv4 and 1024 for IPv6.
+    ///
+    /// ```
+    /// use bridgework::EndpointConfig;
+    ///
+    /// let config = EndpointConfig::new().route_metric(100);
+    /// assert_ne!(config, EndpointConfig::new());
+    /// ```
+    #[must_use]
+    pub fn route_metric(mut self, metric: u32) -> Self {
+        self.route_metric = Some(metric);
+        self
+    }
+
+    /// The name of the interface on the host's side. Default: `veth` and 7 digits of the endpoint's id.
+    /// A name that the kernel would not take is told by the verb that uses this, with all other faults;
+    /// one that another interface has is refused when the container is connected.
+    ///
+    /// ```
+    /// use bridgework::EndpointConfig;
+    ///
+    /// let config = EndpointConfig::new().host_link_name("web-port");
+    /// assert_ne!(config, EndpointConfig::new());
+    /// ```
+    #[must_use]
+    pub fn host_link_name<V>(mut self, name: V) -> Self
+    where
+        V: TryInto<LinkName>,
+        V::Error: Into<Fault>,
+    {
+        self.host_link_name = take(name, &mut self.faults).or(self.host_link_name);
         self
     }
 
@@ -236,13 +370,44 @@ impl EndpointConfig {
             link_name: options.link_name,
             port: self.port.clone(),
             sysctls: options.sysctls,
-            ports: self.ports.clone(),
+            ports: self.published(faults),
+            exposed: self.exposed.clone(),
+            source_guard: self.source_guard,
+            leads_out: self.leads_out,
+            route_metric: self.route_metric,
+            host_link_name: self.host_link_name.clone(),
             memory: self.memory,
         }
     }
 
+    /// The mappings that were asked for, and with [`publish_exposed`](Self::publish_exposed) one for
+    /// every exposed port that none of them is about.
+    fn published(&self, faults: &mut Vec<Fault>) -> Vec<PortMapping> {
+        let mut mappings = self.ports.clone();
+        for exposed in &self.exposed {
+            if exposed.host_ports().is_some() || exposed.host_address().is_some() {
+                let why = format!("the exposed port {exposed} and a port of the host's");
+                faults.push(Fault::Conflicting(why));
+            }
+            if self.exposure == Exposure::Documented {
+                continue;
+            }
+            let (all, protocol) = (exposed.container_ports(), exposed.protocol());
+            for port in all.ports() {
+                let is_about = |mapping: &PortMapping| {
+                    let mut ports = mapping.container_ports().ports();
+                    mapping.protocol() == protocol && ports.any(|other| other == port)
+                };
+                if !mappings.iter().any(is_about) {
+                    mappings.push(PortMapping::new(port, protocol));
+                }
+            }
+        }
+        mappings
+    }
+
     fn link_local_addresses(&self, faults: &mut Vec<Fault>) -> Vec<IpNet> {
-        let mut found = Vec::new();
+        let mut found = self.further.clone();
         for &address in &self.link_local {
             match on_link(address) {
                 Some(net) => found.push(net),
@@ -277,6 +442,11 @@ pub(crate) struct EndpointRequest {
     pub(crate) port: PortOptions,
     pub(crate) sysctls: Vec<LinkSysctl>,
     pub(crate) ports: Vec<PortMapping>,
+    pub(crate) exposed: Vec<PortMapping>,
+    pub(crate) source_guard: Option<Switch>,
+    pub(crate) leads_out: Option<Switch>,
+    pub(crate) route_metric: Option<u32>,
+    pub(crate) host_link_name: Option<LinkName>,
     pub(crate) memory: Recollection,
 }
 
@@ -306,6 +476,11 @@ impl EndpointRequest {
             },
             sysctls: or(self.sysctls, former.sysctls),
             ports: or(self.ports, former.ports),
+            exposed: or(self.exposed, former.exposed),
+            source_guard: self.source_guard.or(former.source_guard),
+            leads_out: self.leads_out.or(former.leads_out),
+            route_metric: self.route_metric.or(former.route_metric),
+            host_link_name: self.host_link_name.or(former.host_link_name),
             memory: self.memory,
         }
     }

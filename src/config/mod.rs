@@ -6,6 +6,7 @@
 mod check;
 mod endpoint;
 mod endpoint_options;
+mod firewall;
 mod keys;
 mod mode;
 mod network;
@@ -15,8 +16,9 @@ mod template;
 pub(crate) use check::{FamilyRequest, NetworkRequest};
 pub use endpoint::EndpointConfig;
 pub(crate) use endpoint::{EndpointRequest, Recollection, check_default_request};
+pub use firewall::Firewall;
 pub use mode::{ContainerTerm, NetworkMode, NetworkTerm};
-pub use network::{HostsScope, MacPolicy, NetworkConfig};
+pub use network::{HostsScope, MacPolicy, NetworkConfig, ResolverScope};
 pub use options::{GatewayMode, NetworkOptions};
 
 use crate::error::Fault;

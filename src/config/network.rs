@@ -11,6 +11,13 @@ use super::options::{GatewayMode, NetworkOptions};
 use super::take;
 
 /// How containers of a network get their hardware addresses.
+///
+/// ```
+/// use bridgework::{MacPolicy, NetworkConfig};
+///
+/// let config = NetworkConfig::bridge("web").mac_policy(MacPolicy::FromIpv4);
+/// assert_ne!(config, NetworkConfig::bridge("web")); // those of the default are random
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -25,6 +32,14 @@ pub enum MacPolicy {
 }
 
 /// Whose names stand in the hosts files of a network's containers.
+///
+/// ```
+/// use bridgework::{HostsScope, NetworkConfig};
+///
+/// let config = NetworkConfig::bridge("web").hosts(HostsScope::Everyone); // and no DNS server
+/// assert_ne!(config, NetworkConfig::bridge("web"));
+/// assert_eq!(NetworkConfig::bridge("web").hosts(HostsScope::Own), NetworkConfig::bridge("web"));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -36,6 +51,47 @@ pub enum HostsScope {
     /// Those of all containers of the network: unmodified programs find each other with no DNS
     /// server. Each connect and disconnect writes to the hosts file of every member.
     Everyone,
+}
+
+/// Where the containers of a network ask for names.
+///
+/// ```
+/// use bridgework::{NetworkConfig, ResolverScope};
+///
+/// let config = NetworkConfig::bridge("web").resolver(ResolverScope::Gateway);
+/// assert_ne!(config, NetworkConfig::bridge("web")); // where 127.0.0.11 alone answers
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum ResolverScope {
+    /// At `127.0.0.11`, each inside itself, as Docker's do.
+    #[default]
+    Containers,
+    /// Besides, at the network's gateways, port 53, as Podman's do: sockets of the host's own, which
+    /// nobody else may have there. Whoever has an address in the network's subnets is answered,
+    /// the host among them: a container by what it knows, everybody else by the names of this
+    /// network.
+    Gateway,
+    /// There, and not inside: nothing of ours is in the containers, and their `resolv.conf`, which is
+    /// the caller's then, names the gateways. One that [`ContainerConfig`](crate::ContainerConfig) is
+    /// given names `127.0.0.11` all the same.
+    GatewayAlone,
+    /// Nowhere: its names are none, for its containers' other networks either.
+    Nowhere,
+}
+
+impl ResolverScope {
+    /// Whether containers are answered at `127.0.0.11`.
+    pub(crate) fn is_inside(self) -> bool {
+        matches!(self, Self::Containers | Self::Gateway)
+    }
+
+    /// Whether whoever is on the network is answered at its gateways.
+    pub(crate) fn is_at_gateway(self) -> bool {
+        matches!(self, Self::Gateway | Self::GatewayAlone)
+    }
 }
 
 /// What to ask [`Host::create_network`](crate::Host::create_network) for.
@@ -86,6 +142,8 @@ pub struct NetworkConfig {
     #[cfg_attr(feature = "serde", serde(default))]
     pub(super) hosts: HostsScope,
     #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) resolver: ResolverScope,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(super) labels: BTreeMap<String, String>,
     #[cfg_attr(feature = "serde", serde(default = "off"))]
     pub(super) config_only: Switch,
@@ -133,6 +191,7 @@ impl NetworkConfig {
             bridge: BridgeOptions::default(),
             mac_policy: MacPolicy::default(),
             hosts: HostsScope::default(),
+            resolver: ResolverScope::default(),
             labels: BTreeMap::new(),
             config_only: Switch::Off,
             config_from: None,
@@ -275,16 +334,16 @@ impl NetworkConfig {
         self
     }
 
-    /// Whether containers of the network reach each other. Default: on. It is kept, and takes
-    /// effect with the firewall.
+    /// Whether containers of the network reach each other. Default: on. Off, the bridge itself keeps
+    /// them apart, and they reach only what is published of each other.
     #[must_use]
     pub fn icc(mut self, icc: Switch) -> Self {
         self.options.icc = Some(icc);
         self
     }
 
-    /// Whether containers leave by an address of the host's. Default: on. It is kept, and takes
-    /// effect with the firewall.
+    /// Whether containers leave by an address of the host's. Default: on. Off, they leave by their
+    /// own, and somebody has to route these back.
     #[must_use]
     pub fn masquerade(mut self, masquerade: Switch) -> Self {
         self.options.masquerade = Some(masquerade);
@@ -292,7 +351,7 @@ impl NetworkConfig {
     }
 
     /// The address by which containers leave, one for each family, in place of that of the link
-    /// that they leave by. It is kept, and takes effect with the firewall.
+    /// that they leave by.
     #[must_use]
     pub fn source_address(mut self, address: impl Into<IpAddr>) -> Self {
         match address.into() {
@@ -302,8 +361,7 @@ impl NetworkConfig {
         self
     }
 
-    /// The host's address of a published port that names none. Default: all. It is kept, and takes
-    /// effect with the firewall.
+    /// The host's address of a published port that names none. Default: all.
     #[must_use]
     pub fn host_binding(mut self, address: impl Into<IpAddr>) -> Self {
         self.options.host_binding = Some(address.into());
@@ -311,8 +369,7 @@ impl NetworkConfig {
     }
 
     /// How containers are reached from outside, by one family. Default: [`GatewayMode::Nat`].
-    /// [`GatewayMode::Isolated`] takes no gateway's address and gives the bridge none; the others
-    /// are kept, and take effect with the firewall.
+    /// [`GatewayMode::Isolated`] takes no gateway's address and gives the bridge none.
     #[must_use]
     pub fn gateway_mode(mut self, family: Family, mode: GatewayMode) -> Self {
         match family {
@@ -330,8 +387,7 @@ impl NetworkConfig {
         self
     }
 
-    /// A link of the host by which containers' own addresses are reached. It is kept, and takes
-    /// effect with the firewall.
+    /// A link of the host by which containers' own addresses are reached, published or not.
     #[must_use]
     pub fn trusted_host_interface<V>(mut self, name: V) -> Self
     where
@@ -381,6 +437,25 @@ impl NetworkConfig {
     #[must_use]
     pub fn hosts(mut self, scope: HostsScope) -> Self {
         self.hosts = scope;
+        self
+    }
+
+    /// Where its containers ask for names. [`ResolverScope::Gateway`] needs `CAP_NET_BIND_SERVICE` on
+    /// the host's side, and port 53 of the gateways to be nobody else's: creating the network says
+    /// who has it ([`PortFault::InUse`](crate::PortFault)). It is listened there until the network
+    /// goes or the process ends, and not at all where the host
+    /// [answers nobody](crate::HostConfig::resolver). At the gateways of others' networks answers who
+    /// [serves](crate::Host::serve).
+    ///
+    /// ```
+    /// use bridgework::{NetworkConfig, ResolverScope};
+    ///
+    /// let config = NetworkConfig::bridge("web").resolver(ResolverScope::Gateway);
+    /// # let _ = config;
+    /// ```
+    #[must_use]
+    pub fn resolver(mut self, scope: ResolverScope) -> Self {
+        self.resolver = scope;
         self
     }
 

@@ -60,13 +60,12 @@ const KEYS: [&str; 16] = [
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum GatewayMode {
-    /// Behind the host's addresses, by published ports alone. Takes effect with the firewall.
+    /// Behind the host's addresses, by published ports alone.
     #[default]
     Nat,
-    /// As [`Nat`](Self::Nat), with every port open to those who route to the container. Takes
-    /// effect with the firewall.
+    /// As [`Nat`](Self::Nat), with every port open to those who route to the container.
     NatUnprotected,
-    /// By the containers' own addresses. Takes effect with the firewall.
+    /// By the containers' own addresses.
     Routed,
     /// Not at all: the bridge has no address, so that not even the host is reached. For internal
     /// networks only.
@@ -130,14 +129,11 @@ impl FromStr for GatewayMode {
 pub struct NetworkOptions {
     /// `bridge.name`: the name of the bridge.
     pub bridge_name: Option<LinkName>,
-    /// `bridge.enable_icc`: whether containers of the network reach each other. Takes effect with
-    /// the firewall.
+    /// `bridge.enable_icc`: whether containers of the network reach each other.
     pub icc: Option<Switch>,
-    /// `bridge.enable_ip_masquerade`: whether containers leave by an address of the host's. Takes
-    /// effect with the firewall.
+    /// `bridge.enable_ip_masquerade`: whether containers leave by an address of the host's.
     pub masquerade: Option<Switch>,
-    /// `bridge.host_binding_ipv4`: the host's address of a published port that names none. Takes
-    /// effect with the firewall.
+    /// `bridge.host_binding_ipv4`: the host's address of a published port that names none.
     pub host_binding: Option<IpAddr>,
     /// `bridge.inhibit_ipv4`: whether the bridge has no IPv4 address, since another machine on it
     /// is the gateway.
@@ -150,12 +146,11 @@ pub struct NetworkOptions {
     /// `bridge.gateway_mode_ipv6`: how its containers are reached by IPv6.
     pub gateway_mode_ipv6: Option<GatewayMode>,
     /// `bridge.trusted_host_interfaces`: links of the host by which containers' own addresses are
-    /// reached. Takes effect with the firewall.
+    /// reached.
     pub trusted_host_interfaces: Option<Vec<LinkName>>,
     /// `driver.mtu`: the MTU of all its links.
     pub mtu: Option<Mtu>,
-    /// `host_ipv4`: the address by which containers leave, in place of the link's own. Takes effect
-    /// with the firewall.
+    /// `host_ipv4`: the address by which containers leave, in place of the link's own.
     pub host_ipv4: Option<Ipv4Addr>,
     /// `host_ipv6`: as `host_ipv4`, for IPv6.
     pub host_ipv6: Option<Ipv6Addr>,

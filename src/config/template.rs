@@ -6,7 +6,7 @@ use crate::error::Fault;
 use crate::plan::{BridgeOptions, Switch};
 
 use super::check::NetworkRequest;
-use super::network::{HostsScope, MacPolicy, NetworkConfig};
+use super::network::{HostsScope, MacPolicy, NetworkConfig, ResolverScope};
 use super::options::NetworkOptions;
 use super::take;
 
@@ -84,6 +84,7 @@ impl NetworkConfig {
             (self.bridge != BridgeOptions::default(), "bridge options"),
             (self.mac_policy != MacPolicy::default(), "mac policy"),
             (self.hosts != HostsScope::default(), "hosts"),
+            (self.resolver != ResolverScope::default(), "resolver"),
             (!self.labels.is_empty(), "label"),
         ];
         parts

@@ -1,10 +1,19 @@
 //! What a fault means to the caller, whatever its details: the few things that programs decide on.
 
 use super::fault::Fault;
+use super::port_fault::PortFault;
 use crate::addr::Reason;
 use crate::errno::Errno;
 
 /// What a fault means to the caller, whatever its details.
+///
+/// ```
+/// use bridgework::{Errno, Fault, FaultClass};
+///
+/// let fault = Fault::Kernel { doing: "add a link".to_owned(), errno: Errno::EEXIST, words: None };
+/// assert_eq!(fault.class(), FaultClass::Exists);
+/// assert_eq!(Fault::NoFamily.class(), FaultClass::Invalid);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultClass {
@@ -28,6 +37,48 @@ pub enum FaultClass {
     Refused,
 }
 
+/// What keeps a store from keeping a record.
+///
+/// ```
+/// use bridgework::{Error, Fault, StoreTrouble};
+///
+/// /// Whether it is worth trying again.
+/// fn is_passing(error: &Error) -> bool {
+///     let locked = |fault: &Fault| {
+///         matches!(fault, Fault::Store { trouble: StoreTrouble::Locked, .. })
+///     };
+///     error.faults().iter().any(locked)
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreTrouble {
+    /// Another process has what was asked for, or has changed the same record.
+    Taken,
+    /// Others keep it locked.
+    Locked,
+    /// What is there can't be read or written.
+    Unusable,
+}
+
+impl StoreTrouble {
+    fn class(self) -> FaultClass {
+        match self {
+            Self::Taken => FaultClass::Exists,
+            Self::Locked => FaultClass::TimedOut,
+            Self::Unusable => FaultClass::Refused,
+        }
+    }
+}
+
+fn of_port(fault: &PortFault) -> FaultClass {
+    match fault {
+        PortFault::Allocated { .. } | PortFault::InUse { .. } => FaultClass::Exists,
+        PortFault::Exhausted { .. } => FaultClass::Exhausted,
+        PortFault::NoSuchAddress { .. } => FaultClass::NotFound,
+    }
+}
+
 impl Fault {
     /// What it means to the caller.
     #[must_use]
@@ -37,6 +88,8 @@ impl Fault {
                 Reason::Unsupported { .. } => FaultClass::Unsupported,
                 _ => FaultClass::Invalid,
             },
+            Self::Port(fault) => of_port(fault),
+            Self::Store { trouble, .. } => trouble.class(),
             Self::NoFamily
             | Self::MultipleSubnets { .. }
             | Self::GatewayOutside { .. }
@@ -103,6 +156,8 @@ impl Fault {
         match self {
             Self::Kernel { errno, .. } | Self::NamespaceNotFound { errno, .. } => Some(*errno),
             Self::Privilege { .. } => Some(Errno::EPERM),
+            Self::Port(PortFault::InUse { .. }) => Some(Errno::EADDRINUSE),
+            Self::Port(PortFault::NoSuchAddress { .. }) => Some(Errno::EADDRNOTAVAIL),
             _ => None,
         }
     }

@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
+use super::class::StoreTrouble;
 use super::obstacle::Obstacle;
+use super::port_fault::PortFault;
 use super::words::{active, first_few, in_namespace, join, no_parent, the_network};
 use crate::addr::{
     ContainerName, EndpointId, LinkName, Mtu, NetworkId, NetworkName, ParseError, Subnet,
@@ -11,12 +13,23 @@ use crate::addr::{
 use crate::errno::Errno;
 
 /// One thing that is wrong.
+///
+/// ```
+/// use bridgework::{Fault, FaultClass, Subnet};
+///
+/// let fault = Fault::from("10.0.0.1/24".parse::<Subnet>().unwrap_err());
+/// assert_eq!(fault.class(), FaultClass::Invalid);
+/// assert_eq!(Fault::NoFamily.to_string(), "IPv4 or IPv6 must be enabled");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// A value does not have its form.
     #[error(transparent)]
     Value(#[from] ParseError),
+    /// A port of the host is not to be had.
+    #[error(transparent)]
+    Port(#[from] PortFault),
 
     /// A network has neither family.
     #[error("IPv4 or IPv6 must be enabled")]
@@ -418,6 +431,16 @@ pub enum Fault {
         doing: String,
         /// The deadline, in milliseconds.
         deadline_ms: u64,
+    },
+    /// The store of the host's records did not do what it was asked to.
+    #[error("{doing}: {why}")]
+    Store {
+        /// What was being kept: `keep endpoint 4f1c…`.
+        doing: String,
+        /// The store's own words.
+        why: String,
+        /// What it means to the caller.
+        trouble: StoreTrouble,
     },
     /// The process was forked; its sockets are its parent's.
     #[error("the process was forked: open the host anew")]

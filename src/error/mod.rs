@@ -10,15 +10,17 @@ mod class;
 mod fault;
 mod hand_back;
 mod obstacle;
+mod port_fault;
 mod words;
 
 use std::borrow::Cow;
 use std::fmt;
 
-pub use class::FaultClass;
+pub use class::{FaultClass, StoreTrouble};
 pub use fault::Fault;
 pub use hand_back::HandBack;
 pub use obstacle::{Obstacle, Occupant};
+pub use port_fault::PortFault;
 
 use crate::addr::ParseError;
 use crate::errno::Errno;
@@ -51,6 +53,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// The error of an attempt with all that is wrong with it. For drivers written elsewhere.
+    ///
+    /// ```
+    /// use bridgework::{Error, Fault};
+    ///
+    /// let error = Error::of("create network web", vec![Fault::NoFamily]);
+    /// assert!(error.to_string().contains("IPv4 or IPv6 must be enabled"));
+    /// ```
     #[must_use]
     pub fn of(attempt: impl Into<String>, faults: Vec<Fault>) -> Self {
         Self(Box::new(Detail {
@@ -74,13 +83,35 @@ impl Error {
         self
     }
 
+    /// The same error, with what another one could not take back besides.
+    #[must_use]
+    pub(crate) fn leaving_also(mut self, other: &Self) -> Self {
+        let left = other.left_behind().steps().iter().cloned();
+        self.0.left_behind.extend(left);
+        self
+    }
+
     /// What was attempted: verb and objects.
+    ///
+    /// ```
+    /// use bridgework::{Error, Fault};
+    ///
+    /// let error = Error::of("create network web", vec![Fault::NoFamily]);
+    /// assert_eq!(error.attempt(), "create network web");
+    /// ```
     #[must_use]
     pub fn attempt(&self) -> &str {
         &self.0.attempt
     }
 
     /// All that is wrong, in the order in which it was found. Never empty.
+    ///
+    /// ```
+    /// use bridgework::{Error, Fault};
+    ///
+    /// let error = Error::of("create network web", vec![Fault::NoFamily, Fault::Forked]);
+    /// assert_eq!(error.faults(), [Fault::NoFamily, Fault::Forked]); // all that is wrong
+    /// ```
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.0.faults
@@ -94,6 +125,14 @@ impl Error {
     }
 
     /// The kernel's error number, where it gave one.
+    ///
+    /// ```
+    /// use bridgework::{Errno, Error, Fault};
+    ///
+    /// let refused = |errno| Fault::Kernel { doing: "add a link".to_owned(), errno, words: None };
+    /// let error = Error::of("connect web", vec![refused(Errno::ENOMEM)]);
+    /// assert_eq!(error.errno(), Some(Errno::ENOMEM));
+    /// ```
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         self.0.faults.iter().find_map(Fault::errno)
@@ -104,48 +143,107 @@ impl Error {
     }
 
     /// Whether the request can never be met as it is.
+    ///
+    /// ```
+    /// use bridgework::{Error, Fault};
+    ///
+    /// assert!(Error::of("create network web", vec![Fault::NoFamily]).is_invalid());
+    /// ```
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         self.is(FaultClass::Invalid)
     }
 
     /// Whether an object, name or address is there already.
+    ///
+    /// ```
+    /// use bridgework::{Errno, Error, Fault};
+    ///
+    /// let (doing, errno) = ("add a link".to_owned(), Errno::EEXIST);
+    /// let error = Error::of("connect web", vec![Fault::Kernel { doing, errno, words: None }]);
+    /// assert!(error.is_exists());
+    /// ```
     #[must_use]
     pub fn is_exists(&self) -> bool {
         self.is(FaultClass::Exists)
     }
 
     /// Whether an object that the request names is not there.
+    ///
+    /// ```
+    /// let error = bridgework::Netns::at("/nowhere").unwrap_err();
+    /// assert!(error.is_not_found());
+    /// ```
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.is(FaultClass::NotFound)
     }
 
     /// Whether addresses, subnets or ports have run out.
+    ///
+    /// ```
+    /// use bridgework::{Errno, Error, Fault};
+    ///
+    /// let (doing, errno) = ("add a link".to_owned(), Errno::ENOSPC);
+    /// let error = Error::of("connect web", vec![Fault::Kernel { doing, errno, words: None }]);
+    /// assert!(error.is_exhausted());
+    /// ```
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.is(FaultClass::Exhausted)
     }
 
     /// Whether others still use the object.
+    ///
+    /// ```
+    /// use bridgework::{Errno, Error, Fault};
+    ///
+    /// let (doing, errno) = ("add a link".to_owned(), Errno::EBUSY);
+    /// let error = Error::of("connect web", vec![Fault::Kernel { doing, errno, words: None }]);
+    /// assert!(error.is_in_use());
+    /// ```
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         self.is(FaultClass::InUse)
     }
 
     /// Whether a privilege is missing.
+    ///
+    /// ```
+    /// use bridgework::{Errno, Error, Fault};
+    ///
+    /// let (doing, errno) = ("add a link".to_owned(), Errno::EPERM);
+    /// let error = Error::of("connect web", vec![Fault::Kernel { doing, errno, words: None }]);
+    /// assert!(error.is_permission());
+    /// ```
     #[must_use]
     pub fn is_permission(&self) -> bool {
         self.is(FaultClass::Permission)
     }
 
     /// Whether this kernel can not do it, or nothing here can.
+    ///
+    /// ```
+    /// use bridgework::{Errno, Error, Fault};
+    ///
+    /// let (doing, errno) = ("add a link".to_owned(), Errno::EOPNOTSUPP);
+    /// let error = Error::of("connect web", vec![Fault::Kernel { doing, errno, words: None }]);
+    /// assert!(error.is_unsupported());
+    /// ```
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
         self.is(FaultClass::Unsupported)
     }
 
     /// Whether a deadline passed.
+    ///
+    /// ```
+    /// use bridgework::{Errno, Error, Fault};
+    ///
+    /// let (doing, errno) = ("add a link".to_owned(), Errno::ETIMEDOUT);
+    /// let error = Error::of("connect web", vec![Fault::Kernel { doing, errno, words: None }]);
+    /// assert!(error.is_timed_out());
+    /// ```
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         self.is(FaultClass::TimedOut)

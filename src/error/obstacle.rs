@@ -25,6 +25,15 @@ pub struct Obstacle {
 }
 
 /// Who uses a range of addresses.
+///
+/// ```
+/// use bridgework::Occupant;
+///
+/// let route = Occupant::Route { device: None, table: 254 };
+/// assert_eq!(route.to_string(), "route in table 254");
+/// assert_eq!(Occupant::Network("shop".parse()?).to_string(), "network shop");
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Occupant {
