@@ -1,0 +1,142 @@
+//! What all networks of a host share, from what the host has.
+
+use super::table::{VOUCHED_MARK, tables};
+use crate::addr::{Family, LinkName};
+use crate::plan::nft::{Field, Ownership, TableFamily, Verdict};
+use crate::plan::{
+    ALIAS_MARK, HostFirewall, PROHIBITION_TABLE, PolicyAction, PolicyRule, Prohibition, Uplink,
+    UplinkFamily,
+};
+use crate::snapshot::{LinkState, Snapshot};
+use crate::spec::NetworkSpec;
+
+use super::network::subnet;
+use super::words::{Words, link};
+
+/// Where the rules begin: what the host itself sends is led past them.
+const FIRST: u32 = 9800;
+/// Where each link has its rule.
+const EACH: u32 = 9805;
+/// Where they end.
+const LAST: u32 = 9809;
+
+/// What elements say that are there for a link by which others are reached.
+pub(crate) const UPLINK_COMMENT: &str = "a way out";
+
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+/// The tables and rules of a host, and the links that it has besides ours and the one of this network.
+pub(crate) fn host_firewall(host: &Snapshot, network: &NetworkSpec) -> HostFirewall {
+    let own = &network.link.name;
+    let foreign = host.links.iter().filter(|link| link.name != own.as_str());
+    firewall_with(foreign, host, network.firewall.ownership())
+}
+
+/// As [`host_firewall`], where nothing is known of any network.
+pub(crate) fn bare_firewall(host: &Snapshot) -> HostFirewall {
+    firewall_with(host.links.iter(), host, Ownership::Shared)
+}
+
+fn firewall_with<'l>(
+    foreign: impl Iterator<Item = &'l LinkState>,
+    host: &Snapshot,
+    ownership: Ownership,
+) -> HostFirewall {
+    let shared = |family| {
+        let lo = "lo".parse().expect("it is a name");
+        [
+            rule(family, (FIRST, Some(lo)), PolicyAction::Goto(LAST)),
+            rule(family, (LAST, None), PolicyAction::Nop),
+        ]
+    };
+    HostFirewall {
+        tables: tables(ownership),
+        rules: FAMILIES.into_iter().flat_map(shared).collect(),
+        barriers: FAMILIES.into_iter().map(barrier).collect(),
+        uplinks: foreign.filter_map(|link| uplink(link, host)).collect(),
+    }
+}
+
+/// A link with addresses that others can reach, unless it is a network's.
+fn uplink(state: &LinkState, host: &Snapshot) -> Option<Uplink> {
+    let name: LinkName = state.name.parse().ok()?;
+    let mark = state.alias.strip_prefix(ALIAS_MARK).unwrap_or_default();
+    if mark.starts_with(" network ") || name.as_str() == "lo" {
+        return None;
+    }
+    let is_near = |address: &ipnet::IpNet| match address {
+        ipnet::IpNet::V4(net) => net.addr().is_link_local() || net.addr().is_loopback(),
+        ipnet::IpNet::V6(net) => net.addr().is_unicast_link_local() || net.addr().is_loopback(),
+    };
+    let mut families: Vec<Family> = host
+        .addresses
+        .iter()
+        .filter(|held| held.link == state.index && !is_near(&held.address))
+        .map(|held| Family::of(held.address.addr()))
+        .collect();
+    families.sort();
+    families.dedup();
+    if families.is_empty() {
+        return None;
+    }
+    let words = Words::new(TableFamily::Inet, UPLINK_COMMENT);
+    let is_bridge = state.kind == "bridge";
+    let of_family = |family| UplinkFamily {
+        family,
+        raised: words.member("raised", [Field::Family(family), link(&name)]),
+        passing: Vec::from_iter(is_bridge.then(|| {
+            let through = [link(&name), link(&name)];
+            words.verdict("within", through, Verdict::Accept)
+        })),
+    };
+    Some(Uplink {
+        element: words.member("uplinks", [link(&name)]),
+        families: families.into_iter().map(of_family).collect(),
+        link: name,
+    })
+}
+
+/// The rules and routes by which nothing reaches a network, or leaves it, that the filter does not
+/// vouch for.
+pub(crate) fn barriers(network: &NetworkSpec) -> (Vec<PolicyRule>, Vec<Prohibition>) {
+    let present = FAMILIES
+        .into_iter()
+        .filter_map(|family| Some((family, subnet(network, family)?)));
+    present
+        .map(|(family, subnet)| {
+            let table = PROHIBITION_TABLE;
+            let prohibition = Prohibition { subnet, table };
+            let by = Some(network.link.name.clone());
+            (
+                PolicyRule {
+                    by,
+                    ..barrier(family)
+                },
+                prohibition,
+            )
+        })
+        .unzip()
+}
+
+/// What comes by a link reaches no network of ours, unless it bears the mark.
+fn barrier(family: Family) -> PolicyRule {
+    let action = PolicyAction::Lookup(PROHIBITION_TABLE);
+    PolicyRule {
+        unless_marked: Some(VOUCHED_MARK),
+        ..rule(family, (EACH, None), action)
+    }
+}
+
+fn rule(
+    family: Family,
+    (priority, by): (u32, Option<LinkName>),
+    action: PolicyAction,
+) -> PolicyRule {
+    PolicyRule {
+        family,
+        priority,
+        by,
+        unless_marked: None,
+        action,
+    }
+}
