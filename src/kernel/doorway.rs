@@ -2,7 +2,7 @@
 //! of settings, opened by a thread that was inside.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::{OFlag, open, openat};
@@ -13,14 +13,14 @@ use crate::addr::{Family, LinkName, LinkSysctl};
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::netlink::frame::Refusal;
-use crate::netlink::socket::RouteSocket;
+use crate::netlink::socket::NetlinkSocket;
 use crate::netlink::{address, link, read, route};
 use crate::plan::{Ipv6Conf, Sysctl};
 use crate::snapshot::Snapshot;
 
 #[derive(Debug)]
 pub(super) struct Doorway {
-    pub(super) route: RouteSocket,
+    pub(super) route: NetlinkSocket,
     /// `net/ipv4/conf`. A directory below `conf` belongs to its namespace, so that its files can
     /// be opened from anywhere; one above is looked up anew in the caller's.
     ipv4: std::result::Result<OwnedFd, Errno>,
@@ -31,7 +31,7 @@ impl Doorway {
     /// Into the namespace of the calling thread.
     pub(super) fn open() -> std::result::Result<Self, Errno> {
         Ok(Self {
-            route: RouteSocket::open()?,
+            route: NetlinkSocket::route()?,
             ipv4: open_directory("/proc/sys/net/ipv4/conf"),
             ipv6: open_directory("/proc/sys/net/ipv6/conf"),
         })
@@ -64,6 +64,18 @@ impl Doorway {
         Ok(snapshot)
     }
 
+    /// What the setting is now. A kernel that has none of its own for a link has that of all.
+    pub(super) fn sysctl(&self, key: &Sysctl) -> std::result::Result<u32, Refusal> {
+        let directory = self.directory(key.is_ipv6())?;
+        let path = format!("{}/{}", key.scope().directory(), key.file());
+        match read(directory, &path) {
+            Err(Errno::ENOENT) if matches!(key, Sysctl::Ipv6(_, Ipv6Conf::ForceForwarding)) => {
+                Ok(read(directory, FORWARDS_ALL)?)
+            }
+            found => Ok(found?),
+        }
+    }
+
     pub(super) fn set_sysctl(&self, key: &Sysctl, value: u32) -> std::result::Result<(), Refusal> {
         let directory = match self.directory(key.is_ipv6()) {
             Ok(directory) => directory,
@@ -75,7 +87,13 @@ impl Doorway {
             Err(refusal) => return Err(refusal),
         };
         let path = format!("{}/{}", key.scope().directory(), key.file());
-        Ok(write(directory, &path, &value.to_string())?)
+        let written = write(directory, &path, &value.to_string());
+        match (written, key) {
+            (Err(Errno::ENOENT), Sysctl::Ipv6(_, Ipv6Conf::ForceForwarding)) => {
+                forwards_all(directory)
+            }
+            (written, _) => Ok(written?),
+        }
     }
 
     /// Of the table `conf`, whose directories are open.
@@ -96,6 +114,33 @@ impl Doorway {
             Refusal { errno, words }
         })
     }
+}
+
+const FORWARDS_ALL: &str = "all/forwarding";
+
+/// Before Linux 6.17 IPv6 is forwarded on all links or none, which is for the host's owner to say.
+fn forwards_all(directory: BorrowedFd<'_>) -> std::result::Result<(), Refusal> {
+    match read(directory, FORWARDS_ALL)? {
+        0 => Err(Refusal {
+            errno: Errno::ENOENT,
+            words: Some(
+                "this kernel forwards IPv6 on all links or none: set \
+                 net.ipv6.conf.all.forwarding=1, and accept_ra=2 where the host itself needs router \
+                 advertisements"
+                    .to_owned(),
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn read(directory: BorrowedFd<'_>, path: &str) -> std::result::Result<u32, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    let file = openat(directory, path, flags, Mode::empty()).map_err(Errno::from)?;
+    let mut text = String::new();
+    let found = File::from(file).take(32).read_to_string(&mut text);
+    found.map_err(|error| Errno::from(&error))?;
+    text.trim().parse().map_err(|_| Errno::EIO)
 }
 
 /// Writes the setting at `path` below `/proc/sys`, of the namespace of the calling thread.

@@ -18,16 +18,19 @@ pub(super) struct Failure {
 }
 
 pub(super) fn plain(doing: &str, refusal: Refusal) -> Error {
+    Error::of(doing, vec![fault(doing, refusal)])
+}
+
+pub(super) fn fault(doing: &str, refusal: Refusal) -> Fault {
     let Refusal { errno, words } = refusal;
-    let fault = match errno {
+    match errno {
         Errno::EPERM => missing_privilege(doing),
         errno => Fault::Kernel {
             doing: doing.to_owned(),
             errno,
             words,
         },
-    };
-    Error::of(doing, vec![fault])
+    }
 }
 
 /// The refusal of a setting that a caller wrote.
@@ -66,8 +69,18 @@ pub(super) fn step(
         .steps()
         .get(failure.step)
         .and_then(|step| match (step, errno) {
+            // a privilege would not help
+            (Step::AddRedirect(_) | Step::DeleteRedirect(_), Errno::EPERM)
+                if failure.refusal.words.is_some() =>
+            {
+                None
+            }
             (_, Errno::EPERM) => Some(missing_privilege(&doing)),
             (Step::AddBridge { .. }, Errno::EOPNOTSUPP) => Some(unsupported("bridge")),
+            (Step::RaiseFirewall(_), Errno::EPROTONOSUPPORT | Errno::EOPNOTSUPP) => {
+                Some(unsupported("nf_tables"))
+            }
+            (Step::AddRedirect(_), errno) => without_redirects(&doing, errno),
             (Step::AddVeth(_), Errno::EOPNOTSUPP) => Some(unsupported("veth")),
             (Step::AddVeth(veth), Errno::EXFULL) => full(veth),
             (Step::AddVeth(veth), Errno::EEXIST) => taken(plan, &[&veth.peer, &veth.link], look_up),
@@ -80,6 +93,18 @@ pub(super) fn step(
         errno,
         words: failure.refusal.words.clone(),
     })
+}
+
+fn without_redirects(doing: &str, errno: Errno) -> Option<Fault> {
+    match errno {
+        Errno::EACCES => Some(missing_privilege(doing)),
+        Errno::EPROTONOSUPPORT | Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT => {
+            Some(unsupported("nf_tables for IPv4"))
+        }
+        // nf_tables itself has all other expressions that are asked of it
+        Errno::ENOENT => Some(unsupported("notrack of nf_tables (nft_ct)")),
+        _ => None,
+    }
 }
 
 fn unsupported(feature: &'static str) -> Fault {

@@ -18,7 +18,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use self::place::{Opened, Place, Presence};
 use crate::errno::Errno;
-use crate::plan::{ContainerFile, FileWrite, HostsEdit};
+use crate::plan::{ContainerFile, FileOrigin, FileWrite, HostsEdit};
 use crate::resolver::{Change, change, edit, is_line};
 
 /// A file that is larger is no hosts file, and none that we have written.
@@ -26,17 +26,6 @@ const MAX_BYTES: usize = 1 << 20;
 /// How long we wait for another editor. Ours are done within a millisecond; a container that keeps
 /// the lock on its own file gets no further than this.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What [`create_file`] found, and so what [`remove_file`] has to leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FileOrigin {
-    /// There was no file.
-    Created,
-    /// The file was empty.
-    Filled,
-    /// The file had a text, which was left alone.
-    Found,
-}
 
 /// Performs `request`: the lines that go, then the lines that come, in one change.
 ///

@@ -8,8 +8,8 @@ use crate::errno::Errno;
 
 /// Makes kernel calls fail on purpose, so that one can see what a program does then.
 ///
-/// A call is one step of a plan, one deletion of a group of links or one reading of the kernel's
-/// state, counted from 1 in the order in which they are made. A clone counts and fails with its
+/// A call is one step of a plan, one deletion of a group of links, one reading of the kernel's
+/// state or one socket that is to hold a port or to take queries, counted from 1 in the order in which they are made. A clone counts and fails with its
 /// original.
 ///
 /// ```
@@ -52,6 +52,18 @@ impl FaultInjector {
     }
 
     /// The `n`-th call from now, counted from 1, is not made and fails with `errno`.
+    ///
+    /// ```no_run
+    /// use bridgework::Errno;
+    /// use bridgework::kernel::{FaultInjector, Kernel, Netns};
+    ///
+    /// let injector = FaultInjector::new();
+    /// let kernel = Kernel::with_injector(Netns::create()?, injector.clone())?;
+    /// injector.fail_nth(2, Errno::ENOMEM);
+    /// assert!(kernel.snapshot().is_ok());
+    /// assert_eq!(kernel.snapshot().unwrap_err().errno(), Some(Errno::ENOMEM));
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn fail_nth(&self, n: u64, errno: Errno) {
         self.arm(
             n,
@@ -93,5 +105,22 @@ impl FaultInjector {
         let now = armed.calls;
         let position = armed.strikes.iter().position(|&(at, _)| at == now)?;
         Some(armed.strikes.swap_remove(position).1)
+    }
+
+    /// Makes the call, unless it is struck: it is `refused` then, though it may have been made.
+    pub(super) fn strike_or<T, E>(
+        &self,
+        refused: impl FnOnce(Errno) -> E,
+        call: impl FnOnce() -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        match self.strike() {
+            None => call(),
+            Some(Strike { errno, moment }) => {
+                if moment == Moment::After {
+                    let _lost = call();
+                }
+                Err(refused(errno))
+            }
+        }
     }
 }

@@ -1,16 +1,15 @@
 //! Network namespaces: made, found, entered. A namespace is entered only by threads of the crate's
 //! own, which end there; the caller's thread never leaves where it is.
 
-use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statfs::{FsType, fstatfs};
 
@@ -21,7 +20,10 @@ use crate::addr::ContainerName;
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
 use crate::kernel::Kernel;
+use crate::netlink::socket::nft::NftSocket;
 use crate::snapshot::Snapshot;
+
+mod pin;
 
 /// uapi/linux/magic.h: NSFS_MAGIC
 const NSFS: FsType = FsType(0x6e73_6673);
@@ -51,17 +53,15 @@ pub struct Netns(Arc<Open>);
 struct Open {
     descriptor: OwnedFd,
     label: String,
+    /// Where others find it, as long as that stands for it.
+    place: Option<PathBuf>,
     identity: (u64, u64),
     process: u32,
     /// Whoever enters to see what the descriptor stands for brings this back, so that the first
     /// who wants to change something inside need not enter again.
     doorway: Mutex<Option<Doorway>>,
-}
-
-impl Open {
-    fn keep(&self, doorway: Option<Doorway>) {
-        *self.doorway.lock() = doorway;
-    }
+    /// So does whoever enters to open the sockets that a redirect leads to.
+    nft: Mutex<Option<NftSocket>>,
 }
 
 impl Netns {
@@ -69,8 +69,17 @@ impl Netns {
     ///
     /// # Errors
     /// `CAP_SYS_ADMIN` is missing ([`Error::is_permission`]), or namespaces have run out.
+    ///
+    /// ```no_run
+    /// use bridgework::Netns;
+    ///
+    /// let links = Netns::create()?.snapshot()?.links;
+    /// assert_eq!(links.len(), 1); // lo, which is down
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn create() -> Result<Self> {
         let label = "a new namespace";
+        let nowhere = None;
         let made = on_own_thread("create network namespace", || {
             unshare(CloneFlags::CLONE_NEWNET)?;
             let file = File::open(OWN_NAMESPACE).map_err(|error| raw(&error))?;
@@ -78,8 +87,8 @@ impl Netns {
         })?;
         let (file, doorway) =
             made.map_err(|errno| refused("create network namespace", label, errno))?;
-        let netns = Self::of_descriptor(file.into(), label.to_owned())?;
-        netns.0.keep(doorway);
+        let netns = Self::of_descriptor(file.into(), (label.to_owned(), nowhere))?;
+        netns.keep_doorway(doorway);
         Ok(netns)
     }
 
@@ -100,6 +109,13 @@ impl Netns {
     /// # Errors
     /// There is no such process ([`Error::is_not_found`]), or it may not be looked at
     /// ([`Error::is_permission`]: `CAP_SYS_PTRACE`).
+    ///
+    /// ```no_run
+    /// use bridgework::Netns;
+    ///
+    /// assert_eq!(Netns::of_pid(std::process::id())?, Netns::current()?);
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn of_pid(pid: u32) -> Result<Self> {
         Self::open(
             Path::new(&format!("/proc/{pid}/ns/net")),
@@ -112,8 +128,33 @@ impl Netns {
     /// # Errors
     /// There is no such file ([`Error::is_not_found`]), or it is something else
     /// ([`Error::is_invalid`]).
+    ///
+    /// ```no_run
+    /// use bridgework::Netns;
+    ///
+    /// assert_eq!(Netns::at("/proc/self/ns/net")?, Netns::current()?);
+    /// assert!(Netns::at("/proc/self/ns/mnt").is_err());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn at(path: impl AsRef<Path>) -> Result<Self> {
         Self::open(path.as_ref(), path.as_ref().display().to_string())
+    }
+
+    /// The namespace that a file stood for once, unless the file is gone or stands for another one.
+    pub(crate) fn again(path: &Path, identity: (u64, u64)) -> Result<Option<Self>> {
+        // not opened before it is known: at the end of a path may be anything by now
+        let stat = match std::fs::metadata(path) {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
+            stat => stat.map_err(|error| {
+                let label = path.display().to_string();
+                refused("find network namespace", &label, Errno::from(&error))
+            })?,
+        };
+        if (stat.dev(), stat.ino()) != identity {
+            return Ok(None);
+        }
+        let found = Self::at(path)?;
+        Ok((found.identity() == identity).then_some(found))
     }
 
     /// The namespace that `ip netns` knows by this name: a file of `/run/netns`.
@@ -128,8 +169,17 @@ impl Netns {
     ///
     /// # Errors
     /// It stands for something else ([`Error::is_invalid`]).
+    ///
+    /// ```no_run
+    /// use bridgework::Netns;
+    /// use std::fs::File;
+    ///
+    /// let netns = Netns::from_fd(File::open("/proc/self/ns/net")?.into())?;
+    /// assert_eq!(netns, Netns::current()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_fd(descriptor: OwnedFd) -> Result<Self> {
-        Self::from_open(descriptor, "a descriptor's namespace".to_owned())
+        Self::from_open(descriptor, ("a descriptor's namespace".to_owned(), None))
     }
 
     fn open(path: &Path, label: String) -> Result<Self> {
@@ -139,12 +189,13 @@ impl Netns {
             .custom_flags(nix::libc::O_NONBLOCK)
             .open(path);
         let file = file.map_err(|error| refused(attempt, &label, Errno::from(&error)))?;
-        Self::from_open(file.into(), label)
+        let place = (path != Path::new(OWN_NAMESPACE)).then(|| path.to_owned());
+        Self::from_open(file.into(), (label, place))
     }
 
     /// Of a descriptor that may be anything: only entering tells.
-    fn from_open(descriptor: OwnedFd, label: String) -> Result<Self> {
-        let netns = Self::of_descriptor(descriptor, label)?;
+    fn from_open(descriptor: OwnedFd, named: (String, Option<PathBuf>)) -> Result<Self> {
+        let netns = Self::of_descriptor(descriptor, named)?;
         // setns(2) takes a process's descriptor too, which is no namespace
         let kind = fstatfs(netns.as_fd()).map(|stat| stat.filesystem_type());
         if kind.is_ok_and(|kind| kind != NSFS) {
@@ -154,11 +205,14 @@ impl Netns {
         }
         let entered = netns.enter(|| Doorway::open().ok());
         let doorway = entered.map_err(|error| error.during("open network namespace"))?;
-        netns.0.keep(doorway);
+        netns.keep_doorway(doorway);
         Ok(netns)
     }
 
-    fn of_descriptor(descriptor: OwnedFd, label: String) -> Result<Self> {
+    fn of_descriptor(
+        descriptor: OwnedFd,
+        (label, place): (String, Option<PathBuf>),
+    ) -> Result<Self> {
         let attempt = "open network namespace";
         let file = File::from(descriptor);
         let stat = file
@@ -168,10 +222,17 @@ impl Netns {
         Ok(Self(Arc::new(Open {
             descriptor: file.into(),
             label,
+            place,
             identity,
             process: std::process::id(),
             doorway: Mutex::new(None),
+            nft: Mutex::new(None),
         })))
+    }
+
+    /// Keeps a doorway for whoever is the next to change something inside.
+    pub(super) fn keep_doorway(&self, doorway: Option<Doorway>) {
+        *self.0.doorway.lock() = doorway;
     }
 
     /// The doorway that was opened when the namespace was looked at, once.
@@ -179,6 +240,17 @@ impl Netns {
         // a socket that was opened before a fork is the parent's too
         let doorway = self.0.doorway.lock().take();
         doorway.filter(|_| self.0.process == std::process::id())
+    }
+
+    /// Keeps a socket for the redirect that is about to be made; `None` closes what is kept.
+    pub(super) fn keep_nft(&self, socket: Option<NftSocket>) {
+        *self.0.nft.lock() = socket;
+    }
+
+    /// The socket that is kept for a redirect, once.
+    pub(super) fn take_nft(&self) -> Option<NftSocket> {
+        let socket = self.0.nft.lock().take();
+        socket.filter(|_| self.0.process == std::process::id())
     }
 
     /// Runs `act` on a new thread that is inside the namespace, and returns what it returns.
@@ -200,7 +272,7 @@ impl Netns {
     }
 
     /// As `enter`, without waiting for the end.
-    pub(super) fn start<T: Send + 'static>(
+    pub(crate) fn start<T: Send + 'static>(
         &self,
         act: impl FnOnce() -> std::result::Result<T, Errno> + Send + 'static,
     ) -> std::result::Result<Visit<T>, Errno> {
@@ -221,60 +293,16 @@ impl Netns {
         Kernel::new(self.clone())?.snapshot()
     }
 
-    /// Gives the namespace a name in `/run/netns`, so that it outlives this process and
-    /// `ip -n NAME` reaches it. [`unpin`](Self::unpin) takes the name away.
-    ///
-    /// # Errors
-    /// The name is taken ([`Error::is_exists`]), or `CAP_SYS_ADMIN` is missing.
-    pub fn pin(&self, name: &ContainerName) -> Result<PathBuf> {
-        let path = Path::new(NAMED).join(name.as_str());
-        let failed =
-            |errno: Errno| refused("pin network namespace", &path.to_string_lossy(), errno);
-        let made = DirBuilder::new().recursive(true).mode(0o755).create(NAMED);
-        made.map_err(|error| failed(Errno::from(&error)))?;
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o444)
-            .open(&path);
-        file.map_err(|error| failed(Errno::from(&error)))?;
-        let source = format!("/proc/self/fd/{}", self.as_fd().as_raw_fd());
-        let no_words: Option<&OsStr> = None;
-        let bound = mount(
-            Some(source.as_str()),
-            &path,
-            no_words,
-            MsFlags::MS_BIND,
-            no_words,
-        );
-        if let Err(errno) = bound {
-            let _unbound_name = std::fs::remove_file(&path);
-            return Err(failed(errno.into()));
-        }
-        Ok(path)
-    }
-
-    /// Takes a name away again. If it is gone already, that is done.
-    ///
-    /// # Errors
-    /// `CAP_SYS_ADMIN` is missing.
-    pub fn unpin(name: &ContainerName) -> Result<()> {
-        let path = Path::new(NAMED).join(name.as_str());
-        let failed = |errno| refused("unpin network namespace", &path.to_string_lossy(), errno);
-        match umount2(&path, MntFlags::MNT_DETACH) {
-            Ok(()) | Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOENT) => {}
-            Err(errno) => return Err(failed(errno.into())),
-        }
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(failed(Errno::from(&error)))
-            }
-            _ => Ok(()),
-        }
-    }
-
     pub(crate) fn downgrade(&self) -> WeakNetns {
         WeakNetns(Arc::downgrade(&self.0))
+    }
+
+    /// Whether the calling thread is in it.
+    pub(super) fn is_current(&self) -> bool {
+        // a third of the time that it takes to look at the file behind it; all namespaces have one
+        // file system
+        let current = std::fs::read_link("/proc/thread-self/ns/net");
+        current.is_ok_and(|text| text.as_os_str() == &*format!("net:[{}]", self.inode()))
     }
 
     /// What no other namespace has at the same time.
@@ -301,6 +329,11 @@ impl Netns {
         }
     }
 
+    /// Where another process finds it: the file that it was opened by.
+    pub(crate) fn place(&self) -> Option<&Path> {
+        self.0.place.as_deref()
+    }
+
     /// The number by which the kernel knows it, as in `net:[4026531840]`.
     #[must_use]
     pub fn inode(&self) -> u64 {
@@ -313,6 +346,11 @@ impl Netns {
 pub(crate) struct WeakNetns(Weak<Open>);
 
 impl WeakNetns {
+    /// One that nobody has open.
+    pub(crate) fn of_nobody() -> Self {
+        Self(Weak::new())
+    }
+
     /// The namespace, while anybody has it open.
     pub(crate) fn upgrade(&self) -> Option<Netns> {
         self.0.upgrade().map(Netns)
@@ -354,16 +392,16 @@ impl fmt::Debug for Netns {
 
 /// A thread that is inside a namespace.
 #[derive(Debug)]
-pub(super) struct Visit<T>(JoinHandle<std::result::Result<T, Errno>>);
+pub(crate) struct Visit<T>(JoinHandle<std::result::Result<T, Errno>>);
 
 impl<T> Visit<T> {
     /// What it brings back.
-    pub(super) fn end(self) -> std::result::Result<T, Errno> {
+    pub(crate) fn end(self) -> std::result::Result<T, Errno> {
         self.0.join().unwrap_or(Err(Errno::EIO))
     }
 }
 
-fn small_thread() -> thread::Builder {
+pub(super) fn small_thread() -> thread::Builder {
     thread::Builder::new().name("bridgework".to_owned())
 }
 

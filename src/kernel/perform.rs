@@ -5,15 +5,16 @@ use std::os::fd::AsFd;
 
 use super::doorway::{Doorway, set_inside};
 use super::explain::Failure;
+use super::far::Far;
 use super::inject::{Moment, Strike};
-use super::netns::{Netns, Visit};
-use super::{Kernel, explain, files, reroute, settle};
-use crate::addr::{LinkIndex, LinkSysctl, SysctlTable};
+use super::netns::Netns;
+use super::{Kernel, explain, files, message, redirect, reroute, settle};
+use crate::addr::{Family, LinkIndex, LinkSysctl, SysctlTable};
 use crate::errno::Errno;
 use crate::error::{Fault, Result};
 use crate::netlink::frame::{Refusal, Request};
 use crate::netlink::socket::Outcome;
-use crate::netlink::{address, link, read, route};
+use crate::netlink::{link, read};
 use crate::plan::{ALIAS_MARK, Link, Plan, Side, Step, Switch};
 use crate::snapshot::LinkState;
 
@@ -34,49 +35,37 @@ pub(super) struct Run<'k> {
     host: Option<Doorway>,
     container: Option<Far<'k>>,
     last_refusal: Option<Fault>,
-}
-
-/// The container's side. Its doorway is the one that the namespace was looked at through, or it is
-/// opened by a thread while the host's steps are under way.
-struct Far<'k> {
-    namespace: &'k Netns,
-    doorway: Opening,
-}
-
-enum Opening {
-    Ahead,
-    Underway(Visit<Doorway>),
-    Open(Doorway),
+    /// Whether addresses are waited for until they are usable.
+    settling: Switch,
 }
 
 impl<'k> Run<'k> {
     pub(super) fn start(kernel: &'k Kernel, container: Option<&'k Netns>) -> Result<Self> {
         let host = Some(kernel.take_doorway()?);
-        let container = container.map(|namespace| Far {
-            namespace,
-            doorway: Opening::Ahead,
-        });
         Ok(Self {
             kernel,
             host,
-            container,
+            container: container.map(Far::new),
             last_refusal: None,
+            settling: Switch::On,
         })
+    }
+
+    pub(super) fn without_waiting(mut self) -> Self {
+        self.settling = Switch::Off;
+        self
     }
 
     /// Performs step after step until one fails.
     pub(super) fn perform(&mut self, plan: &Plan) -> Progress {
         let mut progress = Progress::default();
         let steps = plan.steps();
-        if steps
-            .iter()
-            .any(|step| step.side() == Some(Side::Container))
-        {
-            self.open_ahead();
+        if steps.iter().any(needs_doorway) {
+            self.container.iter_mut().for_each(Far::open_ahead);
         }
         let mut start = 0;
         while start < steps.len() && progress.failure.is_none() {
-            let end = end_of_batch(steps, start);
+            let end = message::end_of_batch(steps, start);
             if matches!(steps[start], Step::ReplaceRoute { .. }) {
                 // nobody is led to a link whose addresses are not usable yet
                 self.settle(steps, &mut progress);
@@ -98,31 +87,50 @@ impl<'k> Run<'k> {
 
     /// Tries every step, each on its own; returns those that could not be performed.
     pub(super) fn take_back(&mut self, plan: &Plan) -> Plan {
-        const TRIES: usize = 3;
         let mut left = plan.undo(0);
         for (index, step) in plan.steps().iter().enumerate() {
-            let attempt = || self.perform_batch(std::slice::from_ref(step)).pop();
-            let passing = [Errno::EINTR, Errno::EAGAIN, Errno::EBUSY, Errno::ENOBUFS];
-            let outcome = std::iter::repeat_with(attempt).take(TRIES).find(|outcome| {
-                !matches!(outcome, Some(Outcome::Refused(r)) if passing.contains(&r.errno))
-            });
-            let refusal = match outcome.flatten() {
-                Some(Outcome::Done) => continue,
-                Some(Outcome::Refused(refusal)) if is_gone(step, refusal.errno) => continue,
-                Some(Outcome::Refused(refusal)) => refusal,
-                Some(Outcome::Unknown(errno)) => errno.into(),
-                None => Errno::EBUSY.into(),
+            let refusal = match self.try_alone(step) {
+                Outcome::Done => continue,
+                Outcome::Refused(refusal) if is_gone(step, refusal.errno) => continue,
+                Outcome::Refused(refusal) => refusal,
+                Outcome::Unknown(errno) => errno.into(),
             };
-            self.last_refusal = Some(self.explain(
-                plan,
-                &Failure {
-                    step: index,
-                    refusal,
-                },
-            ));
+            self.refused(plan, index, refusal);
             left.push(step.clone());
         }
         left
+    }
+
+    /// Tries every step, each on its own, up to a link that can't be made.
+    pub(super) fn restore(&mut self, plan: &Plan) {
+        for (index, step) in plan.steps().iter().enumerate() {
+            let is_birth = matches!(step, Step::AddBridge { .. });
+            match self.try_alone(step) {
+                Outcome::Done => {}
+                Outcome::Refused(refusal) if is_birth => {
+                    return self.refused(plan, index, refusal);
+                }
+                Outcome::Refused(refusal) if is_as_it_must_be(refusal.errno) => {}
+                Outcome::Refused(refusal) => self.refused(plan, index, refusal),
+                Outcome::Unknown(errno) => self.refused(plan, index, errno.into()),
+            }
+        }
+    }
+
+    fn refused(&mut self, plan: &Plan, step: usize, refusal: Refusal) {
+        let failure = Failure { step, refusal };
+        self.last_refusal = Some(self.explain(plan, &failure));
+    }
+
+    fn try_alone(&mut self, step: &Step) -> Outcome {
+        const TRIES: usize = 3;
+        let attempt = || self.perform_batch(std::slice::from_ref(step)).pop();
+        let passing = [Errno::EINTR, Errno::EAGAIN, Errno::EBUSY, Errno::ENOBUFS];
+        let outcome = std::iter::repeat_with(attempt).take(TRIES).find(
+            |outcome| !matches!(outcome, Some(Outcome::Refused(r)) if passing.contains(&r.errno)),
+        );
+        let refused = || Outcome::Refused(Errno::EBUSY.into());
+        outcome.flatten().unwrap_or_else(refused)
     }
 
     pub(super) fn last_refusal(&mut self) -> Option<Fault> {
@@ -205,8 +213,10 @@ impl<'k> Run<'k> {
         let Some(first) = steps.first() else {
             return Vec::new();
         };
-        if let Some(side) = message_side(first) {
-            let requests: Vec<Request> = steps.iter().filter_map(|s| self.request(s)).collect();
+        if let Some(side) = message::side(first) {
+            let beyond = |near, far| self.beyond(near, far).map(AsFd::as_fd);
+            let requests = steps.iter().filter_map(|s| message::request(s, beyond));
+            let requests: Vec<Request> = requests.collect();
             return match self.side(side) {
                 Ok(doorway) => doorway.route.transact(&requests),
                 Err(refusal) => vec![Outcome::Refused(refusal); steps.len()],
@@ -225,12 +235,37 @@ impl<'k> Run<'k> {
             Step::AwaitForwarding { link } => {
                 settle::until_forwarding(&mut self.side(link.side)?.route, link.index)
             }
+            Step::RaiseFirewall(firewall) => {
+                let (kernel, doorway) = (self.kernel, self.side(Side::Host)?);
+                let filter = &kernel.shared.filter;
+                filter.raise((kernel.namespace(), doorway), firewall)
+            }
+            Step::RetireFirewall(firewall) => {
+                let (kernel, doorway) = (self.kernel, self.side(Side::Host)?);
+                let filter = &kernel.shared.filter;
+                filter.retire((kernel.namespace(), doorway), firewall)
+            }
+            Step::EditElements(edit) => self
+                .kernel
+                .shared
+                .filter
+                .edit(self.kernel.namespace(), edit),
+            Step::AddRedirect(redirect) => {
+                let namespace = self.far()?.namespace;
+                redirect::add(namespace, &self.kernel.shared.reaper, redirect)
+            }
+            Step::DeleteRedirect(redirect) => {
+                let namespace = self.far()?.namespace;
+                redirect::delete(namespace, &self.kernel.shared.reaper, redirect)
+            }
+            Step::ForgetFlows(flows) => self.kernel.forget(flows),
             Step::EditHosts(edit) => files::edit_hosts(edit).map_err(Refusal::from),
             Step::WriteFile(write) => files::write_file(write).map_err(Refusal::from),
             Step::MoveLink { from, to } => self.move_link(from, to),
+            Step::SetName { link, .. } => self.set_name(link),
             Step::DeleteLink { link } => self.delete_link(link),
-            Step::ReplaceRoute { to, .. } => {
-                reroute::replace(&mut self.side(to.link.side)?.route, to)
+            Step::ReplaceRoute { from, to } => {
+                reroute::replace(&mut self.side(to.link.side)?.route, (from, to))
             }
             _ => Ok(()),
         }
@@ -242,6 +277,9 @@ impl<'k> Run<'k> {
         setting: &LinkSysctl,
     ) -> std::result::Result<(), Refusal> {
         if setting.table() == SysctlTable::Conf {
+            if (setting.family(), setting.key()) == (Family::V6, "mtu") {
+                settle::until_looked_at(&mut self.side(link.side)?.route, link.index)?;
+            }
             return self.side(link.side)?.set_link_sysctl(&link.name, setting);
         }
         // seldom asked for: no descriptor is kept ahead for it
@@ -278,6 +316,20 @@ impl<'k> Run<'k> {
         Err(refusal)
     }
 
+    /// Kernels before 6.2 rename no link that is up.
+    fn set_name(&mut self, link: &Link) -> std::result::Result<(), Refusal> {
+        let socket = &mut self.side(link.side)?.route;
+        match socket.call(link::set_name(link.index, &link.name)) {
+            Err(refusal) if refusal.errno == Errno::EBUSY => {
+                socket.call(link::set_up(link.index, Switch::Off))?;
+                let named = socket.call(link::set_name(link.index, &link.name));
+                socket.call(link::set_up(link.index, Switch::On))?;
+                named
+            }
+            named => named,
+        }
+    }
+
     /// A link that has our index but neither our name nor our mark is somebody else's; ours is
     /// gone.
     fn delete_link(&mut self, doomed: &Link) -> std::result::Result<(), Refusal> {
@@ -309,6 +361,9 @@ impl<'k> Run<'k> {
         let unsettled = progress.done.get(progress.settled..).unwrap_or_default();
         let unsettled = unsettled.to_vec();
         progress.settled = progress.done.len();
+        if !self.settling.is_on() {
+            return;
+        }
         for index in unsettled {
             let Some(Step::AddAddress { link, address }) = steps.get(index) else {
                 continue;
@@ -331,43 +386,6 @@ impl<'k> Run<'k> {
         }
     }
 
-    fn request(&self, step: &Step) -> Option<Request> {
-        Some(match step {
-            Step::AddBridge {
-                link: bridge,
-                mac,
-                mtu,
-                options,
-            } => link::add_bridge((&bridge.name, bridge.index), *mac, *mtu, options),
-            Step::AddVeth(veth) => {
-                let far = self.beyond(veth.link.side, veth.peer.side);
-                link::add_veth(veth, far.map(AsFd::as_fd))
-            }
-            Step::SetAlias { link, alias } => link::set_alias(link.index, alias),
-            Step::SetNoAutoAddress { link } => link::set_no_auto_address(link.index),
-            Step::SetMaster { link, master } => {
-                link::set_master(link.index, master.as_ref().map(|m| m.index))
-            }
-            Step::SetPort { link, options } => link::set_port(link.index, options),
-            Step::RaiseLoopback { .. } => link::raise_loopback(),
-            Step::SetUp { link } => link::set_up(link.index, Switch::On),
-            Step::SetDown { link } => link::set_up(link.index, Switch::Off),
-            Step::Announce { link, mac } => link::set_mac(link.index, *mac),
-            Step::AddAddress { link, address } => address::add(link.index, *address),
-            Step::DeleteAddress { link, address } => address::delete(link.index, *address),
-            Step::AddRoute(to) => route::add(to),
-            Step::DeleteRoute(to) => route::delete(to),
-            Step::SetSysctl { .. }
-            | Step::SetLinkSysctl { .. }
-            | Step::AwaitForwarding { .. }
-            | Step::EditHosts(_)
-            | Step::WriteFile(_)
-            | Step::MoveLink { .. }
-            | Step::ReplaceRoute { .. }
-            | Step::DeleteLink { .. } => return None,
-        })
-    }
-
     /// The namespace of the one side, where it is not that of the other.
     fn beyond(&self, near: Side, far: Side) -> Option<&Netns> {
         match (near, far) {
@@ -384,19 +402,6 @@ impl<'k> Run<'k> {
         })
     }
 
-    fn open_ahead(&mut self) {
-        let Some(far) = &mut self.container else {
-            return;
-        };
-        if matches!(far.doorway, Opening::Ahead) {
-            if let Some(doorway) = far.namespace.take_doorway() {
-                far.doorway = Opening::Open(doorway);
-            } else if let Ok(visit) = far.namespace.start(Doorway::open) {
-                far.doorway = Opening::Underway(visit);
-            }
-        }
-    }
-
     fn side(&mut self, side: Side) -> std::result::Result<&mut Doorway, Refusal> {
         match side {
             Side::Host => self.host.as_mut().ok_or_else(|| Errno::EIO.into()),
@@ -405,25 +410,14 @@ impl<'k> Run<'k> {
     }
 }
 
-impl Far<'_> {
-    fn doorway(&mut self) -> std::result::Result<&mut Doorway, Refusal> {
-        let opened = match std::mem::replace(&mut self.doorway, Opening::Ahead) {
-            Opening::Open(doorway) => doorway,
-            Opening::Underway(visit) => visit.end()?,
-            Opening::Ahead => self.namespace.start(Doorway::open)?.end()?,
-        };
-        self.doorway = Opening::Open(opened);
-        match &mut self.doorway {
-            Opening::Open(doorway) => Ok(doorway),
-            Opening::Ahead | Opening::Underway(_) => Err(Errno::EIO.into()),
-        }
-    }
-}
-
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         if let Some(doorway) = self.host.take() {
             self.kernel.give_back(doorway);
+        }
+        // a plan that failed before its redirect has left it
+        if let Some(container) = &self.container {
+            container.namespace.keep_nft(None);
         }
     }
 }
@@ -443,19 +437,10 @@ impl Progress {
     }
 }
 
-/// The side whose socket carries the step as a message; `None` for a step of another kind.
-fn message_side(step: &Step) -> Option<Side> {
-    match step {
-        Step::SetSysctl { .. }
-        | Step::SetLinkSysctl { .. }
-        | Step::AwaitForwarding { .. }
-        | Step::EditHosts(_)
-        | Step::WriteFile(_)
-        | Step::MoveLink { .. }
-        | Step::ReplaceRoute { .. }
-        | Step::DeleteLink { .. } => None,
-        _ => step.side(),
-    }
+/// A redirect has a socket of its own.
+fn needs_doorway(step: &Step) -> bool {
+    let is_redirect = matches!(step, Step::AddRedirect(_) | Step::DeleteRedirect(_));
+    step.side() == Some(Side::Container) && !is_redirect
 }
 
 /// Whether the refusal of a step that takes something back says that it is gone already.
@@ -471,19 +456,18 @@ fn is_gone(step: &Step, errno: Errno) -> bool {
                 || [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::ENETDOWN].contains(&errno)
         }
         Step::WriteFile(write) => errno == Errno::ENOENT && !write.text.is_empty(),
+        // fib_nl_delrule, fib_table_delete; ENOENT is a table that nobody has made
+        Step::DeletePolicyRule(_) | Step::DeleteProhibition(_) => {
+            errno.is_absence() || errno == Errno::ENOENT
+        }
         _ => errno.is_absence(),
     }
 }
 
-fn end_of_batch(steps: &[Step], start: usize) -> usize {
-    let side = message_side(&steps[start]);
-    if side.is_none() {
-        return start + 1;
-    }
-    let rest = steps[start..]
-        .iter()
-        .take_while(|step| message_side(step) == side);
-    start + rest.count()
+/// Whether the refusal of a step that is performed again says that somebody else has done so, or that
+/// its link has gone meanwhile, which is seen by whoever looks again.
+fn is_as_it_must_be(errno: Errno) -> bool {
+    errno == Errno::EEXIST || errno == Errno::ENOENT || errno.is_absence()
 }
 
 fn random_group() -> std::result::Result<u32, Refusal> {

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::netns::Netns;
+use super::netns::{Netns, small_thread};
 use crate::addr::LinkIndex;
 use crate::errno::Errno;
 use crate::netlink::frame::{Refusal, Request};
-use crate::netlink::socket::{DEADLINE, RouteSocket};
+use crate::netlink::socket::nft::NftSocket;
+use crate::netlink::socket::{DEADLINE, NetlinkSocket};
 use crate::netlink::{link, read};
 
 /// As many deletions wait at once; one more makes its caller wait with it.
@@ -29,20 +30,18 @@ impl Reaper {
     /// Carries out a deletion in `namespace` and returns when none of `links` is there any more.
     pub(super) fn delete(
         &self,
-        (namespace, socket): (&Netns, &mut RouteSocket),
+        (namespace, socket): (&Netns, &mut NetlinkSocket),
         deletion: Request,
         links: &[LinkIndex],
     ) -> Result<(), Refusal> {
-        if self.0.fetch_add(1, Ordering::Relaxed) >= MOST_AT_ONCE {
-            self.0.fetch_sub(1, Ordering::Relaxed);
+        let Some(waiting) = self.place() else {
             return forgive_absence(socket.call(deletion));
-        }
-        let waiting = Waiting(self.clone());
+        };
         let (report, reports) = sync_channel(2);
         let request = deletion.clone();
         namespace.start(move || {
             let _waiting = waiting;
-            let result = RouteSocket::open().map_err(Refusal::from);
+            let result = NetlinkSocket::route().map_err(Refusal::from);
             // nobody listens any more once the link is gone
             let _heard = report.send(Report::Ready);
             let result = result.and_then(|mut socket| socket.call(request));
@@ -75,6 +74,25 @@ impl Reaper {
     }
 }
 
+impl Reaper {
+    /// A place among those who wait for the kernel; `None` if there are enough.
+    pub(super) fn place(&self) -> Option<Waiting> {
+        let waiting = self.0.fetch_add(1, Ordering::Relaxed);
+        let place = Waiting(self.clone());
+        (waiting < MOST_AT_ONCE).then_some(place)
+    }
+
+    /// Closes a socket that has removed something from the packet filter, and whose closing waits.
+    pub(super) fn close(&self, socket: NftSocket) {
+        let Some(place) = self.place() else { return };
+        // where no thread is to be had, the socket is closed here
+        let _closing = small_thread().spawn(move || {
+            drop(socket);
+            drop(place);
+        });
+    }
+}
+
 /// What the thread that deletes says.
 enum Report {
     /// It is about to.
@@ -83,7 +101,9 @@ enum Report {
     Ended(Result<(), Refusal>),
 }
 
-struct Waiting(Reaper);
+/// One of those who wait for the kernel, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Waiting(Reaper);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
@@ -91,7 +111,7 @@ impl Drop for Waiting {
     }
 }
 
-fn all_gone(socket: &mut RouteSocket, links: &[LinkIndex]) -> Result<bool, Refusal> {
+fn all_gone(socket: &mut NetlinkSocket, links: &[LinkIndex]) -> Result<bool, Refusal> {
     for &index in links {
         match socket.get(link::get(index), &read::LINK) {
             Err(refusal) if refusal.errno.is_absence() => {}
