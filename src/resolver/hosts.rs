@@ -19,6 +19,13 @@ ff02::2\tip6-allrouters
 ";
 
 /// Which families a container's loopback interface has.
+///
+/// ```
+/// use bridgework::resolver::{Loopback, base_text};
+///
+/// assert_eq!(base_text(Loopback::V4, &[]), "127.0.0.1\tlocalhost\n");
+/// assert!(base_text(Loopback::Dual, &[]).contains("::1\tlocalhost"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]

@@ -10,26 +10,38 @@
 //! program in this process needs neither file nor server; it asks [`Records::lookup`] or
 //! [`View::lookup`]. Which server a container asks, its `resolv.conf` says ([`resolv_text`]).
 //!
-//! Nothing here opens a file or a socket. [`edit`](fn@edit) says what a hosts file shall be;
+//! That server is a [`Server`](server::Server), given the sockets and a thread.
+//!
+//! Nothing else here opens a file or a socket. [`edit`](fn@edit) says what a hosts file shall be;
 //! `kernel` writes it.
 
+mod answer;
+mod client;
 mod edit;
 mod extra;
+mod forward;
 mod hosts;
 mod owner;
+mod query;
 mod records;
 mod resolv;
 mod reverse;
+pub mod server;
 mod shards;
 #[cfg(test)]
 mod tests;
 mod view;
 
+pub use answer::{Manner, Verdict, answer, fail};
+pub use client::{Client, ClientTerms, Forwarding};
 pub use edit::edit;
 pub(crate) use edit::{Change, change, is_line};
 pub use extra::{ExtraHost, HostAddress};
+#[cfg(fuzzing)]
+pub(crate) use forward::fuzz::fuzz as fuzz_reply;
 pub use hosts::{Loopback, base_text, endpoint_lines, host_text, link_lines, peer_lines};
 pub use owner::{Names, Owner};
+pub use query::{Query, Transport};
 pub use records::{Answer, Records};
 pub use resolv::{
     DnsOption, INTERNAL_SERVER, NameServer, ResolvConf, ResolvMode, ResolvOverrides, ResolvText,

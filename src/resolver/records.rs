@@ -19,6 +19,19 @@ use crate::addr::{ContainerName, EndpointId, Family, HostName, NetworkName};
 const MAX_NAME_BYTES: usize = 253;
 
 /// What the records know of a name.
+///
+/// ```
+/// use bridgework::Family;
+/// use bridgework::resolver::{Answer, Records};
+///
+/// let records = Records::new("shop".parse()?);
+/// match records.lookup("db", Family::V4) {
+///     Answer::Addresses(addresses) => println!("{addresses:?}"),
+///     Answer::NoData => println!("it has no IPv4 address"),
+///     answer => assert_eq!(answer, Answer::Unknown), // others may know it
+/// }
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// Its addresses, at least one: owner by owner in the order in which they were inserted, each
@@ -142,11 +155,7 @@ impl Records {
     /// final dot, since it is complete. `None` where nobody has it.
     #[must_use]
     pub fn reverse(&self, address: IpAddr) -> Option<String> {
-        self.addresses.read(self.hasher.hash_one(address), |slots| {
-            let has = |slot: &&Slot| slot.owner.addresses().get(slot.index) == Some(&address);
-            let owner = &slots.iter().find(has)?.owner;
-            Some(format!("{}.{}.", owner.names().first(), self.network))
-        })
+        self.find_reverse(address, |name, network| format!("{name}.{network}."))
     }
 
     /// As [`reverse`](Self::reverse), for the name that DNS asks for: `2.0.18.172.in-addr.arpa`.
@@ -163,22 +172,30 @@ impl Records {
     }
 
     /// What is known of exactly this name, however it is qualified.
-    pub(super) fn answer(&self, name: &[u8], family: Family) -> Answer {
-        let Some(hash) = self.hash_name(name) else {
-            return Answer::Unknown;
-        };
-        self.names.read(hash, |slots| {
-            let mut addresses = Vec::new();
-            let mut found = Answer::Unknown;
-            for slot in slots.iter().filter(|slot| is_called(slot, name)) {
-                found = Answer::NoData;
-                let all = slot.owner.addresses().iter();
-                addresses.extend(all.filter(|address| Family::of(**address) == family));
-            }
-            if addresses.is_empty() {
-                return found;
-            }
-            Answer::Addresses(addresses)
+    fn answer(&self, name: &[u8], family: Family) -> Answer {
+        let known = self.find(name, |found| found.answer(family));
+        known.unwrap_or(Answer::Unknown)
+    }
+
+    /// Hands whoever has exactly this name to `read`, which is not called where nobody has it.
+    /// Nothing is allocated.
+    pub(super) fn find<R>(&self, name: &[u8], read: impl FnOnce(Found<'_>) -> R) -> Option<R> {
+        self.names.read(self.hash_name(name)?, |slots| {
+            let known = slots.iter().any(|slot| is_called(slot, name));
+            known.then(|| read(Found { slots, name }))
+        })
+    }
+
+    /// Hands the first name of whoever has `address` to `read`, and the network's.
+    pub(super) fn find_reverse<R>(
+        &self,
+        address: IpAddr,
+        read: impl FnOnce(&HostName, &NetworkName) -> R,
+    ) -> Option<R> {
+        self.addresses.read(self.hasher.hash_one(address), |slots| {
+            let has = |slot: &&Slot| slot.owner.addresses().get(slot.index) == Some(&address);
+            let owner = &slots.iter().find(has)?.owner;
+            Some(read(owner.names().first(), &self.network))
         })
     }
 
@@ -230,6 +247,31 @@ impl Records {
         addresses
             .map(|address| self.hasher.hash_one(address))
             .collect()
+    }
+}
+
+/// Those who have a name, at least one, as of one moment.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    /// Those of the name's hash: others may be among them.
+    slots: &'a [Slot],
+    name: &'a [u8],
+}
+
+impl<'a> Found<'a> {
+    /// Their addresses, in the order that [`Answer::Addresses`] tells of.
+    pub(super) fn addresses(self, family: Family) -> impl Iterator<Item = IpAddr> + Clone + 'a {
+        let called = self.slots.iter().filter(move |s| is_called(s, self.name));
+        let all = called.flat_map(|slot| slot.owner.addresses().iter().copied());
+        all.filter(move |address| Family::of(*address) == family)
+    }
+
+    pub(super) fn answer(self, family: Family) -> Answer {
+        let addresses: Vec<IpAddr> = self.addresses(family).collect();
+        if addresses.is_empty() {
+            return Answer::NoData;
+        }
+        Answer::Addresses(addresses)
     }
 }
 

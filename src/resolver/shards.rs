@@ -54,7 +54,7 @@ impl Shards {
         let shard = self.0.get(shard_of(hash)).map(ArcSwapOption::load);
         let slots = shard.as_deref().and_then(Option::as_deref);
         let slots = slots.map_or(&[][..], Vec::as_slice);
-        let start = slots.partition_point(|slot| slot.hash < hash);
+        let start = start_of(slots, hash);
         let (_, rest) = slots.split_at(start);
         let end = rest.partition_point(|slot| slot.hash == hash);
         let (found, _) = rest.split_at(end);
@@ -84,6 +84,28 @@ impl Shards {
             shard.store((!slots.is_empty()).then(|| Arc::new(slots)));
         }
     }
+}
+
+/// Where the slots with this hash begin, or would. Hashes are spread evenly, so the search begins
+/// where the hash is to be expected, and touches little memory.
+fn start_of(slots: &[Slot], hash: u64) -> usize {
+    let is_before = |at: usize| slots.get(at).is_some_and(|slot| slot.hash < hash);
+    let expected = (u128::from(hash) * slots.len() as u128) >> u64::BITS;
+    let mut low = usize::try_from(expected).unwrap_or_default();
+    let mut high = low;
+    let mut stride = 1;
+    while is_before(high) {
+        low = high + 1;
+        high += stride;
+        stride *= 2;
+    }
+    while low > 0 && !is_before(low - 1) {
+        high = low - 1;
+        low = high.saturating_sub(stride);
+        stride *= 2;
+    }
+    let between = slots.get(low..high.min(slots.len())).unwrap_or_default();
+    low + between.partition_point(|slot| slot.hash < hash)
 }
 
 /// The shard goes by the low bits: within a shard the order is by the high ones.

@@ -5,25 +5,42 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
-use super::records::{Answer, Records};
+use super::records::{Answer, Found, Records};
 use super::reverse::{parse_reverse_name, without_root};
-use crate::addr::{ContainerLink, Family};
+use crate::addr::{ContainerLink, Family, HostName, NetworkName, Subnet};
 
 /// A network that a container is on, as its view has it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use bridgework::resolver::{Membership, Records, View};
+///
+/// let records = Arc::new(Records::new("shop".parse()?));
+/// let mut membership = Membership::from(records);
+/// membership.subnets.push("10.89.0.0/24".parse()?); // nobody else is asked who is there
+/// let view = View::new([membership]);
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Membership {
     /// The network's names.
     pub records: Arc<Records>,
     /// What other containers on this network are called by this one alone (`--link other:alias`).
     pub links: Vec<ContainerLink>,
+    /// The network's subnets. Of an address within them that nobody has, no other server is asked
+    /// whose it is.
+    pub subnets: Vec<Subnet>,
 }
 
 impl From<Arc<Records>> for Membership {
     fn from(records: Arc<Records>) -> Self {
-        let links = Vec::new();
-        Self { records, links }
+        Self {
+            records,
+            links: Vec::new(),
+            subnets: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +72,8 @@ impl From<Arc<Records>> for Membership {
 /// let names = Names::new("mysql".parse()?, []);
 /// records.insert(Owner::new(EndpointId::from_bytes([1; 32]), names, [address]));
 ///
-/// let view = View::new([Membership { records, links: vec!["mysql:db".parse()?] }]);
+/// let links = vec!["mysql:db".parse()?];
+/// let view = View::new([Membership { links, ..Membership::from(records) }]);
 /// assert_eq!(view.lookup("db", Family::V4), Answer::Addresses(vec![address]));
 /// assert_eq!(view.lookup("mysql.hmall.", Family::V6), Answer::NoData);
 /// assert_eq!(view.reverse(address).as_deref(), Some("mysql.hmall."));
@@ -92,32 +110,27 @@ impl View {
     #[must_use]
     pub fn lookup(&self, name: impl AsRef<[u8]>, family: Family) -> Answer {
         let name = without_root(name.as_ref());
-        let memberships = self.0.load();
-        let whole = answer(memberships.iter(), name, family);
-        if whole != Answer::Unknown {
-            return whole;
-        }
-        let mut qualified = splits(name).map(|(name, network)| {
-            let named = memberships.iter().filter(|one| one.is_called(network));
-            answer(named, name, family)
-        });
-        let known = qualified.find(|answer| *answer != Answer::Unknown);
+        let known = find(&self.0.load(), name, |found| found.answer(family));
         known.unwrap_or(Answer::Unknown)
     }
 
     /// The name of whoever has `address`, `name.network.`, from the first network that knows it.
     #[must_use]
     pub fn reverse(&self, address: IpAddr) -> Option<String> {
-        let memberships = self.0.load();
-        memberships
-            .iter()
-            .find_map(|one| one.records.reverse(address))
+        find_reverse(&self.0.load(), address, |name, network| {
+            format!("{name}.{network}.")
+        })
     }
 
     /// As [`reverse`](Self::reverse), for the name that DNS asks for: `2.0.18.172.in-addr.arpa`.
     #[must_use]
     pub fn reverse_lookup(&self, name: impl AsRef<[u8]>) -> Option<String> {
         self.reverse(parse_reverse_name(name)?)
+    }
+
+    /// As [`memberships`](Self::memberships), for a moment.
+    pub(super) fn load(&self) -> Guard<Arc<Vec<Membership>>> {
+        self.0.load()
     }
 }
 
@@ -145,21 +158,42 @@ impl fmt::Debug for View {
     }
 }
 
-/// What the first of `memberships` that knows `name` says: by an alias, else by a name.
-fn answer<'a>(
-    memberships: impl Iterator<Item = &'a Membership> + Clone,
+/// Hands those who have `name` to `read`, by the order that [`View`] tells of. It is called once,
+/// or not at all where nobody has the name. Nothing is allocated.
+pub(super) fn find<R>(
+    memberships: &[Membership],
     name: &[u8],
-    family: Family,
-) -> Answer {
-    let aliased = memberships.clone().flat_map(|one| {
-        let targets = one.targets(name);
-        targets.map(|target| one.records.answer(target, family))
+    mut read: impl FnMut(Found<'_>) -> R,
+) -> Option<R> {
+    find_among(memberships.iter(), name, &mut read).or_else(|| {
+        splits(name).find_map(|(name, network)| {
+            let named = memberships.iter().filter(|one| one.is_called(network));
+            find_among(named, name, &mut read)
+        })
+    })
+}
+
+/// Hands the first name of whoever has `address` to `read`, and its network's.
+pub(super) fn find_reverse<R>(
+    memberships: &[Membership],
+    address: IpAddr,
+    mut read: impl FnMut(&HostName, &NetworkName) -> R,
+) -> Option<R> {
+    let mut records = memberships.iter().map(|one| &one.records);
+    records.find_map(|records| records.find_reverse(address, &mut read))
+}
+
+/// Whom the first of `memberships` that knows `name` knows: by an alias, else by a name.
+fn find_among<'a, R>(
+    mut memberships: impl Iterator<Item = &'a Membership> + Clone,
+    name: &[u8],
+    read: &mut impl FnMut(Found<'_>) -> R,
+) -> Option<R> {
+    let aliased = memberships.clone().find_map(|one| {
+        let mut targets = one.targets(name);
+        targets.find_map(|target| one.records.find(target, &mut *read))
     });
-    let named = memberships.map(|one| one.records.answer(name, family));
-    let known = aliased
-        .chain(named)
-        .find(|answer| *answer != Answer::Unknown);
-    known.unwrap_or(Answer::Unknown)
+    aliased.or_else(|| memberships.find_map(|one| one.records.find(name, &mut *read)))
 }
 
 /// Every way to read `name` as one in a network, the shortest name of a network first.

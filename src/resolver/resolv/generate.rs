@@ -29,6 +29,16 @@ const NDOTS: &str = "ndots";
 const NDOTS_REQUIRED: &str = "ndots:0";
 
 /// How a container gets at name servers.
+///
+/// ```
+/// use bridgework::resolver::{ResolvConf, ResolvMode, ResolvOverrides, resolv_text};
+///
+/// let host = ResolvConf::parse("nameserver 10.0.0.2\n");
+/// let none = ResolvOverrides::default();
+/// let made = |mode| resolv_text(&host, "/etc/resolv.conf", &none, mode).text;
+/// assert!(made(ResolvMode::DirectV4).contains("nameserver 10.0.0.2\n"));
+/// assert!(made(ResolvMode::Internal).contains("nameserver 127.0.0.11\n"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResolvMode {
     /// It shares the host's stack, and so all of the host's servers.
@@ -66,7 +76,36 @@ pub struct ResolvOverrides {
     pub options: Vec<DnsOption>,
 }
 
+impl ResolvOverrides {
+    /// The domains in which short names are looked for, where the host's file is this one.
+    pub(crate) fn search_instead_of(&self, host: &ResolvConf) -> Vec<SearchDomain> {
+        let mut domains = match self.search.is_empty() {
+            true => host
+                .search()
+                .iter()
+                .filter_map(|d| d.parse().ok())
+                .collect(),
+            false => self.search.clone(),
+        };
+        domains.retain(|domain| *domain != SearchDomain::Root);
+        domains
+    }
+}
+
 /// A server that the internal one asks for what it does not know.
+///
+/// ```
+/// use bridgework::plan::Side;
+/// use bridgework::resolver::{ResolvConf, ResolvMode, ResolvOverrides, resolv_text};
+///
+/// let host = ResolvConf::parse("nameserver 127.0.0.1\n");
+/// let none = ResolvOverrides::default();
+/// let own = ResolvOverrides { nameservers: vec!["10.0.0.2".parse()?], ..none.clone() };
+/// let made = |asked| resolv_text(&host, "/etc/resolv.conf", asked, ResolvMode::Internal);
+/// assert_eq!(made(&none).upstreams[0].side, Side::Host);
+/// assert_eq!(made(&own).upstreams[0].side, Side::Container);
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Upstream {
     /// The server.
@@ -77,6 +116,16 @@ pub struct Upstream {
 }
 
 /// A container's `resolv.conf`.
+///
+/// ```
+/// use bridgework::resolver::{ResolvConf, ResolvMode, ResolvOverrides, resolv_text};
+///
+/// let host = ResolvConf::parse("nameserver 10.0.0.2\nnameserver 10.0.0.3\n");
+/// let none = ResolvOverrides::default();
+/// let made = resolv_text(&host, "/etc/resolv.conf", &none, ResolvMode::Internal);
+/// assert_eq!(made.upstreams.len(), 2);
+/// assert!(!made.text.lines().any(|line| line == "nameserver 10.0.0.2")); // it is asked for it
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvText {
     /// The text of the file.

@@ -1,10 +1,12 @@
 //! The resolver against naive models of itself, and on several threads.
 
+mod answer;
 mod edit;
 mod hosts;
 mod model;
 mod records;
 mod resolv;
+mod shards;
 mod threads;
 mod view;
 

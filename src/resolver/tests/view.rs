@@ -21,8 +21,8 @@ fn records(network: &str, owners: &[(u32, &[&str], &[&str])]) -> Arc<Records> {
 
 fn linked(records: &Arc<Records>, links: &[&str]) -> Membership {
     Membership {
-        records: Arc::clone(records),
         links: links.iter().map(|link| link.parse().unwrap()).collect(),
+        ..Membership::from(Arc::clone(records))
     }
 }
 
@@ -125,17 +125,17 @@ fn an_address_leads_to_the_first_network_that_knows_it() {
     assert_eq!(asked.as_deref(), Some("web.n2."));
 }
 
-const NETWORKS: [&str; 4] = ["n", "N.m", "m", "o"];
-const NAMES: [&str; 7] = ["a", "A", "b", "a.n", "a.b", "b.N.m", "m"];
+pub(super) const NETWORKS: [&str; 4] = ["n", "N.m", "m", "o"];
+pub(super) const NAMES: [&str; 7] = ["a", "A", "b", "a.n", "a.b", "b.N.m", "m"];
 
 #[derive(Debug, Clone)]
-struct Part {
+pub(super) struct Part {
     network: &'static str,
     owners: Vec<Owner>,
     links: Vec<(&'static str, &'static str)>,
 }
 
-fn parts() -> impl Strategy<Value = Vec<Part>> {
+pub(super) fn parts() -> impl Strategy<Value = Vec<Part>> {
     let names = || vec(select(&NAMES[..]), 1..3);
     let owners = (names(), vec((0_u8..5, any::<bool>()), 0..3)).prop_map(|(names, addresses)| {
         let mut names = names.into_iter().map(|name| name.parse().unwrap());
@@ -159,7 +159,7 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
     vec(part, 0..4)
 }
 
-fn membership(part: &Part) -> Membership {
+pub(super) fn membership(part: &Part) -> Membership {
     let records = Records::new(part.network.parse().unwrap());
     for owner in &part.owners {
         records.insert(owner.clone());
@@ -169,8 +169,8 @@ fn membership(part: &Part) -> Membership {
         .iter()
         .map(|(target, alias)| format!("{target}:{alias}"));
     Membership {
-        records: Arc::new(records),
         links: links.map(|link| link.parse().unwrap()).collect(),
+        ..Membership::from(Arc::new(records))
     }
 }
 

@@ -1,0 +1,223 @@
+//! Who is asked, when the next one is, and when nobody is left.
+
+use super::packet::{A, Reply, a, ask};
+use super::world::{World, servers, world};
+use crate::resolver::forward::{Asked, Vantage};
+
+fn good() -> Reply {
+    Reply::answer([a("@", 60, 1)])
+}
+
+#[test]
+fn a_server_that_cannot_answer_is_followed_by_the_next_at_once() {
+    for rcode in [1, 2, 4, 5] {
+        let mut world = world();
+        let (to, _) = world.ask(&ask("a.test", A));
+        world.reply(&Reply::code(rcode));
+        assert_eq!((world.asked(), world.open.len()), (vec![1, 2], 1));
+        assert_ne!(world.log[0].query, world.log[1].query, "under another id");
+        world.reply(&good());
+        assert_eq!(world.got(to).rcode(), 0);
+        world.assert_idle();
+    }
+}
+
+#[test]
+fn that_there_is_no_such_name_is_an_answer() {
+    let mut world = world();
+    assert_eq!(
+        world.answered(&ask("a.test", A), &Reply::code(3)).rcode(),
+        3
+    );
+    assert_eq!(world.asked(), [1]);
+}
+
+#[test]
+fn when_all_have_failed_the_client_is_told_at_once() {
+    let mut world = world();
+    let (to, _) = world.ask(&ask("a.test", A));
+    world.reply(&Reply::code(2));
+    let (attempt, _) = world.newest();
+    world.fail(attempt);
+    assert_eq!(world.sent.len(), 0);
+    world.reply(&Reply::code(5));
+    let got = world.got(to);
+    assert_eq!((got.rcode(), got.flags), (2, 0x8182));
+    assert_eq!((world.asked(), world.now), (vec![1, 2, 3], world.start));
+    world.assert_idle();
+}
+
+#[test]
+fn without_a_server_the_client_is_told_at_once() {
+    let mut world = World::new(&[]);
+    assert_eq!(world.known(&ask("a.test", A)).expect("a reply").rcode(), 2);
+    world.assert_idle();
+}
+
+#[test]
+fn more_than_three_servers_are_not_asked() {
+    let mut world = World::new(&[1, 2, 3, 4]);
+    let (to, _) = world.ask(&ask("a.test", A));
+    for _ in 0..3 {
+        world.reply(&Reply::code(2));
+    }
+    assert_eq!((world.asked(), world.got(to).rcode()), (vec![1, 2, 3], 2));
+}
+
+#[test]
+fn a_silent_server_is_followed_by_the_next_after_a_second_and_still_listened_to() {
+    let mut world = world();
+    let (to, _) = world.ask(&ask("a.test", A));
+    let (first, open) = world.newest();
+    world.pass_ms(999);
+    assert_eq!(world.asked(), [1]);
+    world.pass_ms(1);
+    assert_eq!((world.asked(), world.open.len()), (vec![1, 2], 2));
+    world.pass_ms(500);
+    world.hear(first, &good().to(&open.query));
+    assert_eq!(world.got(to).rcode(), 0);
+    world.assert_idle();
+    // that it answered at last makes it no faster
+    world.ask(&ask("b.test", A));
+    assert_eq!(world.asked(), [1, 2, 2]);
+}
+
+#[test]
+fn all_are_asked_in_turn_until_four_seconds_are_over() {
+    for (numbers, asked) in [
+        (&[1, 2, 3][..], vec![1, 2, 3, 1]),
+        (&[1, 2], vec![1, 2, 1, 2]),
+        (&[1], vec![1, 1, 1, 1]),
+    ] {
+        let mut world = World::new(numbers);
+        let (to, _) = world.ask(&ask("a.test", A));
+        world.pass_ms(3_999);
+        assert_eq!((world.asked(), world.sent.len()), (asked, 0));
+        world.pass_ms(1);
+        assert_eq!(world.got(to).rcode(), 2);
+        world.assert_idle();
+    }
+}
+
+#[test]
+fn who_has_failed_is_not_asked_again() {
+    let mut world = world();
+    let (to, _) = world.ask(&ask("a.test", A));
+    world.reply(&Reply::code(2));
+    world.pass_ms(3_999);
+    assert_eq!(world.asked(), [1, 2, 3, 2, 3]);
+    world.pass_ms(1);
+    assert_eq!(world.got(to).rcode(), 2);
+    world.assert_idle();
+}
+
+#[test]
+fn the_failure_of_one_that_was_silent_hurries_nobody() {
+    let mut world = world();
+    world.ask(&ask("a.test", A));
+    let (first, _) = world.newest();
+    world.pass_ms(1_500);
+    world.fail(first);
+    assert_eq!(world.asked(), [1, 2], "the second still has its time");
+    world.pass_ms(500);
+    assert_eq!(world.asked(), [1, 2, 3]);
+    world.pass_ms(1_000);
+    assert_eq!(world.asked(), [1, 2, 3, 2]);
+}
+
+#[test]
+fn a_slow_server_comes_last_for_ten_seconds() {
+    let mut world = world();
+    let next = |world: &mut World, number: u32| {
+        world.ask(&ask(&format!("n{number}.test"), A));
+        world.log.last().expect("asked").server
+    };
+    world.ask(&ask("a.test", A));
+    world.pass_s(1);
+    world.reply(&good());
+    assert_eq!(next(&mut world, 1), 2);
+    world.reply(&good());
+    world.pass_ms(9_999);
+    assert_eq!(next(&mut world, 2), 2);
+    world.reply(&good());
+    world.pass_ms(1);
+    assert_eq!(next(&mut world, 3), 1);
+    // two slow ones keep their order behind the third
+    world.pass_s(2);
+    assert_eq!(world.log.last().expect("asked").server, 3);
+    world.reply(&good());
+    assert_eq!(next(&mut world, 4), 3);
+    world.reply(&Reply::code(2));
+    assert_eq!(world.log.last().expect("asked").server, 1);
+}
+
+#[test]
+fn who_answers_in_time_again_is_slow_no_more() {
+    let mut world = World::new(&[1, 2]);
+    world.ask(&ask("a.test", A));
+    world.pass_s(1);
+    world.reply(&Reply::code(2));
+    assert_eq!(world.asked(), [1, 2, 1]);
+    world.pass_ms(999);
+    world.reply(&good());
+    world.ask(&ask("b.test", A));
+    assert_eq!(world.asked(), [1, 2, 1, 1]);
+}
+
+#[test]
+fn a_server_is_slow_to_those_who_ask_from_there() {
+    let mut world = world();
+    world.ask(&ask("a.test", A));
+    world.pass_s(1);
+    world.servers = servers(Vantage::Client(1), &[1, 2, 3]);
+    world.ask(&ask("a.test", A));
+    let last = world.log.last().expect("asked");
+    assert_eq!((last.server, last.vantage), (1, Vantage::Client(1)));
+}
+
+#[test]
+fn a_reply_that_cannot_be_read_is_the_servers_failure() {
+    let mut world = world();
+    world.ask(&ask("a.test", A));
+    let (attempt, open) = world.newest();
+    let mut reply = good().to(&open.query);
+    reply.truncate(reply.len() - 1);
+    world.hear(attempt, &reply);
+    assert_eq!(
+        (world.asked(), world.open.len(), world.sent.len()),
+        (vec![1, 2], 1, 0)
+    );
+}
+
+#[test]
+fn what_comes_for_an_attempt_that_is_over_is_nobodys() {
+    let mut world = world();
+    let (to, _) = world.ask(&ask("a.test", A));
+    let (attempt, open) = world.newest();
+    world.reply(&good());
+    world.hear(attempt, &Reply::code(3).to(&open.query));
+    world.fail(attempt);
+    assert_eq!(world.got(to).rcode(), 0);
+    assert_eq!((world.sent.len(), world.asked()), (1, vec![1]));
+    world.assert_idle();
+}
+
+#[test]
+fn one_who_comes_late_waits_four_seconds_too_and_few_sockets_are_open_at_once() {
+    let mut world = World::new(&[1]);
+    let asked = ask("a.test", A);
+    let mut last = 0;
+    for _ in 0..8 {
+        let (to, asked) = world.ask(&asked);
+        assert_eq!(asked, Asked::Waiting);
+        last = to;
+        world.pass_ms(1_000);
+        assert!(world.open.len() <= 4);
+    }
+    assert_eq!((world.log.len(), world.sent.len()), (9, 5));
+    world.pass_ms(2_999);
+    assert_eq!(world.sent.len(), 7);
+    world.pass_ms(1);
+    assert_eq!(world.got(last).rcode(), 2);
+    world.assert_idle();
+}
