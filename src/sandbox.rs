@@ -3,6 +3,9 @@
 //!
 //! Nothing of the machine's own network can be seen or touched from then on.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 
 use nix::mount::{MsFlags, mount};
@@ -11,7 +14,7 @@ use nix::unistd::{getgid, getuid};
 
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
-use crate::netlink::{link, socket::RouteSocket};
+use crate::netlink::{link, socket::NetlinkSocket};
 
 /// Moves the process into a network and mount namespace of its own, as an ordinary user also into
 /// a user namespace in which it is root. `lo` is up; `/run` is empty, so that `ip netns` can be
@@ -44,7 +47,7 @@ pub fn enter() -> Result<()> {
         Err(errno) => return Err(failed("unshare the network", errno.into())),
     }
     own_mounts()?;
-    let mut socket = RouteSocket::open().map_err(|errno| failed("open netlink", errno))?;
+    let mut socket = NetlinkSocket::route().map_err(|errno| failed("open netlink", errno))?;
     let raised = socket.call(link::raise_loopback());
     raised.map_err(|refusal| without("CAP_NET_ADMIN", "set lo up", refusal.errno))
 }

@@ -8,13 +8,26 @@ use ipnet::IpNet;
 use super::Driver;
 use crate::addr::{Family, LinkSysctl, Mtu, SysctlTable};
 use crate::error::Fault;
+use crate::firewall::{
+    apart_element, barriers, guard_elements, host_firewall, is_open, network_elements,
+};
+use crate::plan::nft::Element;
 use crate::plan::{
-    ALIAS_MARK, ConfScope, Ipv4Conf, Ipv6Conf, Link, Plan, Side, Step, Switch, Sysctl, VethStep,
+    ALIAS_MARK, BridgeOptions, ConfScope, ElementsEdit, Ipv4Conf, Ipv6Conf, Link, Plan,
+    PortOptions, Side, Step, Switch, Sysctl, VethStep,
 };
 use crate::snapshot::{LinkState, Snapshot};
 use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkSpec};
 
 /// The driver named `bridge`.
+///
+/// ```
+/// use bridgework::driver::{BridgeDriver, Driver, Stack};
+///
+/// assert_eq!(BridgeDriver.stack(), Stack::Own);
+/// assert!(BridgeDriver.open(&"web".parse()?).is_empty()); // it is connected later
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BridgeDriver;
 
@@ -36,11 +49,12 @@ impl Driver for BridgeDriver {
             None => {}
         }
         let mut plan = Plan::new();
+        plan.extend(raise_firewall(network, host));
         plan.push(Step::AddBridge {
             link: bridge.clone(),
             mac: network.mac,
             mtu: network.mtu,
-            options: network.bridge.clone(),
+            options: bridge_options(network),
         });
         let alias = format!(
             "{ALIAS_MARK} network {} {}",
@@ -52,7 +66,7 @@ impl Driver for BridgeDriver {
             alias,
         });
         plan.extend(no_auto_address(bridge, network.mtu));
-        plan.push(refuse_redirects(Side::Host));
+        plan.extend(forwarding(network));
         let has_ipv6 = network.ipv6.is_some() && network.options.bears_gateway(Family::V6);
         plan.extend(guard(bridge, has_ipv6, network.mtu));
         plan.extend(bridge_addresses(network).map(|address| add_address(bridge, address)));
@@ -84,6 +98,69 @@ impl Driver for BridgeDriver {
     }
 }
 
+/// With a guard at its ports, a bridge learns from no frame that passes the guard by.
+fn bridge_options(network: &NetworkSpec) -> BridgeOptions {
+    let mut options = network.bridge.clone();
+    if network.firewall.is_on() {
+        options.reserved_learning.get_or_insert(Switch::Off);
+    }
+    options
+}
+
+/// Before the bridge is there: nothing passes it that is not meant to.
+fn raise_firewall(network: &NetworkSpec, host: &Snapshot) -> Vec<Step> {
+    if !network.firewall.is_on() {
+        return Vec::new();
+    }
+    let (rules, prohibitions) = barriers(network);
+    let mut steps = vec![
+        Step::RaiseFirewall(host_firewall(host, network)),
+        Step::EditElements(ElementsEdit::adding(network_elements(network))),
+    ];
+    steps.extend(rules.into_iter().map(Step::AddPolicyRule));
+    steps.extend(prohibitions.into_iter().map(Step::AddProhibition));
+    steps
+}
+
+/// Whether what comes in by the bridge is forwarded, in each family. What a bridge does not forward
+/// reaches nobody, with a packet filter and without.
+fn forwarding(network: &NetworkSpec) -> Vec<Step> {
+    let scope = || ConfScope::Link(network.link.name.clone());
+    let ipv4 = |conf, value| sysctl(Side::Host, Sysctl::Ipv4(scope(), conf), value);
+    let mut steps = Vec::new();
+    if !network.firewall.is_on() {
+        return vec![refuse_redirects(Side::Host)];
+    }
+    if network.ipv4.is_some() {
+        // so that the check of the source knows what the filter vouches for
+        steps.push(ipv4(Ipv4Conf::SrcValidMark, 1));
+    }
+    match is_open(network, Family::V4) {
+        true => steps.push(ipv4(Ipv4Conf::Forwarding, 1)),
+        false => {
+            // nobody behind a bridge without an address of the host's is a neighbour of it
+            let is_borne = network.options.bears_gateway(Family::V4);
+            steps.extend((!is_borne).then(|| ipv4(Ipv4Conf::RpFilter, 1)));
+            steps.push(ipv4(Ipv4Conf::Forwarding, 0));
+            steps.push(refuse_redirects(Side::Host));
+        }
+    }
+    if is_open(network, Family::V6) {
+        let forward = Sysctl::Ipv6(scope(), Ipv6Conf::ForceForwarding);
+        steps.push(sysctl(Side::Host, forward, 1));
+    }
+    steps
+}
+
+/// Containers that are kept apart are so on the bridge itself, too.
+fn port_options(network: &NetworkSpec, endpoint: &EndpointSpec) -> PortOptions {
+    let mut options = endpoint.port.clone();
+    if network.options.icc == Some(Switch::Off) {
+        options.isolated = Some(Switch::On);
+    }
+    options
+}
+
 fn into_service(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
     let mut steps = container_side(endpoint, network.mtu);
     // with spanning tree a port listens and learns for twice the delay: nobody waits for that
@@ -105,7 +182,9 @@ fn adopt(network: &NetworkSpec, state: &LinkState, host: &Snapshot) -> Result<Pl
         let mut states = host.addresses.iter();
         states.any(|state| state.link == bridge.index.get() && state.address == *address)
     };
-    let mut plan = Plan::from_iter([refuse_redirects(Side::Host)]);
+    let mut plan = Plan::new();
+    plan.extend(raise_firewall(network, host));
+    plan.extend(forwarding(network));
     // a bridge whose address nobody has set takes the lowest one of its ports', and another one as
     // they come and go (`br_stp_recalculate_bridge_id`): containers would lose their gateway
     plan.push(Step::Announce {
@@ -141,8 +220,7 @@ fn settings(endpoint: &EndpointSpec, place: impl Fn(&LinkSysctl) -> bool) -> Vec
 }
 
 /// Whether a link that comes up forgets it: IPv6's MTU becomes the link's, once more when the kernel
-/// hears of carrier (`addrconf_notify`), which it does before the bridge forwards. All others hold
-/// from before.
+/// hears of carrier (`addrconf_notify`), which is waited for. All others hold from before.
 fn is_forgotten(setting: &LinkSysctl) -> bool {
     let place = (setting.family(), setting.table(), setting.key());
     place == (Family::V6, SysctlTable::Conf, "mtu")
@@ -173,22 +251,39 @@ fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
         network.name,
         id.short()
     );
-    let mut steps = vec![
+    let filters = port_filters(network, endpoint);
+    let filters = (!filters.is_empty()).then(|| Step::EditElements(ElementsEdit::adding(filters)));
+    let mut steps = Vec::from_iter(filters);
+    steps.extend([
         Step::AddVeth(veth),
         Step::SetAlias {
             link: near.clone(),
             alias,
         },
-    ];
+    ]);
     steps.extend(no_auto_address(near, network.mtu));
-    if !endpoint.port.is_default() {
-        steps.push(Step::SetPort {
-            link: near.clone(),
-            options: endpoint.port.clone(),
-        });
+    let options = port_options(network, endpoint);
+    if !options.is_default() {
+        let link = near.clone();
+        steps.push(Step::SetPort { link, options });
     }
     steps.push(Step::SetUp { link: near.clone() });
     steps
+}
+
+/// What is kept from its port on the bridge.
+fn port_filters(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Element> {
+    if !network.firewall.is_on() {
+        return Vec::new();
+    }
+    let guard = endpoint.source_guard.is_on();
+    let mut elements = match guard {
+        true => guard_elements(endpoint),
+        false => Vec::new(),
+    };
+    let is_apart = network.options.icc == Some(Switch::Off);
+    elements.extend(is_apart.then(|| apart_element(endpoint)));
+    elements
 }
 
 fn container_side(endpoint: &EndpointSpec, mtu: Mtu) -> Vec<Step> {

@@ -1,14 +1,16 @@
 //! Which of a container's networks its default routes lead by, and the steps by which that changes.
 //!
 //! Docker's rule, for each family on its own: the higher priority; then a network that leads out in
-//! both families before one that does in one; then the name, in the order of its bytes.
+//! both families before one that does in one; then the name, in the order of its bytes. Of several
+//! interfaces on one network, the one of the first name: `eth2` before `eth10`.
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use crate::addr::{Family, NetworkName};
+use crate::firewall::Door;
 use crate::plan::{Link, Plan, Route, Step};
-use crate::spec::{EndpointAddress, EndpointSpec};
+use crate::spec::{EndpointAddress, EndpointSpec, NetworkSpec};
 
 /// What one endpoint of a container has to offer as a way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,22 +20,27 @@ pub(crate) struct Exit {
     link: Link,
     ipv4: Option<IpAddr>,
     ipv6: Option<IpAddr>,
+    metric: u32,
+    /// By which it is reached in turn.
+    doors: Vec<Door>,
 }
 
 impl Exit {
     /// Of an endpoint that `plan` connects. One whose plan brings no link leads nowhere.
-    pub(crate) fn new(network: &NetworkName, endpoint: &EndpointSpec, plan: &Plan) -> Self {
+    pub(crate) fn new(network: &NetworkSpec, endpoint: &EndpointSpec, plan: &Plan) -> Self {
         let has_link = plan.steps().iter().any(|step| step.brings(&endpoint.link));
         let gateway = |address: &Option<EndpointAddress>| {
             let address = address.as_ref().filter(|_| has_link)?;
             address.gateway
         };
         Self {
-            network: network.clone(),
+            network: network.name.clone(),
             priority: endpoint.priority,
             link: endpoint.link.clone(),
             ipv4: gateway(&endpoint.ipv4),
             ipv6: gateway(&endpoint.ipv6),
+            metric: endpoint.route_metric,
+            doors: Door::all(network, endpoint),
         }
     }
 
@@ -48,17 +55,43 @@ impl Exit {
         }
     }
 
-    fn rank(&self) -> (Reverse<i32>, Reverse<usize>, &NetworkName) {
+    /// All processes that know of the same exits agree on it, whatever the order in which they learned.
+    fn rank(&self) -> impl Ord {
         let families = [self.ipv4, self.ipv6].into_iter().flatten().count();
-        (Reverse(self.priority), Reverse(families), &self.network)
+        let link = self.link.name.as_str();
+        let of_link = (link.len(), link);
+        let of_network = (Reverse(self.priority), Reverse(families), &self.network);
+        (of_network, of_link)
     }
+}
+
+/// The one that the default route of a family leads by; `None` where no network leads out.
+fn leading(exits: &[Exit], family: Family) -> Option<&Exit> {
+    let candidates = exits.iter().filter(|exit| exit.gateway(family).is_some());
+    candidates.min_by(|a, b| a.rank().cmp(&b.rank()))
 }
 
 /// The default route of one family; `None` where no network leads out.
 pub(crate) fn default_route(exits: &[Exit], family: Family) -> Option<Route> {
-    let candidates = exits.iter().filter(|exit| exit.gateway(family).is_some());
-    let chosen = candidates.min_by(|a, b| a.rank().cmp(&b.rank()))?;
-    Some(Route::default_by(chosen.gateway(family)?, &chosen.link))
+    let chosen = leading(exits, family)?;
+    Some(Route {
+        metric: chosen.metric,
+        ..Route::default_by(chosen.gateway(family)?, &chosen.link)
+    })
+}
+
+/// The doors by which a container's ports are reached: in each family that of the network which the
+/// default route leads by, since what answers leaves by that; and all that need no translation.
+pub(crate) fn doors(exits: &[Exit]) -> Vec<Door> {
+    let leads = |exit: &Exit, family| {
+        leading(exits, family).is_some_and(|leading| std::ptr::eq(leading, exit))
+    };
+    let used = |exit: &Exit| {
+        let doors = exit.doors.iter();
+        let used = doors.filter(|door| !door.translates() || leads(exit, door.family));
+        used.cloned().collect::<Vec<Door>>()
+    };
+    exits.iter().flat_map(used).collect()
 }
 
 /// The steps by which the default routes become those of `after`, where they are those of `before`.
@@ -100,6 +133,8 @@ mod tests {
             link: Link::new(Side::Container, name, index),
             ipv4: ipv4.map(|last| [10, 0, 0, last].into()),
             ipv6: ipv6.map(|last| [0xfd00, 0, 0, 0, 0, 0, 0, last].into()),
+            metric: 0,
+            doors: Vec::new(),
         }
     }
 
@@ -141,6 +176,24 @@ mod tests {
         );
         assert!(moves(&[a.clone(), b.clone()], &[b, a.clone()]).is_empty());
         assert!(moves(&[a], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_route_of_another_metric_is_there_before_the_former_one_goes() {
+        let a = exit("a", 0, Some(1), None);
+        let b = Exit {
+            metric: 100,
+            ..exit("b", 5, Some(2), None)
+        };
+        let come = moves(std::slice::from_ref(&a), &[a.clone(), b.clone()]);
+        let text: Vec<String> = come.iter().map(Step::to_string).collect();
+        assert_eq!(
+            text,
+            [
+                "ip -n container route replace default via 10.0.0.2 dev b proto 98 metric 100 \
+                 && ip -n container route del default via 10.0.0.1 dev a proto 98"
+            ]
+        );
     }
 
     #[test]

@@ -8,6 +8,17 @@ use crate::addr::{Family, Subnet};
 use crate::error::{Fault, Obstacle, Occupant};
 
 /// Which subnet is to be chosen.
+///
+/// ```
+/// use bridgework::Family;
+/// use bridgework::ipam::{AddressPools, Wanted};
+///
+/// let pools = AddressPools::default();
+/// let any = pools.choose(Wanted::Any(Family::V4), &[])?;
+/// let small = pools.choose(Wanted::SizeOf("0.0.0.0/28".parse()?), &[])?;
+/// assert_eq!((any.prefix_len(), small.prefix_len()), (16, 28));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wanted {
     /// Any of the family, of the size that the range is cut in.

@@ -8,6 +8,17 @@ use crate::addr::ContainerName;
 use crate::spec::History;
 
 /// An address that the caller has until it releases it.
+///
+/// ```
+/// use bridgework::ipam::{History, Pool};
+///
+/// let mut pool = Pool::new("10.0.0.0/24".parse()?, None)?;
+/// let lease = pool.allocate()?;
+/// assert_eq!(lease.history, History::Fresh);
+/// let carried = pool.subnet().interface(lease.address);
+/// assert_eq!(carried.map(|address| address.to_string()).as_deref(), Some("10.0.0.1/24"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "the address stays taken until it is released"]
 pub struct Lease {
@@ -19,6 +30,17 @@ pub struct Lease {
 }
 
 /// Who has an address.
+///
+/// ```
+/// use bridgework::ipam::{Owner, Pool};
+///
+/// let mut pool = Pool::new("10.0.0.0/24".parse()?, None)?;
+/// let printer = [10, 0, 0, 9].into();
+/// let lease = pool.reserve(printer, Owner::Auxiliary("printer".to_owned()))?;
+/// let owner = pool.owner(lease.address).map(|owner| owner.to_string());
+/// assert_eq!(owner.as_deref(), Some("auxiliary address printer"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Owner {
@@ -53,6 +75,16 @@ impl fmt::Display for Owner {
 }
 
 /// What [`Pool::release`](super::Pool::release) found.
+///
+/// ```
+/// use bridgework::ipam::{Pool, Release};
+///
+/// let mut pool = Pool::new("10.0.0.0/24".parse()?, None)?;
+/// let lease = pool.allocate()?;
+/// assert_eq!(pool.release(lease.address), Release::Released);
+/// assert_eq!(pool.release(lease.address), Release::NotHeld);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Release {
     /// The address was held, and is no more.
