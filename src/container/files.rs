@@ -1,13 +1,16 @@
 //! The files that are kept for a container, from their first text to their end. What they say in
 //! between is written by plans.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::addr::EndpointId;
 use crate::driver::Stack;
 use crate::error::{Error, Fault, Result};
-use crate::kernel::{FileOrigin, create_file, is_link, remove_file};
-use crate::plan::{ContainerFile, FileWrite, HostsFile, Step};
+use crate::kernel::{create_file, is_link, remove_file};
+use crate::plan::{ContainerFile, FileOrigin, FileWrite, HostsFile, Step};
+use crate::record::KeptFile;
 use crate::resolver::{ExtraHost, Loopback, ResolvMode, ResolvOverrides, base_text, host_text};
 
 use super::config::ContainerConfig;
@@ -17,7 +20,7 @@ use super::host_side::HostFiles;
 #[derive(Debug)]
 pub(super) struct Hosts {
     pub(super) file: HostsFile,
-    _kept: Kept,
+    kept: Kept,
 }
 
 /// The `resolv.conf`. Its text depends on the container's networks; while it is on none, it is the
@@ -35,6 +38,8 @@ struct Kept {
     file: ContainerFile,
     base: String,
     origin: FileOrigin,
+    /// Whether it stays when this goes.
+    stays: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -76,8 +81,23 @@ impl Hosts {
             Some(text) => host_text(&text, Loopback::Dual, extra),
             None => base_text(Loopback::Dual, extra),
         };
-        let _kept = Kept::make(file.clone().into(), base)?;
-        Ok(Some(Self { file, _kept }))
+        let kept = Kept::make(file.clone().into(), base)?;
+        Ok(Some(Self { file, kept }))
+    }
+
+    /// One that was kept before, and stays.
+    pub(super) fn reopen(file: HostsFile, kept: KeptFile) -> Self {
+        let kept = Kept::again(file.clone().into(), kept);
+        Self { file, kept }
+    }
+
+    pub(super) fn as_kept(&self) -> (HostsFile, KeptFile) {
+        (self.file.clone(), self.kept.as_kept())
+    }
+
+    /// The file stays when the container is closed.
+    pub(super) fn stay(&self) {
+        self.kept.stay();
     }
 }
 
@@ -110,6 +130,42 @@ impl Resolv {
             overrides,
             state: Mutex::new(state),
         }))
+    }
+
+    /// One that was kept before, and stays. What it says is `text`, and nothing is known of its networks.
+    pub(super) fn reopen(
+        file: ContainerFile,
+        (kept, text): (KeptFile, String),
+        overrides: ResolvOverrides,
+    ) -> Self {
+        let state = State {
+            networks: Vec::new(),
+            text,
+        };
+        Self {
+            kept: Kept::again(file, kept),
+            overrides,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// One of the networks that its text is of.
+    pub(crate) fn recall(&self, network: ResolvSource) {
+        let mut state = self.state.lock();
+        let is_other = |known: &ResolvSource| known.endpoint != network.endpoint;
+        if state.networks.iter().all(is_other) {
+            state.networks.push(network);
+        }
+    }
+
+    pub(super) fn as_kept(&self) -> (ContainerFile, KeptFile, String) {
+        let text = self.state.lock().text.clone();
+        (self.kept.file.clone(), self.kept.as_kept(), text)
+    }
+
+    /// The file stays when the container is closed.
+    pub(super) fn stay(&self) {
+        self.kept.stay();
     }
 
     /// With one more network.
@@ -146,6 +202,11 @@ fn decisive(networks: &[ResolvSource]) -> Option<&ResolvSource> {
 }
 
 impl ResolvChange<'_> {
+    /// What the file says then.
+    pub(crate) fn text(&self) -> String {
+        self.then.text.clone()
+    }
+
     /// The step that it takes, if the text becomes another one.
     pub(crate) fn step(&self) -> Option<Step> {
         (self.now.text != self.then.text).then(|| {
@@ -166,7 +227,12 @@ impl ResolvChange<'_> {
 impl Kept {
     fn make(file: ContainerFile, base: String) -> Result<Self> {
         match create_file(&file, &base) {
-            Ok(origin) => Ok(Self { file, base, origin }),
+            Ok(origin) => Ok(Self {
+                file,
+                base,
+                origin,
+                stays: AtomicBool::new(false),
+            }),
             Err(errno) => {
                 let doing = format!("write the first lines of {}", file.path().display());
                 let words = None;
@@ -181,8 +247,34 @@ impl Kept {
     }
 }
 
+impl Kept {
+    fn again(file: ContainerFile, KeptFile { base, origin }: KeptFile) -> Self {
+        let stays = AtomicBool::new(true);
+        Self {
+            file,
+            base,
+            origin,
+            stays,
+        }
+    }
+
+    fn as_kept(&self) -> KeptFile {
+        KeptFile {
+            base: self.base.clone(),
+            origin: self.origin,
+        }
+    }
+
+    fn stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Kept {
     fn drop(&mut self) {
+        if self.stays.load(Ordering::Relaxed) {
+            return;
+        }
         // what its user has written into it since is not ours to take away
         let _kept = remove_file(&self.file, &self.base, self.origin);
     }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::kernel::Netns;
 
 use super::files::{Hosts, Resolv};
+use crate::resolver::ResolvOverrides;
 
 /// What holds a stack to a network; it ends when the last holder drops it.
 pub(crate) type Wire = dyn Any + Send + Sync;
@@ -20,6 +21,8 @@ pub(super) struct Home {
     pub(super) netns: Netns,
     pub(super) hosts: Option<Hosts>,
     pub(super) resolv: Option<Resolv>,
+    /// Whom its name server asks, and for what, where that is not as the host has it.
+    pub(super) overrides: ResolvOverrides,
     tenancy: Mutex<Tenancy>,
     /// What ends with it.
     held: Mutex<Vec<Box<dyn Any + Send + Sync>>>,
@@ -34,11 +37,16 @@ struct Tenancy {
 }
 
 impl Home {
-    pub(super) fn new(netns: Netns, hosts: Option<Hosts>, resolv: Option<Resolv>) -> Self {
+    pub(super) fn new(
+        netns: Netns,
+        (hosts, resolv): (Option<Hosts>, Option<Resolv>),
+        overrides: ResolvOverrides,
+    ) -> Self {
         Self {
             netns,
             hosts,
             resolv,
+            overrides,
             tenancy: Mutex::default(),
             held: Mutex::default(),
         }

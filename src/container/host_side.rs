@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::kernel::read_text;
-use crate::resolver::{ResolvConf, ResolvMode, ResolvOverrides, STUB_UPSTREAM_PATH, resolv_text};
+use crate::resolver::{
+    ResolvConf, ResolvMode, ResolvOverrides, STUB_UPSTREAM_PATH, SearchDomain, resolv_text,
+};
 
 /// Where the host's own files are.
 #[derive(Debug, Clone)]
@@ -41,6 +43,12 @@ impl HostFiles {
     pub(crate) fn resolv_text(&self, overrides: &ResolvOverrides, mode: ResolvMode) -> String {
         let (conf, path) = self.resolv_conf(mode);
         resolv_text(&conf, &path.to_string_lossy(), overrides, mode).text
+    }
+
+    /// The domains in which a container on user-defined networks looks for short names, as of now.
+    pub(crate) fn search(&self, overrides: &ResolvOverrides) -> Vec<SearchDomain> {
+        let (conf, _path) = self.resolv_conf(ResolvMode::Internal);
+        overrides.search_instead_of(&conf)
     }
 
     /// A stub resolver that answers the host alone is no use to whom has another stack.

@@ -4,6 +4,7 @@ mod config;
 mod files;
 mod home;
 mod host_side;
+mod record;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use crate::driver::Stack;
 use crate::error::{Error, Fault, Result};
 use crate::kernel::{Netns, random_bytes};
 use crate::plan::HostsFile;
-use crate::resolver::ExtraHost;
+use crate::resolver::{ExtraHost, ResolvOverrides};
 use config::Source;
 use files::Hosts;
 use home::Home;
@@ -95,6 +96,14 @@ impl Container {
     /// namespace of its own. With another container's stack goes no host name, file, extra host or
     /// name server of its own. What `host-gateway` stands for is known to a host alone: see
     /// [`Host::attach`](crate::Host::attach).
+    ///
+    /// ```no_run
+    /// use bridgework::{Container, ContainerConfig, Netns};
+    ///
+    /// let web = Container::open(ContainerConfig::new("web", Netns::create()?).hostname("web1"))?;
+    /// assert_eq!(web.hostname().as_str(), "web1");
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn open(config: ContainerConfig) -> Result<Self> {
         let attempt = format!("open container {}", config.name);
         let mut faults = config.faults();
@@ -150,7 +159,8 @@ impl Container {
             None => id.short().parse()?,
         };
         let hosts = Hosts::open(config, extra)?;
-        let home = Home::new(netns, hosts, Resolv::open(config)?);
+        let files = (hosts, Resolv::open(config)?);
+        let home = Home::new(netns, files, config.overrides.clone());
         Ok((Arc::new(home), hostname, config.domain.clone()))
     }
 
@@ -158,6 +168,14 @@ impl Container {
     ///
     /// # Errors
     /// The name does not have its form, or `CAP_SYS_ADMIN` is missing.
+    ///
+    /// ```no_run
+    /// use bridgework::{Container, Netns};
+    ///
+    /// let web = Container::isolated("web")?;
+    /// assert_ne!(*web.netns(), Netns::current()?);
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn isolated(name: impl Into<String>) -> Result<Self> {
         Self::open(ContainerConfig::named(name))
     }
@@ -166,6 +184,16 @@ impl Container {
     ///
     /// # Errors
     /// The name does not have its form, or there is no such process.
+    ///
+    /// ```no_run
+    /// use bridgework::{Container, Netns};
+    ///
+    /// let mut child = std::process::Command::new("sleep").arg("60").spawn()?;
+    /// let web = Container::of_pid("web", child.id())?;
+    /// assert_eq!(*web.netns(), Netns::current()?); // it has unshared nothing
+    /// child.kill()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of_pid(name: impl Into<String>, pid: u32) -> Result<Self> {
         Self::open(ContainerConfig::new(name, Netns::of_pid(pid)?))
     }
@@ -174,6 +202,15 @@ impl Container {
     ///
     /// # Errors
     /// As for [`Netns::run`].
+    ///
+    /// ```no_run
+    /// use bridgework::Container;
+    /// use std::net::TcpListener;
+    ///
+    /// let web = Container::isolated("web")?;
+    /// let listening = web.run(|| TcpListener::bind("0.0.0.0:80"))??; // the container's port
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
         self.0.home.netns.run(act)
     }
@@ -218,6 +255,10 @@ impl Container {
 
     pub(crate) fn resolv(&self) -> Option<&Resolv> {
         self.0.home.resolv.as_ref()
+    }
+
+    pub(crate) fn overrides(&self) -> &ResolvOverrides {
+        &self.0.home.overrides
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {

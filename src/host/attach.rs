@@ -17,6 +17,18 @@ use super::Host;
 /// A container in its network mode.
 ///
 /// Dropping it drops its parts: the endpoint disconnects, the container closes.
+///
+/// ```no_run
+/// # fn show(attached: bridgework::Attached) -> Result<(), bridgework::Error> {
+/// for warning in &attached.warnings {
+///     eprintln!("{warning}");
+/// }
+/// if let Some(endpoint) = attached.endpoint {
+///     println!("{} is at {}", attached.container.name(), endpoint.ip());
+///     endpoint.disconnect()?;
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Attached {
@@ -29,6 +41,13 @@ pub struct Attached {
 }
 
 /// Something that was asked for and has no effect.
+///
+/// ```
+/// use bridgework::Warning;
+///
+/// let warning = Warning::PortsDiscarded;
+/// assert!(warning.to_string().ends_with("when using host network mode"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -178,7 +197,7 @@ impl Host {
             .map(|network| Fault::NetworkNotFound {
                 name: network.name().to_string(),
             });
-        connect_in_order(container, &networks, faults.collect())
+        connect_in_order(container, &networks, &faults.collect::<Vec<_>>())
     }
 
     /// The names that a container sees over all of its networks of this host: its private aliases
@@ -186,20 +205,13 @@ impl Host {
     /// as networks come and go.
     #[must_use]
     pub fn view(&self, container: &Container) -> Arc<View> {
+        // what others do follows by and by where it is watched or answered
+        self.0.registry.attend_to_all();
+        let _known = self.know_all_of(container);
         let wiring = self.0.registry.wirings().of(container.netns());
         let view = Arc::clone(wiring.view());
         container.hold_once(&wiring);
         view
-    }
-
-    /// The container of that id or name, or whose id begins so, among those that this host attached
-    /// or connected and that there is a handle to.
-    ///
-    /// # Errors
-    /// There is none ([`Error::is_not_found`]), or there are several.
-    pub fn container(&self, term: &str) -> Result<Container> {
-        let found = self.find_container(term);
-        found.map_err(|fault| Error::of(format!("look up container {term}"), vec![fault]))
     }
 }
 

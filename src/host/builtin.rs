@@ -9,13 +9,16 @@ use std::time::{Instant, SystemTime};
 use ipnet::IpNet;
 
 use crate::addr::{Family, LinkIndex, MacAddr, Mtu, NetworkId, NetworkName, Subnet};
-use crate::config::{HostsScope, MacPolicy, NetworkConfig, NetworkOptions};
+use crate::config::{
+    Firewall, HostsScope, MacPolicy, NetworkConfig, NetworkOptions, ResolverScope,
+};
 use crate::driver::{Driver, HostDriver, NoneDriver};
 use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
 use crate::kernel::random_bytes;
 use crate::network::{Members, Network, Registered};
 use crate::plan::{BridgeOptions, Link, Plan, Side, Switch};
+use crate::record::{FoundLink, NetworkRecord};
 use crate::snapshot::{LinkState, Snapshot};
 use crate::spec::{NetworkSpec, Origin};
 
@@ -110,15 +113,23 @@ impl Host {
         self.builtin(Builtin::Bridge)
     }
 
-    /// The one of them, if it was asked for before.
-    pub(super) fn made(&self, which: Builtin) -> Option<Network> {
-        self.0.builtins.lock().get(&which).cloned()
+    /// The one of them, if it was asked for before, here or by another process.
+    pub(super) fn made(&self, which: Builtin) -> Result<Option<Network>> {
+        let known = self.0.builtins.lock().get(&which).cloned();
+        match known {
+            Some(network) => Ok(Some(network)),
+            None => self.kept_builtin(which),
+        }
     }
 
     pub(super) fn builtin(&self, which: Builtin) -> Result<Network> {
         let mut builtins = self.0.builtins.lock();
         if let Some(network) = builtins.get(&which) {
             return Ok(network.clone());
+        }
+        if let Some(network) = self.kept_builtin(which)? {
+            builtins.insert(which, network.clone());
+            return Ok(network);
         }
         let made = match which {
             Builtin::Bridge => {
@@ -136,6 +147,21 @@ impl Host {
 }
 
 impl Host {
+    /// The one of them that another process has made.
+    fn kept_builtin(&self, which: Builtin) -> Result<Option<Network>> {
+        self.0.registry.catch_up()?;
+        let driver = match which {
+            Builtin::Bridge => "bridge",
+            Builtin::Host => HostDriver.name(),
+            Builtin::None => NoneDriver.name(),
+        };
+        let mut networks = self.0.registry.networks().into_iter();
+        Ok(networks.find(|network| {
+            let spec = network.spec();
+            spec.origin == Origin::Builtin && spec.driver == driver
+        }))
+    }
+
     fn create_linkless(&self, name: &str, driver: Arc<dyn Driver>) -> Result<Network> {
         let begun = Instant::now();
         let spec = linkless(name.parse()?, driver.name())?;
@@ -144,7 +170,7 @@ impl Host {
             .registry
             .register((&spec.name, None), |_| Ok(Vec::new()));
         let registered = registered.map_err(|faults| Error::of("", faults))?;
-        Ok(self.settle_linkless(spec, driver, registered, begun))
+        self.settle_linkless(spec, driver, registered, begun)
     }
 
     /// The network of a spec of which nothing is in the kernel.
@@ -154,16 +180,20 @@ impl Host {
         driver: Arc<dyn Driver>,
         registered: Registered,
         begun: Instant,
-    ) -> Network {
+    ) -> Result<Network> {
         let members = Members::new(&spec.name, BTreeMap::new());
         let (plan, kernel) = (Plan::new(), self.kernel().clone());
-        let network = Network::new(spec, driver, plan, kernel, members, registered);
+        let found = None;
+        let record = NetworkRecord { spec, found };
+        let network = Network::new(record, driver, plan, kernel, members, registered);
         // before anybody can find it and remove it
         self.0.registry.tell(begun, || EventKind::Create {
             network: network.spec().into(),
         });
         self.0.registry.announce(&network);
-        network
+        // what others may remove from then on is known here by then
+        network.be_kept()?;
+        Ok(network)
     }
 }
 
@@ -184,9 +214,11 @@ pub(super) fn linkless(name: NetworkName, driver: &str) -> Result<NetworkSpec> {
         bridge: BridgeOptions::new(),
         mac_policy: MacPolicy::default(),
         hosts: HostsScope::default(),
+        resolver: ResolverScope::default(),
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
         config_from: None,
+        firewall: Firewall::Off,
         config_only: Switch::Off,
     })
 }
@@ -235,6 +267,17 @@ impl Adopted {
             state: state.clone(),
             addresses: addresses.collect(),
         }))
+    }
+
+    /// As it is kept for those who take the network back.
+    pub(super) fn found(&self) -> FoundLink {
+        FoundLink {
+            up: match self.state.up {
+                true => Switch::On,
+                false => Switch::Off,
+            },
+            addresses: self.addresses.clone(),
+        }
     }
 
     /// The host without it: what is left stands in the way of subnets.

@@ -7,9 +7,10 @@ use std::time::Instant;
 use crate::config::NetworkConfig;
 use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
-use crate::network::{Draft, Members, Network};
+use crate::network::{Concern, Draft, Members, Network};
 use crate::plan::Plan;
-use crate::spec::NetworkSpec;
+use crate::record::{NetworkRecord, Phase, Tenure};
+use crate::spec::Origin;
 use crate::trace::operation;
 
 use super::Host;
@@ -44,6 +45,39 @@ impl Host {
         })
     }
 
+    /// A network on a bridge that is there already, which the config
+    /// [names](NetworkConfig::bridge_name), and that stays when the network goes: with its hardware
+    /// address, its MTU and its addresses, which decide the subnets that were left open. What it lacks,
+    /// a gateway's address say, it has as long as the network is there. None of its addresses is given
+    /// to a container; which addresses others on it have is for the caller to say
+    /// ([`NetworkConfig::auxiliary`]).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Host, NetworkConfig};
+    /// let host = Host::open()?;
+    /// let network = host.adopt_network(NetworkConfig::bridge("lan").bridge_name("br-lan"))?;
+    /// network.remove()?; // br-lan is as it was
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`create_network`](Self::create_network); or no link of that name is there
+    /// ([`Error::is_not_found`]), or it is no bridge, or another network's.
+    pub fn adopt_network(&self, config: NetworkConfig) -> Result<Network> {
+        let operation = operation!("adopt network", config.name());
+        let begun = Instant::now();
+        let adopted = self.0.registry.attempt(|| {
+            let adopted = Adopted::find(&self.snapshot()?, &config, &self.networks())?;
+            let adopted = adopted.ok_or_else(|| alone(no_bridge(&config)))?;
+            let completed = adopted.complete(&config);
+            self.create_prepared(self.prepare(&completed, Kind::On(adopted))?, begun)
+        });
+        adopted.map_err(|error| {
+            operation.refused(error.during(format!("adopt network {}", config.name())))
+        })
+    }
+
     /// The network on paper: the plans of [`create_network`](Self::create_network) and of
     /// connecting, of which nothing is performed. The name and the subnets stay free.
     ///
@@ -71,10 +105,13 @@ impl Host {
 
     fn try_create(&self, config: &NetworkConfig) -> Result<Network> {
         let begun = Instant::now();
-        match config.is_template() {
-            true => self.create_template(config, begun),
-            false => self.create_prepared(self.prepare(config, Kind::Custom)?, begun),
+        if config.is_template() {
+            self.0.registry.catch_up()?;
+            return self.create_template(config, begun);
         }
+        self.0.registry.attempt_on(Concern::None, || {
+            self.create_prepared(self.prepare(config, Kind::Custom)?, begun)
+        })
     }
 
     /// The default network, on a bridge that is there or on one of its own.
@@ -97,26 +134,31 @@ impl Host {
         if made.is_err() {
             prepared.registered.cancel();
         }
-        let (spec, plan) = made?;
-        let members = Members::new(&spec.name, prepared.pools);
+        let (record, plan) = made?;
+        let members = Members::new(&record.spec.name, prepared.pools);
         let kernel = self.kernel().clone();
         let network = Network::new(
-            spec,
+            record,
             prepared.driver,
             plan,
             kernel,
             members,
             prepared.registered,
         );
+        // what it fails by takes the network back
+        network.open_gateway()?;
         // before anybody can find it and remove it
         self.0.registry.tell(begun, || EventKind::Create {
             network: network.spec().into(),
         });
         self.0.registry.announce(&network);
+        // what others may remove from then on is known here by then
+        network.be_kept()?;
         Ok(network)
     }
 
-    fn make(&self, prepared: &Prepared) -> Result<(NetworkSpec, Plan)> {
+    fn make(&self, prepared: &Prepared) -> Result<(NetworkRecord, Plan)> {
+        let registry = &self.0.registry;
         let mut tries = 1;
         loop {
             let spec = prepared.spec()?;
@@ -124,8 +166,15 @@ impl Host {
                 .driver
                 .create(&spec, &prepared.snapshot)
                 .map_err(alone)?;
-            match self.kernel().apply(&plan, None) {
-                Ok(()) => return Ok((spec, plan)),
+            let record = prepared.record(spec);
+            registry.write_network(&record, (Phase::Coming, Tenure::Held))?;
+            let made = self.kernel().apply(&plan, None).inspect_err(|error| {
+                if error.left_behind().is_empty() {
+                    let _left_to_recovery = registry.strike_network(&record.spec);
+                }
+            });
+            match made {
+                Ok(()) => return Ok((record, plan)),
                 Err(error) if tries < ID_TRIES && prepared.may_try_again(&error) => tries += 1,
                 Err(error) => return Err(error),
             }
@@ -135,7 +184,7 @@ impl Host {
     /// Everything that is decided before the kernel is changed.
     fn prepare(&self, config: &NetworkConfig, kind: Kind) -> Result<Prepared> {
         let mut faults = Vec::new();
-        if matches!(kind, Kind::Custom) {
+        if kind.origin() == Origin::Custom {
             self.check_instance(config, &mut faults);
         }
         let driver = self.driver(config.driver()).cloned();
@@ -150,9 +199,9 @@ impl Host {
             return Err(Error::of("", faults));
         };
         let (request, template) = self.complete(request, keys, &mut faults);
-        let obstacles = match &kind {
-            Kind::Default(Some(adopted)) => self.obstacles(&adopted.take_from(&snapshot)),
-            _ => self.obstacles(&snapshot),
+        let obstacles = match kind.adopted() {
+            Some(adopted) => self.obstacles(&adopted.take_from(&snapshot)),
+            None => self.obstacles(&snapshot),
         };
         let mut families = Vec::new();
         let names = (&request.name, template.as_ref());
@@ -168,7 +217,23 @@ impl Host {
         let registered = registered.map_err(|faults| Error::of("", told_once(faults)))?;
         let driver = driver.expect("a driver that is not there is a fault");
         let side = (driver, snapshot);
-        Ok(Prepared::new(kind, request, side, registered, families))
+        Ok(Prepared::new(
+            (kind, self.0.config.firewall),
+            request,
+            side,
+            registered,
+            families,
+        ))
+    }
+}
+
+fn no_bridge(config: &NetworkConfig) -> Fault {
+    match config.link_name() {
+        Some(name) => Fault::LinkNotFound {
+            name,
+            namespace: None,
+        },
+        None => Fault::Conflicting("a bridge that is there and no name for it".to_owned()),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::SystemTime;
 
+use crate::addr::{ContainerId, ContainerName};
 use crate::container::Container;
 use crate::error::{Error, Fault, Result};
 use crate::inspect::{NetworkFilter, PruneFilter, find};
@@ -96,17 +97,27 @@ impl Host {
     /// The container of that full id, else the one with that name, else the only one whose id
     /// begins so.
     pub(super) fn find_container(&self, term: &str) -> std::result::Result<Container, Fault> {
-        let term = term.to_owned();
-        let containers = self.0.registry.containers();
-        let named = containers.iter().find(|c| c.name().as_str() == term);
-        let begins = |c: &&Container| !term.is_empty() && c.id().to_string().starts_with(&term);
-        let mut begun = containers.iter().filter(begins);
-        // no name has the 64 digits of a full id
-        match (named, begun.next(), begun.next()) {
-            (Some(named), _, _) => Ok(named.clone()),
-            (None, Some(only), None) => Ok(only.clone()),
-            (None, Some(_), Some(_)) => Err(Fault::ContainerAmbiguous { term }),
-            (None, None, _) => Err(Fault::ContainerNotFound { name: term }),
-        }
+        let mut containers = self.0.registry.containers();
+        let at = find_one(term, &containers, |c| (c.id(), c.name()))?;
+        Ok(containers.swap_remove(at))
+    }
+}
+
+/// Where the one is of that full id, else the one with that name, else the only one whose id begins so.
+pub(super) fn find_one<T>(
+    term: &str,
+    all: &[T],
+    named: impl Fn(&T) -> (ContainerId, &ContainerName),
+) -> std::result::Result<usize, Fault> {
+    let exact = all.iter().position(|one| named(one).1.as_str() == term);
+    let begins = |one: &&T| !term.is_empty() && named(one).0.to_string().starts_with(term);
+    let mut begun = all.iter().filter(begins);
+    let first = all.iter().position(|one| begins(&one));
+    let term = term.to_owned();
+    // no name has the 64 digits of a full id
+    match (exact, first, begun.nth(1)) {
+        (Some(at), _, _) | (None, Some(at), None) => Ok(at),
+        (None, Some(_), Some(_)) => Err(Fault::ContainerAmbiguous { term }),
+        (None, None, _) => Err(Fault::ContainerNotFound { name: term }),
     }
 }

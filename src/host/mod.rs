@@ -2,12 +2,20 @@
 
 mod attach;
 mod builtin;
+mod check;
 mod config;
+mod containers;
 mod create;
+mod ensure;
 mod inspect;
 mod lookup;
 mod modes;
+mod orphans;
 mod prepared;
+mod rebuild;
+mod recover;
+mod serve;
+mod state;
 mod subnets;
 mod template;
 
@@ -20,13 +28,19 @@ use parking_lot::Mutex;
 pub use attach::{Attached, Warning};
 use builtin::{Builtin, check_default_name};
 pub use config::HostConfig;
+pub use orphans::Orphan;
+pub use recover::Recovered;
+pub use serve::Service;
 
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::events::Subscription;
 use crate::ipam::AddressPools;
-use crate::kernel::{Kernel, Netns, random_bytes};
-use crate::network::{Network, Registry};
+use crate::kernel::{HostPorts, Kernel, Netns, Relay, random_bytes};
+use crate::network::{
+    Concern, Foundation, HostKeeper, Ledger, NameService, Network, Registry, Services,
+};
+use crate::resolver::server::ServerConfig;
 use crate::snapshot::Snapshot;
 
 /// The side that has the bridges: the machine itself, or a private namespace in its place.
@@ -55,12 +69,28 @@ struct Shared {
     builtins: Mutex<BTreeMap<Builtin, Network>>,
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.registry.let_go();
+    }
+}
+
 impl Host {
     /// The machine's own side: the namespace of the calling thread.
     ///
     /// # Errors
     /// `CAP_NET_ADMIN` is missing in the user namespace that owns it, or `CAP_SYS_ADMIN`, without
     /// which no namespace can be entered ([`Error::is_permission`]).
+    ///
+    /// ```no_run
+    /// use bridgework::Host;
+    ///
+    /// match Host::open() {
+    ///     Err(error) if error.is_permission() => eprintln!("{error}"),
+    ///     host => println!("{} networks", host?.networks().len()),
+    /// }
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn open() -> Result<Self> {
         Self::open_with(HostConfig::new())
     }
@@ -70,6 +100,14 @@ impl Host {
     /// # Errors
     /// `CAP_SYS_ADMIN` is missing ([`Error::is_permission`]); an ordinary user calls
     /// [`sandbox::enter`](crate::sandbox::enter) first.
+    ///
+    /// ```no_run
+    /// use bridgework::{Host, Netns};
+    ///
+    /// let host = Host::isolated()?;
+    /// assert_ne!(*host.netns(), Netns::current()?);
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn isolated() -> Result<Self> {
         Self::open_with(HostConfig::new().netns(Netns::create()?))
     }
@@ -78,6 +116,14 @@ impl Host {
     ///
     /// # Errors
     /// A value does not have its form, or a privilege is missing.
+    ///
+    /// ```no_run
+    /// use bridgework::{Host, HostConfig, Netns};
+    ///
+    /// let netns = Netns::named(&"lab".parse()?)?;
+    /// let host = Host::open_with(HostConfig::new().netns(netns))?;
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn open_with(config: HostConfig) -> Result<Self> {
         let mut faults = config.faults.clone();
         check_default_name(&config.default_network, &mut faults);
@@ -94,14 +140,41 @@ impl Host {
             Some(pools) => pools.clone(),
             None => AddressPools::default().with_ula(random_bytes()?),
         };
-        let registry = Arc::new(Registry::new(config.files.clone()));
-        Ok(Self(Arc::new(Shared {
+        let host_ports = HostPorts::new(kernel.namespace().clone(), config.injector.clone());
+        let host_ports = host_ports.holding(config.hold_ports);
+        let relay = config
+            .relay
+            .is_on()
+            .then(|| Relay::new(kernel.namespace().clone()));
+        let services = Services {
+            host_ports,
+            relay,
+            names: name_service(&kernel, &config),
+        };
+        let foundation = Foundation {
+            kernel: kernel.clone(),
+            drivers: config.all_drivers(),
+            ledger: config.store.clone().map(Ledger::new),
+        };
+        let registry = Registry::new(config.files.clone(), services, foundation);
+        let registry = Arc::new(registry);
+        if config.watch.is_on() {
+            registry.attend_to_all();
+            kernel.watch(Arc::new(HostKeeper(Arc::downgrade(&registry))));
+        }
+        registry
+            .catch_up_on(Concern::None)
+            .map_err(|error| error.during("open host"))?;
+        let host = Self(Arc::new(Shared {
             kernel,
             registry,
             pools,
             config,
             builtins: Mutex::default(),
-        })))
+        }));
+        let begun = host.begin_records();
+        begun.map_err(|error| error.during("open host"))?;
+        Ok(host)
     }
 
     /// Its namespace.
@@ -114,13 +187,33 @@ impl Host {
     ///
     /// # Errors
     /// The kernel refused, or did not come to rest for ten seconds.
+    ///
+    /// ```no_run
+    /// use bridgework::{Host, NetworkConfig};
+    ///
+    /// let host = Host::isolated()?;
+    /// let network = host.create_network(NetworkConfig::bridge("web").bridge_name("br-web"))?;
+    /// assert!(host.snapshot()?.link_named("br-web").is_some());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn snapshot(&self) -> Result<Snapshot> {
         self.0.kernel.snapshot()
     }
 
     /// The networks that this host has handles to, by name.
+    ///
+    /// ```no_run
+    /// use bridgework::{Host, NetworkConfig};
+    ///
+    /// let host = Host::isolated()?;
+    /// let web = host.create_network(NetworkConfig::bridge("web"))?;
+    /// assert!(host.networks().iter().any(|network| network.id() == web.id()));
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
     pub fn networks(&self) -> Vec<Network> {
+        // what can't be read is as it was
+        let _known = self.0.registry.catch_up_on(Concern::None);
         self.0.registry.networks()
     }
 
@@ -164,4 +257,14 @@ impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Host({:?})", self.netns())
     }
+}
+
+/// What answers the host's containers, unless nothing shall.
+fn name_service(kernel: &Kernel, config: &HostConfig) -> Option<NameService> {
+    config.resolver.is_on().then(|| {
+        let server = ServerConfig::new()
+            .ttl_s(config.record_ttl_s)
+            .resolv_conf(&config.files.resolv_conf);
+        NameService::new(kernel.namespace().clone(), server, config.domain.clone())
+    })
 }

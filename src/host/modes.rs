@@ -22,7 +22,7 @@ impl Host {
     ) -> Result<Attached> {
         let mut faults = container.faults_of_wire();
         let request = endpoint.check(&mut faults);
-        match self.made(Builtin::Bridge) {
+        match self.made(Builtin::Bridge)? {
             Some(network) => network.check_stranger(container.name(), &request, &mut faults),
             None => {
                 check_default_request(&request, &mut faults);
@@ -115,6 +115,7 @@ impl Host {
         let request = endpoint.check(&mut faults);
         refuse_wire(&request, "none type networking", &mut faults);
         let (container, mut warnings) = self.open_container(container, faults)?;
+        self.know_all_of(&container)?;
         let wiring = self.0.registry.wirings().of(container.netns());
         let closed = wiring.close();
         let closed = closed.map_err(|fault| Error::of("", vec![fault]))?;
@@ -133,11 +134,11 @@ impl Host {
     ) -> Result<Attached> {
         let mut faults = Vec::new();
         let other = match container.is_meant_by(term) {
-            true => Err(Fault::OwnNamespace),
-            false => self.find_container(&term.to_string()),
+            true => Err(Error::of("", vec![Fault::OwnNamespace])),
+            false => self.known_container(&term.to_string()),
         };
-        let other = other.map_err(|fault| faults.push(fault)).ok();
-        let container = container.with_stack_of(other.as_ref());
+        let other = other.map_err(|error| faults.extend(error.faults().iter().cloned()));
+        let container = container.with_stack_of(other.as_ref().ok());
         faults.extend(container.faults());
         let request = endpoint.check(&mut faults);
         refuse_wire(&request, "container type network", &mut faults);
@@ -147,7 +148,9 @@ impl Host {
         }
         let (container, warnings) = self.open_container(container, faults)?;
         let plan = ContainerDriver.open(container.name());
+        let lodging = self.0.registry.lodge(&container, None)?;
         self.kernel().apply(&plan, Some(container.netns()))?;
+        container.hold(Box::new(lodging));
         self.0.registry.know(&container);
         Ok(without_wire(container, warnings))
     }

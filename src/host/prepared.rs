@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::addr::{Family, LinkName, MacAddr, Mtu};
-use crate::config::NetworkRequest;
+use crate::config::{Firewall, NetworkRequest};
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::ipam::Pool;
 use crate::kernel::random_bytes;
 use crate::network::Registered;
 use crate::plan::{Link, Side, Switch};
+use crate::record::NetworkRecord;
 use crate::snapshot::Snapshot;
 use crate::spec::{NetworkRange, NetworkSpec, Origin};
 
@@ -22,13 +23,34 @@ use super::builtin::{Adopted, random_id};
 pub(super) enum Kind {
     /// A caller.
     Custom,
+    /// A caller, on this bridge.
+    On(Adopted),
     /// The host itself, on this bridge if it is there.
     Default(Option<Adopted>),
+}
+
+impl Kind {
+    /// The bridge that is there already.
+    pub(super) fn adopted(&self) -> Option<&Adopted> {
+        match self {
+            Self::On(adopted) => Some(adopted),
+            Self::Default(adopted) => adopted.as_ref(),
+            Self::Custom => None,
+        }
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        match self {
+            Self::Custom | Self::On(_) => Origin::Custom,
+            Self::Default(_) => Origin::Builtin,
+        }
+    }
 }
 
 /// A network whose name and subnets are taken, and nothing else has been done for.
 pub(super) struct Prepared {
     kind: Kind,
+    firewall: Firewall,
     request: NetworkRequest,
     pub(super) driver: Arc<dyn Driver>,
     pub(super) snapshot: Snapshot,
@@ -39,7 +61,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new(
-        kind: Kind,
+        (kind, firewall): (Kind, Firewall),
         request: NetworkRequest,
         (driver, snapshot): (Arc<dyn Driver>, Snapshot),
         registered: Registered,
@@ -55,6 +77,7 @@ impl Prepared {
             .map(|(range, pool)| (family(&range), pool));
         Self {
             kind,
+            firewall,
             request,
             driver,
             snapshot,
@@ -64,6 +87,12 @@ impl Prepared {
         }
     }
 
+    /// What is written down for it.
+    pub(super) fn record(&self, spec: NetworkSpec) -> NetworkRecord {
+        let found = self.kind.adopted().map(Adopted::found);
+        NetworkRecord { spec, found }
+    }
+
     pub(super) fn spec(&self) -> Result<NetworkSpec> {
         let request = &self.request;
         let id = random_id()?;
@@ -71,10 +100,7 @@ impl Prepared {
             Some(name) => name.clone(),
             None => format!("br-{}", id.short()).parse()?,
         };
-        let adopted = match &self.kind {
-            Kind::Default(adopted) => adopted.as_ref(),
-            Kind::Custom => None,
-        };
+        let adopted = self.kind.adopted();
         let link = match adopted {
             Some(adopted) => adopted.link.clone(),
             None => Link::new(Side::Host, link_name, id.link_index()),
@@ -90,10 +116,7 @@ impl Prepared {
             id,
             name: request.name.clone(),
             driver: request.driver.clone(),
-            origin: match self.kind {
-                Kind::Custom => Origin::Custom,
-                Kind::Default(_) => Origin::Builtin,
-            },
+            origin: self.kind.origin(),
             created: SystemTime::now().into(),
             ipv4: self.ranges.get(&Family::V4).cloned(),
             ipv6: self.ranges.get(&Family::V6).cloned(),
@@ -104,9 +127,11 @@ impl Prepared {
             bridge: request.bridge.clone(),
             mac_policy: request.mac_policy,
             hosts: request.hosts,
+            resolver: request.resolver,
             labels: request.labels.clone(),
             options: request.options.clone(),
             config_from: request.config_from.clone(),
+            firewall: self.firewall,
             config_only: Switch::Off,
         })
     }

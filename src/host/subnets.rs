@@ -6,9 +6,9 @@ use crate::config::{FamilyRequest, NetworkRequest};
 use crate::error::{Fault, Obstacle, Occupant};
 use crate::ipam::{Owner, Pool, Wanted, check_subnet};
 use crate::kernel::read_text;
-use crate::plan::Switch;
+use crate::plan::{PROHIBITION_TABLE, ROUTE_PROTOCOL, Switch};
 use crate::resolver::nameservers;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{RouteState, Snapshot};
 use crate::spec::NetworkRange;
 
 use super::Host;
@@ -85,7 +85,8 @@ fn occupied(snapshot: &Snapshot) -> Vec<Obstacle> {
             device: device(state.link).unwrap_or_default(),
         },
     });
-    let routes = snapshot.routes.iter().map(|state| Obstacle {
+    let routes = snapshot.routes.iter().filter(|state| !prohibits(state));
+    let routes = routes.map(|state| Obstacle {
         subnet: Subnet::of(state.destination),
         occupant: Occupant::Route {
             device: state.link.and_then(device),
@@ -93,6 +94,12 @@ fn occupied(snapshot: &Snapshot) -> Vec<Obstacle> {
         },
     });
     addresses.chain(routes).collect()
+}
+
+/// Whether it leads nowhere, but keeps a subnet of ours apart: one of a network that is no more, or
+/// is about to be.
+fn prohibits(route: &RouteState) -> bool {
+    route.protocol == ROUTE_PROTOCOL && route.table == PROHIBITION_TABLE
 }
 
 /// Networks first, since they can be named; without the addresses and routes that lie in them,

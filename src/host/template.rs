@@ -23,7 +23,7 @@ impl Host {
     ) -> Result<Network> {
         let (registered, request) = self.register_template(config)?;
         let spec = spec_of(&request).inspect_err(|_| registered.cancel())?;
-        let network = self.settle_linkless(spec, Arc::new(NoneDriver), registered, begun);
+        let network = self.settle_linkless(spec, Arc::new(NoneDriver), registered, begun)?;
         self.0.registry.offer(request);
         Ok(network)
     }
@@ -88,6 +88,7 @@ fn spec_of(request: &NetworkRequest) -> Result<NetworkSpec> {
         bridge: request.bridge.clone(),
         mac_policy: request.mac_policy,
         hosts: request.hosts,
+        resolver: request.resolver,
         labels: request.labels.clone(),
         options: request.options.clone(),
         config_only: Switch::On,

@@ -13,6 +13,7 @@ mod filter;
 mod json;
 mod label;
 mod lookup;
+mod mermaid;
 mod network;
 mod prune;
 mod settings;
@@ -20,6 +21,7 @@ mod settings;
 pub use filter::{FilterTerm, NetworkFilter};
 pub use label::LabelTerm;
 pub use lookup::find;
+pub use mermaid::to_mermaid;
 pub use network::{
     ConfigFrom, ContainerEntry, Ipam, IpamConfig, IpamStatus, NetworkInspect, NetworkStatus, Scope,
     SubnetStatus,

@@ -134,6 +134,18 @@ pub enum Scope {
 }
 
 /// Where a network's addresses come from.
+///
+/// ```no_run
+/// use bridgework::{Host, NetworkConfig};
+///
+/// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+/// let ipam = network.inspect().ipam;
+/// assert_eq!(ipam.driver, "default");
+/// for subnet in ipam.config.into_iter().flatten() {
+///     println!("{:?} by {:?}", subnet.subnet, subnet.gateway);
+/// }
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "PascalCase"))]
@@ -150,6 +162,17 @@ pub struct Ipam {
 }
 
 /// One subnet of a network.
+///
+/// ```
+/// use bridgework::Subnet;
+/// use bridgework::inspect::IpamConfig;
+///
+/// let mut config = IpamConfig::default();
+/// config.subnet = Some("10.89.0.0/24".parse::<Subnet>()?.into());
+/// config.gateway = Some([10, 89, 0, 1].into());
+/// assert_eq!(config.range, None); // addresses come from all of the subnet
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "PascalCase", default))]
@@ -191,6 +214,14 @@ pub struct IpamConfig {
 }
 
 /// The network that another has its configuration from.
+///
+/// ```
+/// use bridgework::inspect::ConfigFrom;
+///
+/// let from = ConfigFrom { network: Some("template".parse()?) };
+/// assert_ne!(from, ConfigFrom::default());
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "PascalCase"))]
@@ -201,6 +232,15 @@ pub struct ConfigFrom {
 }
 
 /// A container of a network.
+///
+/// ```
+/// use bridgework::EndpointId;
+/// use bridgework::inspect::ContainerEntry;
+///
+/// let entry = ContainerEntry::without_wire("web".parse()?, EndpointId::from_bytes([7; 32]));
+/// assert_eq!((entry.mac, entry.ipv4), (None, None));
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "PascalCase"))]
@@ -223,6 +263,16 @@ pub struct ContainerEntry {
 }
 
 /// How full a network is.
+///
+/// ```
+/// use bridgework::inspect::{IpamStatus, NetworkStatus, SubnetStatus};
+///
+/// let subnet = "10.89.0.0/24".parse()?;
+/// let subnets = [(subnet, SubnetStatus { in_use: 4, available: 252 })].into();
+/// let status = NetworkStatus { ipam: IpamStatus { subnets } };
+/// assert!(status.ipam.subnets.values().all(|subnet| subnet.available > 0));
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NetworkStatus {
@@ -232,6 +282,16 @@ pub struct NetworkStatus {
 }
 
 /// How full a network's subnets are.
+///
+/// ```
+/// use bridgework::inspect::{IpamStatus, SubnetStatus};
+///
+/// let subnet = "10.89.0.0/24".parse()?;
+/// let subnets = [(subnet, SubnetStatus { in_use: 4, available: 252 })].into();
+/// let status = IpamStatus { subnets };
+/// assert_eq!(status.subnets[&subnet].in_use, 4);
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "PascalCase"))]
@@ -241,6 +301,14 @@ pub struct IpamStatus {
 }
 
 /// How full a subnet is. Both counts stop at 2⁶⁴ − 1.
+///
+/// ```
+/// use bridgework::inspect::SubnetStatus;
+///
+/// let status = SubnetStatus { in_use: 256, available: 0 };
+/// let is_full = |status: SubnetStatus| status.available == 0;
+/// assert!(is_full(status));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SubnetStatus {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::addr::{
     ContainerLink, EndpointId, HostName, LinkName, LinkSysctl, MacAddr, NetworkId, NetworkName,
+    PortMapping, PublishedPort,
 };
 use crate::resolver::Names;
 use crate::spec::{EndpointAddress, EndpointSpec, NetworkSpec, Origin};
@@ -44,6 +45,13 @@ pub struct NetworkSettings {
 }
 
 /// An address of the host that leads to a container's port.
+///
+/// ```
+/// use bridgework::inspect::PortBinding;
+///
+/// let binding = PortBinding { host_ip: Some([127, 0, 0, 1].into()), host_port: Some(8080) };
+/// assert!(binding.host_ip.is_some_and(|address| address.is_loopback()));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "PascalCase"))]
@@ -58,6 +66,14 @@ pub struct PortBinding {
 
 /// A container's place in a network: what was asked for, then what it got. A list that is `None` is
 /// Docker's `null`, which it writes for what was never given.
+///
+/// ```
+/// use bridgework::inspect::EndpointSettings;
+///
+/// let mut settings = EndpointSettings::default(); // of a container that is not on any network
+/// settings.aliases = Some(vec!["db".to_owned()]);
+/// assert_eq!((settings.ipv4, settings.ipv4_prefix_len), (None, 0));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "PascalCase", default))]
@@ -113,6 +129,16 @@ pub struct EndpointSettings {
 }
 
 /// The addresses that a container asked for.
+///
+/// ```
+/// use bridgework::inspect::{EndpointIpamConfig, EndpointSettings};
+///
+/// let mut asked_for = EndpointIpamConfig::default();
+/// asked_for.ipv4 = Some([10, 89, 0, 9].into());
+/// let mut settings = EndpointSettings::default();
+/// settings.ipam_config = Some(asked_for);
+/// assert_eq!(settings.ipv4, None); // it has not got it yet
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -177,6 +203,29 @@ impl NetworkSettings {
     #[must_use]
     pub fn with_place(mut self, network: &NetworkName, place: EndpointSettings) -> Self {
         self.networks.insert(network.to_string(), place);
+        self
+    }
+}
+
+impl NetworkSettings {
+    /// The same with the ports that its container listens on, and those of the host's that lead
+    /// there.
+    #[must_use]
+    pub fn with_ports(mut self, exposed: &[PortMapping], published: &[PublishedPort]) -> Self {
+        for mapping in exposed {
+            for port in mapping.container_ports().ports() {
+                let key = format!("{port}/{}", mapping.protocol());
+                self.ports.entry(key).or_default();
+            }
+        }
+        for port in published {
+            let key = format!("{}/{}", port.container_port, port.protocol);
+            let bindings = self.ports.entry(key).or_default();
+            bindings.get_or_insert_default().push(PortBinding {
+                host_ip: Some(port.host_address),
+                host_port: Some(port.host_port.get()),
+            });
+        }
         self
     }
 }

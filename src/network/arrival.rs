@@ -13,6 +13,7 @@ use super::connect::retreat;
 use super::draft::{check_request, requested};
 use super::endpoint::Endpoint;
 use super::members::Admission;
+use super::unrecalled::Concern;
 use super::wiring::{Place, link_prefix};
 
 /// It is turned away when this is dropped.
@@ -108,6 +109,20 @@ impl Drop for Arrival<'_> {
 
 /// Connects one container to several networks in their order, or to none.
 pub(crate) fn connect_in_order(
+    container: &Container,
+    places: &[(&Network, EndpointConfig)],
+    faults: &[Fault],
+) -> Result<Vec<Endpoint>> {
+    let Some((first, _)) = places.first() else {
+        return Ok(Vec::new());
+    };
+    let concern = Concern::Container(container);
+    first.attempt_on(concern, || {
+        try_connect_in_order(container, places, faults.to_vec())
+    })
+}
+
+fn try_connect_in_order(
     container: &Container,
     places: &[(&Network, EndpointConfig)],
     mut faults: Vec<Fault>,

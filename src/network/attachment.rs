@@ -9,6 +9,7 @@ use super::detach::{Departure, detach};
 use super::ties::Ties;
 use crate::container::Container;
 use crate::error::Result;
+use crate::record::Tenure;
 
 /// A container that is held. It is let go when the last holder drops it, unless that was done on
 /// purpose before.
@@ -18,6 +19,8 @@ pub(crate) struct Attachment {
     pub(super) network: Network,
     pub(super) container: Container,
     phase: Mutex<Phase>,
+    /// What becomes of it with the last holder.
+    tenure: Tenure,
     /// That it is gone, for those who wait for that.
     ended: Condvar,
 }
@@ -39,6 +42,19 @@ impl Attachment {
             network,
             container,
             phase: Mutex::new(Phase::Held),
+            tenure: Tenure::Held,
+            ended: Condvar::new(),
+        })
+    }
+
+    /// Of a wire that was persisted: it stays when this is dropped.
+    pub(super) fn reopened(ties: Arc<Ties>, network: Network, container: Container) -> Arc<Self> {
+        Arc::new(Self {
+            ties,
+            network,
+            container,
+            phase: Mutex::new(Phase::Held),
+            tenure: Tenure::Kept,
             ended: Condvar::new(),
         })
     }
@@ -58,6 +74,15 @@ impl Attachment {
         was_held
     }
 
+    /// Whether it stays when the last holder drops it.
+    pub(super) fn stays(&self) -> bool {
+        self.tenure == Tenure::Kept
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        *self.phase.lock() == Phase::Held
+    }
+
     pub(super) fn end(&self) {
         *self.phase.lock() = Phase::Gone;
         self.ended.notify_all();
@@ -75,6 +100,11 @@ impl Attachment {
     pub(super) fn disconnect(&self) -> Result<()> {
         if !self.let_go() {
             self.await_end();
+            return Ok(());
+        }
+        if self.tenure == Tenure::Kept && !self.network.hand_over(&self.ties) {
+            // somebody else has disconnected it
+            self.end();
             return Ok(());
         }
         self.take_back()
@@ -98,6 +128,9 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        if self.tenure == Tenure::Kept {
+            return;
+        }
         let _lost = self.disconnect();
     }
 }

@@ -14,13 +14,16 @@ use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
 use crate::plan::Plan;
 use crate::resolver::Membership;
-use crate::spec::{EndpointSpec, Origin};
+use crate::spec::EndpointSpec;
 
 use super::attachment::Attachment;
 use super::draft::{Draft, FarEnd, choose, introductions, owner, plan_endpoint};
 use super::endpoint::Endpoint;
+use super::keeping::Intent;
 use super::members::Admission;
+use super::names::{resolve_on, subnets};
 use super::ties::Ties;
+use super::unrecalled::Concern;
 use super::wiring::{Place, link_prefix};
 use super::{Life, Network};
 
@@ -35,6 +38,15 @@ impl Network {
     ///
     /// # Errors
     /// As for [`connect_with`](Self::connect_with).
+    ///
+    /// ```no_run
+    /// use bridgework::{Container, Host, NetworkConfig};
+    ///
+    /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// let at_app = network.connect(&Container::isolated("app")?)?;
+    /// println!("app is at {}", at_app.ip());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn connect(&self, container: &Container) -> Result<Endpoint> {
         self.connect_with(container, EndpointConfig::new())
     }
@@ -54,10 +66,12 @@ impl Network {
     ///
     /// The container has one default route for each family, by the network that leads out in that
     /// family and has the highest [priority](EndpointConfig::priority), then both families, then the
-    /// first name in the order of bytes. As networks come and go it leads elsewhere from one moment
+    /// first name in the order of bytes, then the interface that comes first. As networks come and go it leads elsewhere from one moment
     /// to the next. A default route of somebody else's is never changed: where one of the same
     /// metric is there already (0 for IPv4, 1024 for IPv6), a network that would lead out is refused
     /// ([`Error::is_exists`]); one of another metric stays beside ours.
+    ///
+    /// Where somebody has removed the network's own link, it is made again first, with all who were on it.
     ///
     /// # Errors
     /// All that is wrong with the request; or what the kernel refused, and then everything is as it
@@ -95,6 +109,17 @@ impl Network {
     ///
     /// # Errors
     /// As for [`connect_with`](Self::connect_with), as far as the kernel need not be asked.
+    ///
+    /// ```no_run
+    /// # use bridgework::EndpointConfig;
+    /// use bridgework::{Container, Host, NetworkConfig};
+    ///
+    /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// let app = Container::isolated("app")?;
+    /// print!("{}", network.plan_connect(&app, &EndpointConfig::new())?); // nothing is done
+    /// assert!(network.endpoints().is_empty());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn plan_connect(&self, container: &Container, config: &EndpointConfig) -> Result<Plan> {
         if let Some(gone) = self.gone(&self.0.life.lock()) {
             let (container, network) = (container.name(), self.name());
@@ -132,11 +157,15 @@ impl Network {
         config: &EndpointConfig,
         begun: Instant,
     ) -> Result<Endpoint> {
-        let mut faults = Vec::new();
-        match self.expect(container, config, &mut faults) {
-            Some(arrival) => arrival.enter(begun),
-            None => Err(Error::of("", faults)),
-        }
+        self.on_firm_ground(|| {
+            self.attempt_on(Concern::Container(container), || {
+                let mut faults = Vec::new();
+                match self.expect(container, config, &mut faults) {
+                    Some(arrival) => arrival.enter(begun),
+                    None => Err(Error::of("", faults)),
+                }
+            })
+        })
     }
 
     /// Why a container of that kind can't be on a network of this kind.
@@ -196,18 +225,32 @@ impl Network {
         let wiring = Arc::clone(place.wiring());
         let _turn = wiring.take_turn();
         let (mut tries, mut foreign) = (1, Vec::new());
+        let record = self.ledger().map(|_| container.record());
         loop {
             let far = FarEnd::Joined(place.name.clone());
             let identity = container.identity();
             let spec = choose(&self.0.spec, identity, (request, admission), far)?;
             let mut plan = plan_endpoint((&self.0.spec, self.0.driver.as_ref()), container, &spec)?;
-            let exit = Exit::new(self.name(), &spec, &plan);
+            let exit = Exit::new(&self.0.spec, &spec, &plan);
             let own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
             let resolv = self.resolv_with(container, &spec);
             plan.extend(resolv.as_ref().and_then(ResolvChange::step));
-            match self.0.kernel.apply(&plan, Some(container.netns())) {
-                Ok(()) => {
-                    wiring.enter(spec.id, exit);
+            let ports = self.ports_with(&wiring, (&spec, &exit))?;
+            plan.extend(ports.steps().iter().cloned());
+            if let Some(record) = &record {
+                let text = resolv.as_ref().map(ResolvChange::text);
+                let intent = Intent::new(&spec, record, (wiring.outcome(&ports), text));
+                self.intend(intent)?;
+            }
+            let applied = self.0.kernel.apply(&plan, Some(container.netns()));
+            let answered = applied.and_then(|()| self.answer((&wiring, container), &plan));
+            let answered = answered.inspect_err(|error| self.retract(&spec, error));
+            match answered {
+                Ok(names) => {
+                    plan.extend(names.step());
+                    wiring.settle_names(names);
+                    wiring.enter(spec.id, &self.0.spec, exit);
+                    let _came = wiring.settle_ports(self.kernel(), ports);
                     resolv.into_iter().for_each(ResolvChange::settle);
                     let ties = Ties {
                         spec,
@@ -248,24 +291,45 @@ impl Network {
         };
         self.0.members.lock().welcome(newcomer);
         introduced?;
-        if self.0.spec.origin == Origin::Custom {
-            self.0.records.insert(owner(endpoint.spec()));
-            let membership = Membership {
-                records: Arc::clone(&self.0.records),
-                links: endpoint.spec().links.clone(),
-            };
-            let wiring = endpoint.attachment.ties.place.wiring();
-            wiring.publish(&endpoint.id(), membership);
+        self.carry_over(endpoint.attachment.ties.place.wiring())?;
+        self.settle(endpoint, begun);
+        // what others may take back from then on is known here by then
+        self.confirm(endpoint.id())
+    }
+
+    /// It is one of this process's, and can be found.
+    fn settle(&self, endpoint: &Endpoint, begun: Instant) {
+        let ties = &endpoint.attachment.ties;
+        if resolve_on(&self.0.spec) {
+            self.publish_names(ties);
         }
-        // before anybody can find it and disconnect it
-        self.tell_connected(begun, &endpoint.attachment.ties);
+        let upkeep = self.0.registered.registry().upkeep();
+        upkeep.begin(self, ties, Some(endpoint.container().netns()));
+        self.0.registered.know(endpoint.container());
         let wire: Arc<Wire> = endpoint.attachment.clone();
         endpoint.container().add_wire(&wire);
+        // before anybody can find it and disconnect it
+        self.tell_connected(begun, ties);
         let name = endpoint.container().name().clone();
         let attachment = Arc::downgrade(&endpoint.attachment);
         self.0.attached.lock().insert(name, attachment);
-        self.0.registered.know(endpoint.container());
-        Ok(())
+    }
+}
+
+impl Network {
+    /// The others know it by its names, and it knows theirs.
+    pub(super) fn publish_names(&self, ties: &Ties) {
+        self.0.records.insert(owner(&ties.spec));
+        let membership = Membership {
+            records: Arc::clone(&self.0.records),
+            links: ties.spec.links.clone(),
+            subnets: subnets(&self.0.spec),
+        };
+        let wiring = ties.place.wiring();
+        wiring.publish(&ties.spec.id, membership);
+        if let Some(gateway) = self.0.gateway.lock().as_ref() {
+            gateway.welcome(&ties.spec, &wiring.client());
+        }
     }
 }
 
@@ -273,11 +337,7 @@ impl Network {
 pub(super) fn retreat(error: Error, endpoints: Vec<Endpoint>) -> Error {
     match Endpoint::disconnect_all(endpoints) {
         Ok(()) => error,
-        Err(undone) => {
-            let mut left = error.left_behind().clone();
-            left.extend(undone.left_behind().steps().iter().cloned());
-            error.leaving(left)
-        }
+        Err(undone) => error.leaving_also(&undone),
     }
 }
 

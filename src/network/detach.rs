@@ -10,7 +10,7 @@ use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::kernel::{Kernel, Netns};
-use crate::plan::{Link, Plan, Side, Step};
+use crate::plan::{ElementsEdit, Link, Plan, Side, Step};
 use crate::trace::operation;
 
 use super::Network;
@@ -42,7 +42,9 @@ pub(super) fn detach(departure: &Departure<'_>) -> Result<()> {
     let operation = operation!("disconnect", network.name(), of ties.spec);
     operation.concerns(ties.spec.id);
     let begun = Instant::now();
+    network.write_going(&ties.spec);
     let left = take_down(departure, ties.undo());
+    let left = left.and_then(|()| network.strike(&ties.spec, Some(departure)));
     dismiss(departure, &left);
     tell_disconnected(network, ties, begun);
     left.map_err(|error| {
@@ -58,13 +60,15 @@ pub(super) fn take_down(departure: &Departure<'_>, undo: Plan) -> Result<()> {
     let wiring = ties.place.wiring();
     let turn = wiring.take_turn();
     let rewritten = rewrite_resolv(network, ties, departure.container);
+    let silent = stop_answering(departure, &[ties.spec.id]);
+    let closed = close_ports(departure, &[ties.spec.id]);
     let netns = departure.netns();
     let led_away = lead_away(departure, &[ties.spec.id]);
     let undo = reachable(undo, netns.as_ref());
     let undone = network.kernel().take_back(&undo, netns.as_ref());
-    wiring.leave(&ties.spec.id);
+    wiring.leave(network.kernel(), &ties.spec.id);
     drop(turn);
-    join([withdrawn, rewritten, led_away, undone])
+    join([withdrawn, rewritten, silent, closed, led_away, undone])
 }
 
 /// The steps that can be performed, with the container's namespace or without.
@@ -82,6 +86,9 @@ fn reachable(plan: Plan, netns: Option<&Netns>) -> Plan {
 /// As [`detach`] for many of one host, with their links deleted as a group.
 pub(super) fn detach_together(kernel: &Kernel, departures: &[Departure<'_>]) -> Result<()> {
     let begun = Instant::now();
+    departures
+        .iter()
+        .for_each(|d| d.network.write_going(&d.ties.spec));
     let withdrawn = departures.iter().map(|d| withdraw(d.network, d.ties));
     let mut results: Vec<Result<()>> = withdrawn.collect();
     let wirings = wirings_in_order(departures);
@@ -95,34 +102,64 @@ pub(super) fn detach_together(kernel: &Kernel, departures: &[Departure<'_>]) -> 
             .iter()
             .filter(|departure| Arc::ptr_eq(departure.ties.place.wiring(), wiring));
         let going: Vec<EndpointId> = of_wiring.clone().map(|d| d.ties.spec.id).collect();
-        results.extend(of_wiring.next().map(|first| lead_away(first, &going)));
-    }
-    let mut links: Vec<Link> = Vec::new();
-    for departure in departures {
-        let mut rest = Plan::with_container(departure.ties.spec.container.clone());
-        for step in departure.ties.undo().steps() {
-            match step {
-                Step::DeleteLink { link } if link.side == Side::Host => links.push(link.clone()),
-                step => rest.push(step.clone()),
-            }
-        }
-        if !rest.is_empty() {
-            let netns = departure.netns();
-            results.push(kernel.take_back(&reachable(rest, netns.as_ref()), netns.as_ref()));
+        if let Some(first) = of_wiring.next() {
+            results.push(stop_answering(first, &going));
+            results.push(close_ports(first, &going));
+            results.push(lead_away(first, &going));
         }
     }
-    results.push(kernel.delete_together(&links));
+    results.extend(delete_links_together(kernel, departures));
     for departure in departures {
         let ties = departure.ties;
-        ties.place.wiring().leave(&ties.spec.id);
+        ties.place.wiring().leave(kernel, &ties.spec.id);
     }
     drop(turns);
     let left = join(results);
+    let struck = |departure: &Departure<'_>| {
+        departure
+            .network
+            .strike(&departure.ties.spec, Some(departure))
+    };
+    let left = left.and_then(|()| join(departures.iter().map(struck)));
     for departure in departures {
         dismiss(departure, &left);
         tell_disconnected(departure.network, departure.ties, begun);
     }
     left
+}
+
+/// What is undone before a link goes, all links at once, and what is undone after it.
+fn delete_links_together(kernel: &Kernel, departures: &[Departure<'_>]) -> Vec<Result<()>> {
+    let mut results = Vec::new();
+    let mut links: Vec<Link> = Vec::new();
+    let mut after = Plan::new();
+    let mut edit = ElementsEdit::default();
+    for departure in departures {
+        let undo = departure.ties.undo();
+        let is_link =
+            |step: &Step| matches!(step, Step::DeleteLink { link } if link.side == Side::Host);
+        let at = undo.steps().iter().position(is_link);
+        let (ahead, behind) = undo.steps().split_at(at.unwrap_or(undo.steps().len()));
+        let mut before = Plan::with_container(departure.ties.spec.container.clone());
+        before.extend(ahead.iter().cloned());
+        if !before.is_empty() {
+            let netns = departure.netns();
+            results.push(kernel.take_back(&reachable(before, netns.as_ref()), netns.as_ref()));
+        }
+        for step in behind {
+            match step {
+                Step::DeleteLink { link } if link.side == Side::Host => links.push(link.clone()),
+                Step::EditElements(of_one) => edit.extend(of_one),
+                step => after.push(step.clone()),
+            }
+        }
+    }
+    results.push(kernel.delete_together(&links));
+    after.extend((!edit.is_empty()).then_some(Step::EditElements(edit)));
+    if !after.is_empty() {
+        results.push(kernel.take_back(&after, None));
+    }
+    results
 }
 
 /// Also where something was left behind: nobody is led to the container any more. What was not
@@ -147,6 +184,38 @@ fn wirings_in_order(departures: &[Departure<'_>]) -> Vec<Arc<Wiring>> {
     wirings
 }
 
+/// The container's ports are reached by its other networks, or not at all, before these endpoints
+/// go.
+fn close_ports(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
+    let (network, ties) = (departure.network, departure.ties);
+    let wiring = ties.place.wiring();
+    let change = wiring.ports_without(network.port_source(&ties.spec.container), going);
+    let change = change.map_err(|faults| Error::of("", faults))?;
+    let steps = Plan::from_iter(change.steps().iter().cloned());
+    let closed = match steps.is_empty() {
+        true => Ok(()),
+        false => network.kernel().take_back(&steps, None),
+    };
+    let _came = wiring.settle_ports(network.kernel(), change);
+    join([closed, network.carry_over(wiring)])
+}
+
+/// Without these endpoints, the stack may have no network left whose names resolve.
+fn stop_answering(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
+    let wiring = departure.ties.place.wiring();
+    let change = wiring.names_without(going);
+    let undone = match (departure.netns(), change.step()) {
+        (Some(netns), Some(step)) => {
+            let mut plan = Plan::with_container(departure.ties.spec.container.clone());
+            plan.push(step);
+            departure.network.kernel().take_back(&plan, Some(&netns))
+        }
+        _ => Ok(()),
+    };
+    wiring.settle_names(change);
+    undone
+}
+
 /// The container's default routes lead by its other networks before these endpoints go.
 fn lead_away(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
     let steps = departure.ties.place.wiring().moves_without(going);
@@ -161,7 +230,11 @@ fn lead_away(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
 /// The names go, and the lines by which it and the others know each other.
 fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
     let inner = &network.0;
+    inner.registered.registry().upkeep().end(&ties.spec.id);
     inner.records.remove(&ties.spec.id);
+    if let Some(gateway) = inner.gateway.lock().as_ref() {
+        gateway.dismiss(&ties.spec);
+    }
     ties.place.wiring().withdraw(&ties.spec.id);
     let _in_step = inner.introductions.lock();
     let mut members = inner.members.lock();
@@ -174,6 +247,27 @@ fn withdraw(network: &Network, ties: &Ties) -> Result<()> {
         return Ok(());
     }
     inner.kernel.take_back(&undo, None)
+}
+
+/// Another process takes it back: nothing of it is known here any more.
+pub(super) fn withdraw_from_memory(network: &Network, ties: &Ties) {
+    network.0.registered.registry().upkeep().end(&ties.spec.id);
+    network.0.records.remove(&ties.spec.id);
+    if let Some(gateway) = network.0.gateway.lock().as_ref() {
+        gateway.dismiss(&ties.spec);
+    }
+    let wiring = ties.place.wiring();
+    // those that stay are of the container's record, and known of again by that
+    wiring.forget_ports(network.kernel());
+    wiring.withdraw(&ties.spec.id);
+    let silent = wiring.names_without(&[ties.spec.id]);
+    wiring.settle_names(silent);
+    wiring.leave(network.kernel(), &ties.spec.id);
+    network.kernel().forget_plan(&ties.plan);
+    ties.place.give_up();
+    network.0.attached.lock().remove(&ties.spec.container);
+    network.0.members.lock().lose_sight(&ties.spec.id);
+    tell_disconnected(network, ties, Instant::now());
 }
 
 pub(super) fn dismiss(departure: &Departure<'_>, left: &Result<()>) {
@@ -195,7 +289,7 @@ pub(super) fn dismiss(departure: &Departure<'_>, left: &Result<()>) {
 }
 
 /// All that went wrong, as one error.
-pub(super) fn join(results: impl IntoIterator<Item = Result<()>>) -> Result<()> {
+pub(crate) fn join(results: impl IntoIterator<Item = Result<()>>) -> Result<()> {
     let errors = results.into_iter().filter_map(Result::err);
     let joined = errors.reduce(|first, second| {
         let faults = first.faults().iter().chain(second.faults());

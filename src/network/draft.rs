@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::addr::{ContainerLink, EndpointId, LinkName, MacAddr};
+use crate::addr::{ContainerLink, EndpointId, HostName, LinkName, MacAddr};
 use crate::config::{
     EndpointConfig, EndpointRequest, HostsScope, MacPolicy, check_default_request,
 };
@@ -21,8 +21,10 @@ use crate::resolver::{Names, Owner, endpoint_lines, link_lines, peer_lines};
 use crate::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec, Origin, Requested};
 
 use super::members::{Admission, Member, Members};
+use super::ports::PortSource;
 use super::registry::Registry;
 use super::resolv::resolv_with;
+use super::unrecalled::Concern;
 use super::wiring::link_prefix;
 
 /// A network on paper: plans for it and for containers on it, of which nothing is performed.
@@ -97,6 +99,8 @@ impl Draft {
     ) -> Result<Plan> {
         let attempt = || format!("plan to connect {} to {}", container.name(), self.spec.name);
         let request = requested(&self.spec, container, config, &mut faults);
+        // what can't be read is as it was
+        let _known = self.registry.catch_up_on(Concern::Container(container));
         let wiring = self.registry.wirings().of(container.netns());
         let prefix = link_prefix(&self.spec);
         let wanted = (request.link_name.as_ref(), prefix);
@@ -110,10 +114,19 @@ impl Draft {
         let identity = container.identity();
         let spec = choose(&self.spec, identity, (&request, &admission), far)?;
         let mut plan = plan_endpoint((&self.spec, self.driver.as_ref()), container, &spec)?;
-        let exit = Exit::new(&self.spec.name, &spec, &plan);
+        let exit = Exit::new(&self.spec, &spec, &plan);
         let _own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
         let resolv = resolv_with((&self.spec, &self.registry), container, &spec);
         plan.extend(resolv.as_ref().and_then(ResolvChange::step));
+        let side = PortSource {
+            ports: self.registry.host_ports(),
+            container: &spec.container,
+        };
+        let ports = wiring.ports_with(side, Some(&exit), &spec.ports);
+        let ports = ports.map_err(|faults| Error::of(attempt(), faults))?;
+        plan.extend(ports.steps().iter().cloned());
+        let service = self.registry.names();
+        plan.extend(service.and_then(|_| wiring.names_on_paper(&self.spec)));
         let newcomer = Member {
             spec,
             hosts: container.hosts_file().cloned(),
@@ -157,9 +170,13 @@ pub(super) fn choose(
 ) -> Result<EndpointSpec> {
     let id = EndpointId::from_bytes(random_bytes()?);
     let digits = &id.short()[..7];
-    let host_name: LinkName = format!("veth{digits}").parse()?;
+    let host_name: LinkName = match &request.host_link_name {
+        Some(name) => name.clone(),
+        None => format!("veth{digits}").parse()?,
+    };
+    let outward = !network.internal.is_on() && request.leads_out != Some(Switch::Off);
     let address = |range: &Option<NetworkRange>, lease: &Option<Lease>| {
-        endpoint_address(network, (range.as_ref()?, lease.as_ref()?))
+        endpoint_address(outward, (range.as_ref()?, lease.as_ref()?))
     };
     Ok(EndpointSpec {
         id,
@@ -178,6 +195,8 @@ pub(super) fn choose(
             ipv6: request.ipv6,
             mac: request.mac,
             link_name: request.link_name.clone(),
+            host_link_name: request.host_link_name.clone(),
+            leads_out: request.leads_out,
         },
         link_local: request.link_local.clone(),
         priority: request.priority.unwrap_or_default(),
@@ -186,6 +205,9 @@ pub(super) fn choose(
         port: request.port.clone(),
         sysctls: request.sysctls.clone(),
         ports: request.ports.clone(),
+        exposed: request.exposed.clone(),
+        source_guard: request.source_guard.unwrap_or(Switch::On),
+        route_metric: request.route_metric.unwrap_or_default(),
     })
 }
 
@@ -203,10 +225,9 @@ fn choose_mac(
 }
 
 fn endpoint_address(
-    network: &NetworkSpec,
+    outward: bool,
     (range, lease): (&NetworkRange, &Lease),
 ) -> Option<EndpointAddress> {
-    let outward = network.internal == Switch::Off;
     Some(EndpointAddress {
         address: range.subnet.interface(lease.address)?,
         gateway: range.gateway.filter(|_| outward),
@@ -276,12 +297,20 @@ pub(super) fn plan_endpoint(
 
 /// The container's own lines in its hosts file.
 pub(super) fn own_lines(container: &Container, spec: &EndpointSpec) -> Option<Step> {
-    let file = container.hosts_file()?.clone();
-    let addresses: Vec<_> = spec.addresses().map(|a| a.address.addr()).collect();
     let identity = container.identity();
-    let domain = identity.domain.as_ref();
-    let add = endpoint_lines(&addresses, &identity.hostname, domain);
-    Some(edit_hosts(file, add))
+    let named = (&identity.hostname, identity.domain.as_ref());
+    lines_in(container.hosts_file()?, named, spec)
+}
+
+/// The lines of a container's that is called so, in its own hosts file.
+pub(super) fn lines_in(
+    file: &HostsFile,
+    (hostname, domain): (&HostName, Option<&HostName>),
+    spec: &EndpointSpec,
+) -> Option<Step> {
+    let addresses: Vec<_> = spec.addresses().map(|a| a.address.addr()).collect();
+    let add = endpoint_lines(&addresses, hostname, domain);
+    Some(edit_hosts(file.clone(), add))
 }
 
 /// The lines by which `member` and all others know each other: the same for coming and, taken

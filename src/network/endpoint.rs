@@ -55,6 +55,15 @@ impl Endpoint {
     /// Something could not be taken back; it is in
     /// [`Error::left_behind`](crate::Error::left_behind), and the endpoint's address is not given
     /// to anybody else.
+    ///
+    /// ```no_run
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// # let app = Container::isolated("app")?;
+    /// network.connect(&app)?.disconnect()?;
+    /// assert!(network.endpoints().is_empty());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn disconnect(self) -> Result<()> {
         self.attachment.disconnect()
     }
@@ -77,7 +86,11 @@ impl Endpoint {
     /// As for [`disconnect`](Self::disconnect), of all together.
     pub fn disconnect_all(endpoints: impl IntoIterator<Item = Endpoint>) -> Result<()> {
         let mut left: Vec<Endpoint> = endpoints.into_iter().collect();
-        left.retain(|endpoint| endpoint.attachment.let_go());
+        left.retain(|endpoint| {
+            let attachment = &endpoint.attachment;
+            let is_ours = || !attachment.stays() || endpoint.network().hand_over(&attachment.ties);
+            attachment.let_go() && is_ours()
+        });
         let mut results = Vec::new();
         while let Some(first) = left.first() {
             let kernel = first.network().kernel().clone();
@@ -96,15 +109,46 @@ impl Endpoint {
     /// Leaves the wiring as it is when the process ends, and returns what was chosen. The network
     /// is persisted with it, one that every host has until the last such container is disconnected.
     /// [`Network::disconnect`] still disconnects the container. The container's namespace is not
-    /// held: it goes as others hold it.
-    #[must_use = "the spec is what knows the endpoint from now on"]
-    pub fn persist(self) -> EndpointSpec {
+    /// held, and goes as others hold it, unless the container's questions are
+    /// [answered](crate::HostConfig::resolver): they still are while this process lives, and the
+    /// sockets for that keep the namespace until the container is disconnected.
+    ///
+    /// Published ports still lead there when the process has ended, but nobody holds them any more:
+    /// whoever publishes one of them next gets it.
+    ///
+    /// Where the host keeps [records](crate::HostConfig::store), other processes find it there from now
+    /// on, and the next one.
+    ///
+    /// # Errors
+    /// The record can't be written; the container is disconnected then.
+    ///
+    /// ```no_run
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// # let app = Container::isolated("app")?;
+    /// let spec = network.connect(&app)?.persist()?;
+    /// assert_eq!(network.endpoint("app")?.id(), spec.id); // it is still there
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    pub fn persist(self) -> Result<EndpointSpec> {
         let ties = Arc::clone(&self.attachment.ties);
-        if self.attachment.let_go() {
-            self.network().keep_wiring(&ties);
+        if self.attachment.stays() {
+            return Ok(ties.spec.clone());
+        }
+        let network = self.network();
+        let kept = network.persist_with(&ties);
+        kept.map_err(|error| {
+            error.during(format!(
+                "persist {} on {}",
+                ties.spec.container,
+                network.name()
+            ))
+        })?;
+        if network.keep_wiring(&self.attachment) {
+            self.container().leave_files();
             self.attachment.end();
         }
-        ties.spec.clone()
+        Ok(ties.spec.clone())
     }
 
     /// Everything that was chosen for it.
@@ -114,6 +158,16 @@ impl Endpoint {
     }
 
     /// The steps that made it, which print as the lines that an operator would type.
+    ///
+    /// ```no_run
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// # let app = Container::isolated("app")?;
+    /// let endpoint = network.connect(&app)?;
+    /// print!("{}", endpoint.plan());
+    /// assert_eq!(endpoint.plan().container(), Some(app.name()));
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.attachment.ties.plan
@@ -164,6 +218,15 @@ impl Endpoint {
     }
 
     /// All its addresses, IPv4 first.
+    ///
+    /// ```no_run
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// # let app = Container::isolated("app")?;
+    /// let endpoint = network.connect(&app)?;
+    /// assert_eq!(endpoint.ips().next(), Some(endpoint.ip()));
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn ips(&self) -> impl Iterator<Item = IpAddr> {
         self.spec().addresses().map(|a| a.address.addr())
     }

@@ -1,7 +1,7 @@
 //! What is shown of a network, and who keeps it from being removed. Memory only: the kernel is not
 //! asked.
 
-use crate::addr::{ContainerId, ContainerName, EndpointId};
+use crate::addr::{ContainerId, ContainerName, EndpointId, PortMapping};
 use crate::inspect::{EndpointSettings, NetworkInspect};
 use crate::spec::EndpointSpec;
 
@@ -51,6 +51,16 @@ impl Network {
             let resident = residents.iter().find(|r| r.container_id == container)?;
             Some(EndpointSettings::without_wire(self.id(), resident.id))
         })
+    }
+
+    /// The ports that the container listens on, as it was connected here.
+    pub(crate) fn exposed_of(&self, container: ContainerId) -> Vec<PortMapping> {
+        let members = self.0.members.lock();
+        let exposed = members.of_container(container).map(|spec: &EndpointSpec| {
+            let both = spec.exposed.iter().chain(&spec.ports);
+            both.copied().collect()
+        });
+        exposed.unwrap_or_default()
     }
 
     /// Who belongs to it or is on the way.

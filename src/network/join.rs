@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use crate::addr::LinkIndex;
+use crate::addr::{LinkIndex, MacAddr};
 use crate::container::{Container, ResolvChange};
 use crate::driver::{Exit, lead_out};
 use crate::error::{Error, Fault, HandBack, Result};
-use crate::plan::{Link, Plan, Side, Step};
+use crate::firewall::guard_elements;
+use crate::plan::{ElementsEdit, Link, Plan, Side, Step};
 use crate::snapshot::LinkState;
 use crate::spec::EndpointSpec;
 use crate::trace::operation;
@@ -18,13 +19,16 @@ use super::attachment::Attachment;
 use super::connect::{NAME_TRIES, is_name_taken};
 use super::draft::own_lines;
 use super::endpoint::Endpoint;
+use super::keeping::Intent;
 use super::staged::StagedEndpoint;
 use super::ties::Ties;
+use super::unrecalled::Concern;
 use super::wiring::{Place, link_prefix};
 
 /// The container's end, where somebody has moved it into the container.
 struct Found {
     link: Link,
+    mac: Option<MacAddr>,
     up: bool,
 }
 
@@ -70,6 +74,7 @@ impl StagedEndpoint {
     /// What holds it there, and the first of its steps that was done for that. Where the name that
     /// was chosen is taken by somebody else, the next one is.
     fn put_into(&self, container: &Container) -> Result<(Arc<Attachment>, usize)> {
+        self.network.catch_up_on(Concern::Container(container))?;
         let mut faults = self.in_the_way(container);
         if !faults.is_empty() {
             return Err(Error::of("", faults));
@@ -115,16 +120,30 @@ impl StagedEndpoint {
         place: &Place,
     ) -> Result<(Plan, usize)> {
         let wiring = place.wiring();
+        let record = self.network.ledger().map(|_| container.record());
         let mut plan = self.joining(container, spec, found)?;
-        let exit = Exit::new(self.network.name(), spec, &plan);
+        let exit = Exit::new(self.network.spec(), spec, &plan);
         let own = lead_out(&mut plan, &spec.link, wiring.moves_with(&exit));
         let resolv = self.network.resolv_with(container, spec);
         plan.extend(resolv.as_ref().and_then(ResolvChange::step));
+        let ports = self.network.ports_with(wiring, (spec, &exit))?;
+        plan.extend(ports.steps().iter().cloned());
         let mut ahead = Plan::with_container(container.name().clone());
         ahead.extend(plan.steps().iter().skip(self.begin(found)).cloned());
+        if let Some(record) = &record {
+            let text = resolv.as_ref().map(ResolvChange::text);
+            let intent = Intent::new(spec, record, (wiring.outcome(&ports), text));
+            self.network.intend(intent.staged(&self.spec.link))?;
+        }
         let kernel = self.network.kernel();
-        kernel.apply(&ahead, Some(container.netns()))?;
-        wiring.enter(spec.id, exit);
+        let applied = kernel.apply(&ahead, Some(container.netns()));
+        let answered = applied.and_then(|()| self.network.answer((wiring, container), &ahead));
+        let names =
+            answered.inspect_err(|_| self.network.write_staged(&self.spec, spec.container_id))?;
+        plan.extend(names.step());
+        wiring.settle_names(names);
+        wiring.enter(spec.id, self.network.spec(), exit);
+        let _came = wiring.settle_ports(kernel, ports);
         resolv.into_iter().for_each(ResolvChange::settle);
         Ok((plan, own))
     }
@@ -180,6 +199,10 @@ impl StagedEndpoint {
             let link = spec.link.clone();
             plan.push(Step::SetDown { link });
         }
+        if spec.mac != self.spec.mac {
+            // the caller has given it another one, and it may use that
+            plan.extend(self.guard_anew(spec));
+        }
         let joined = self.network.0.driver.join(&self.network.0.spec, spec);
         let joined = joined.map_err(|fault| Error::of("", vec![fault]))?;
         plan.extend(joined.steps().iter().cloned());
@@ -199,8 +222,21 @@ impl StagedEndpoint {
         let (name, index) = (state.name.parse()?, LinkIndex::new(state.index)?);
         Ok(Some(Found {
             link: Link::new(Side::Container, name, index),
+            mac: state.mac,
             up: state.up,
         }))
+    }
+
+    /// What the filter knows of it is as in `spec`, if it knows anything.
+    fn guard_anew(&self, spec: &EndpointSpec) -> Option<Step> {
+        let remove = guard_elements(&self.spec);
+        let mut steps = self.plan.steps().iter();
+        let is_guarded = steps.any(|step| match step {
+            Step::EditElements(edit) => remove.iter().all(|element| edit.add.contains(element)),
+            _ => false,
+        });
+        let add = guard_elements(spec);
+        is_guarded.then_some(Step::EditElements(ElementsEdit { remove, add }))
     }
 
     fn joined_spec(
@@ -213,6 +249,7 @@ impl StagedEndpoint {
         EndpointSpec {
             container_id: container.id(),
             hostname: container.hostname().clone(),
+            mac: found.and_then(|found| found.mac).unwrap_or(self.spec.mac),
             link: Link::new(Side::Container, place.name.clone(), index),
             ..self.spec.clone()
         }

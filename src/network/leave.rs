@@ -44,6 +44,7 @@ impl Endpoint {
             return Err(Error::of("", vec![fault]));
         }
         let begun = Instant::now();
+        network.write_going(&ties.spec);
         let left = take_down(&self.attachment.departure(), ties.undo_joining());
         let left = left
             .map(|()| self.go_back())
@@ -67,6 +68,13 @@ impl Endpoint {
         ties.place.give_up();
         network.0.attached.lock().remove(&ties.spec.container);
         network.0.members.lock().step_back(&ties.spec.id);
+        if let Some(link) = ties.staged_link() {
+            let spec = EndpointSpec {
+                link,
+                ..ties.spec.clone()
+            };
+            network.write_staged(&spec, spec.container_id);
+        }
     }
 
     /// The wire can't go back as it should, so it goes; with it most of what was in the way. What is
@@ -95,11 +103,7 @@ impl Endpoint {
         self.attachment.end();
         match left {
             Ok(()) => error,
-            Err(left) => {
-                let mut all = error.left_behind().clone();
-                all.extend(left.left_behind().steps().iter().cloned());
-                error.leaving(all)
-            }
+            Err(undone) => error.leaving_also(&undone),
         }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Members {
     /// and whoever asks for it does.
     awaited: BTreeMap<ContainerName, Awaited>,
     generation: u64,
+    /// Those that another process is connecting or disconnecting.
+    elsewhere: BTreeMap<EndpointId, EndpointSpec>,
 }
 
 /// A container that is connected.
@@ -67,6 +69,43 @@ impl Members {
             staged: Vec::new(),
             awaited: BTreeMap::new(),
             generation: 0,
+            elsewhere: BTreeMap::new(),
+        }
+    }
+
+    /// Another process has connected it: it is in.
+    pub(crate) fn recall(&mut self, member: Member) {
+        self.release_elsewhere(&member.spec.id);
+        self.hold_addresses(&member.spec);
+        self.there.push(member);
+    }
+
+    /// Another process is connecting or disconnecting it: nobody else gets its addresses.
+    pub(crate) fn hold_elsewhere(&mut self, spec: &EndpointSpec) {
+        if self.elsewhere.insert(spec.id, spec.clone()).is_none() {
+            self.hold_addresses(spec);
+        }
+    }
+
+    /// Another process is done with it.
+    pub(crate) fn release_elsewhere(&mut self, endpoint: &EndpointId) {
+        if let Some(spec) = self.elsewhere.remove(endpoint) {
+            self.release_all_of(&spec);
+        }
+    }
+
+    /// Another process has disconnected it, and its addresses are free.
+    pub(crate) fn lose_sight(&mut self, endpoint: &EndpointId) {
+        self.withdraw(endpoint);
+        self.dismiss(endpoint);
+    }
+
+    fn hold_addresses(&mut self, spec: &EndpointSpec) {
+        for address in spec.addresses().map(|address| address.address.addr()) {
+            if let Some(pool) = self.pools.get_mut(&Family::of(address)) {
+                let owner = Owner::Container(spec.container.clone());
+                let _held = pool.reserve(address, owner);
+            }
         }
     }
 
@@ -353,7 +392,8 @@ impl Members {
     /// Whose endpoints keep the network from being removed.
     pub(crate) fn active(&self) -> Vec<(ContainerName, EndpointId)> {
         let wired = self.present().map(|member| &member.spec);
-        let wired = wired.chain(&self.staged);
+        // whoever another process connects or disconnects at this moment is on it as well
+        let wired = wired.chain(&self.staged).chain(self.elsewhere.values());
         let is_staged = |name: &&ContainerName| self.staged.iter().any(|s| s.container == **name);
         let unborn = EndpointId::from_bytes([0; 32]);
         let coming = self.coming.iter().filter(|name| !is_staged(name));

@@ -29,6 +29,11 @@ pub(super) fn remembered(network: &NetworkSpec, spec: &EndpointSpec) -> Endpoint
         port: spec.port.clone(),
         sysctls: spec.sysctls.clone(),
         ports: spec.ports.clone(),
+        exposed: spec.exposed.clone(),
+        source_guard: Some(spec.source_guard),
+        leads_out: spec.requested.leads_out,
+        route_metric: Some(spec.route_metric),
+        host_link_name: spec.requested.host_link_name.clone(),
         memory: Recollection::Recalled,
     }
 }

@@ -6,16 +6,29 @@ mod connect;
 mod detach;
 mod draft;
 mod endpoint;
+mod follow;
 mod inspect;
 mod join;
+mod keeping;
 mod leave;
+mod ledger;
+mod lodging;
 mod members;
 mod memory;
+mod names;
+mod overtaken;
+mod ports;
+mod publish;
+mod recall;
 mod registry;
 mod residents;
 mod resolv;
+mod serving;
 mod staged;
 mod ties;
+mod unfinished;
+mod unrecalled;
+mod upkeep;
 mod verbs;
 mod wiring;
 
@@ -32,18 +45,25 @@ use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
 use crate::kernel::Kernel;
 use crate::plan::Plan;
+use crate::record::{FoundLink, NetworkRecord, Phase, Reservation, Tenure};
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec, Origin};
 use crate::trace::operation;
 pub(crate) use arrival::connect_in_order;
 use attachment::Attachment;
+pub(crate) use detach::join;
 pub use draft::Draft;
 pub use endpoint::Endpoint;
+pub(crate) use ledger::{Ledger, is_overtaken};
 pub(crate) use members::Members;
-pub(crate) use registry::{Registered, Registry, Template};
+use names::Gateway;
+pub(crate) use names::NameService;
+pub(crate) use registry::{Foundation, Registered, Registry, Services, Template};
 use residents::Resident;
 pub use staged::StagedEndpoint;
 use ties::Ties;
+pub(crate) use unrecalled::Concern;
+pub(crate) use upkeep::HostKeeper;
 
 /// A group of containers that can talk.
 ///
@@ -73,6 +93,8 @@ pub struct Network(Arc<Inner>);
 
 pub(crate) struct Inner {
     spec: NetworkSpec,
+    /// Its link as it was before.
+    found: Option<FoundLink>,
     driver: Arc<dyn Driver>,
     /// What the kernel has done for the network itself.
     plan: Plan,
@@ -85,6 +107,8 @@ pub(crate) struct Inner {
     persisted: Mutex<BTreeMap<ContainerName, Arc<Ties>>>,
     /// Those that belong to it without a wire.
     residents: Mutex<Vec<Resident>>,
+    /// Its gateway, where that is asked for names.
+    gateway: Mutex<Option<Gateway>>,
     /// Held while lines of several containers' hosts files are brought in step.
     introductions: Mutex<()>,
     life: Mutex<Life>,
@@ -99,13 +123,15 @@ enum Life {
     Kept { _by: Network },
     /// It stays likewise while containers are on it that were persisted: nobody could remove it.
     Lent { _by: Network },
+    /// It stays: its record has it stay.
+    Recorded,
     /// It is gone.
     Removed,
 }
 
 impl Network {
     pub(crate) fn new(
-        spec: NetworkSpec,
+        NetworkRecord { spec, found }: NetworkRecord,
         driver: Arc<dyn Driver>,
         plan: Plan,
         kernel: Kernel,
@@ -115,6 +141,7 @@ impl Network {
         let records = Arc::new(Records::new(spec.name.clone()));
         Self(Arc::new(Inner {
             spec,
+            found,
             driver,
             plan,
             kernel,
@@ -123,10 +150,43 @@ impl Network {
             attached: Mutex::default(),
             persisted: Mutex::default(),
             residents: Mutex::default(),
+            gateway: Mutex::default(),
             introductions: Mutex::new(()),
             life: Mutex::new(Life::Owned),
             registered,
         }))
+    }
+
+    /// Its names are answered at its gateway, where that was asked for.
+    pub(crate) fn open_gateway(&self) -> Result<()> {
+        let registry = self.0.registered.registry();
+        let Some(service) = registry.names() else {
+            return Ok(());
+        };
+        if self.0.spec.resolver.is_at_gateway() {
+            let host = (service, self.kernel());
+            let gateway = Gateway::open(host, &self.0.spec, &self.0.records)?;
+            *self.0.gateway.lock() = Some(gateway);
+        }
+        Ok(())
+    }
+
+    /// It is there for other processes, too. One that every host has stays from then on.
+    pub(crate) fn be_kept(&self) -> Result<()> {
+        let tenure = match self.0.spec.origin {
+            Origin::Builtin => Tenure::Kept,
+            Origin::Custom => Tenure::Held,
+        };
+        let mut life = self.0.life.lock();
+        // whoever has found it by now may have persisted or removed it
+        if !matches!(*life, Life::Owned) {
+            return Ok(());
+        }
+        self.write(Phase::There, tenure)?;
+        if self.ledger().is_some() && tenure == Tenure::Kept {
+            *life = self.kept();
+        }
+        Ok(())
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {
@@ -140,8 +200,49 @@ impl Network {
     /// Containers are still connected or other networks depend on it ([`Error::is_in_use`]); every
     /// host has it; or the kernel refused. What could not be taken back is then in
     /// [`Error::left_behind`], and the network can be removed again.
+    ///
+    /// ```no_run
+    /// use bridgework::{Container, Host, NetworkConfig};
+    ///
+    /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// let endpoint = network.connect(&Container::isolated("app")?)?;
+    /// assert!(network.remove().is_err_and(|error| error.is_in_use()));
+    /// endpoint.disconnect()?;
+    /// network.remove()?;
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn remove(&self) -> Result<()> {
         self.remove_once().map(|_was_there| ())
+    }
+
+    /// [Removes](Self::remove) the network unless somebody is on it or depends on it. Returns whether it
+    /// was there until now, and is gone. Of several that do so at once, one removes it. Needs
+    /// `CAP_NET_ADMIN`.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// let host = Host::isolated()?;
+    /// let network = host.create_network(NetworkConfig::bridge("web"))?;
+    /// let app = Container::isolated("app")?;
+    /// let at_web = network.connect(&app)?;
+    /// assert!(!network.remove_unused()?);
+    /// at_web.disconnect()?;
+    /// assert!(network.remove_unused()?);
+    /// assert!(!network.remove_unused()?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`remove`](Self::remove), but for those who use it.
+    pub fn remove_unused(&self) -> Result<bool> {
+        if !self.endpoints().is_empty() {
+            return Ok(false);
+        }
+        match self.remove_once() {
+            Err(error) if error.is_in_use() || error.is_not_found() => Ok(false),
+            removed => removed,
+        }
     }
 
     /// Whether it was there until now.
@@ -157,6 +258,10 @@ impl Network {
             let name = self.name().clone();
             return Err(Error::of("", vec![Fault::Predefined { name }]));
         }
+        self.attempt_on(Concern::None, || self.remove_unless_used())
+    }
+
+    fn remove_unless_used(&self) -> Result<bool> {
         let mut life = self.0.life.lock();
         if matches!(*life, Life::Removed) {
             return Ok(false);
@@ -173,6 +278,8 @@ impl Network {
         }
         let withdrawn = self.0.registered.withdraw_offer();
         withdrawn.map_err(|fault| Error::of("", vec![fault]))?;
+        // nobody else can connect to it from now on, unless somebody just did
+        self.write(Phase::Going, Tenure::Kept)?;
         let former = std::mem::replace(&mut *life, Life::Removed);
         drop(life);
         let taken_back = self.0.take_back().inspect_err(|_| {
@@ -181,19 +288,57 @@ impl Network {
         taken_back.map(|()| true)
     }
 
+    /// It is gone, whoever thought it was there.
+    pub(super) fn end(&self) -> Result<()> {
+        let mut life = self.0.life.lock();
+        if matches!(*life, Life::Removed) {
+            return Ok(());
+        }
+        let former = std::mem::replace(&mut *life, Life::Removed);
+        drop((life, former));
+        self.0.take_back()
+    }
+
     /// Leaves the network as it is when the process ends, and returns what was chosen. It then ends
     /// by [`remove`](Self::remove) alone.
-    pub fn persist(&self) -> NetworkSpec {
+    ///
+    /// Where the host keeps [records](crate::HostConfig::store), other processes find it there from now
+    /// on, and the next one.
+    ///
+    /// # Errors
+    /// The record can't be written; the network is as it was.
+    ///
+    /// ```no_run
+    /// # use bridgework::{Host, NetworkConfig};
+    /// let host = Host::isolated()?;
+    /// let network = host.create_network(NetworkConfig::bridge("web"))?;
+    /// let spec = network.persist()?;
+    /// drop(network); // the bridge stays
+    /// assert!(host.snapshot()?.link_named(spec.link.name.as_str()).is_some());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    pub fn persist(&self) -> Result<NetworkSpec> {
         let mut life = self.0.life.lock();
-        let former = match *life {
-            Life::Owned | Life::Lent { .. } => {
-                std::mem::replace(&mut *life, Life::Kept { _by: self.clone() })
+        if matches!(*life, Life::Owned | Life::Lent { .. }) {
+            let kept = self.write(Phase::There, Tenure::Kept);
+            kept.map_err(|error| error.during(format!("persist network {}", self.name())))?;
+            let former = std::mem::replace(&mut *life, self.kept());
+            drop(life);
+            drop(former);
+        }
+        Ok(self.0.spec.clone())
+    }
+
+    /// It stays, with nobody else to hold it.
+    fn kept(&self) -> Life {
+        let registry = self.0.registered.registry();
+        match registry.ledger() {
+            Some(_) => {
+                registry.keep(self);
+                Life::Recorded
             }
-            Life::Kept { .. } | Life::Removed => Life::Removed,
-        };
-        drop(life);
-        drop(former);
-        self.0.spec.clone()
+            None => Life::Kept { _by: self.clone() },
+        }
     }
 
     /// Everything that was chosen for it.
@@ -203,6 +348,13 @@ impl Network {
     }
 
     /// The steps that made it, which print as the lines that an operator would type.
+    ///
+    /// ```no_run
+    /// # use bridgework::{Host, NetworkConfig};
+    /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// print!("{}", network.plan()); // as an operator would have typed it
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.0.plan
@@ -220,15 +372,32 @@ impl Network {
         self.0.spec.id
     }
 
-    /// The records of its containers' names. Lookups in it never wait.
+    /// The records of its containers' names. Lookups in it never wait. They are those of all that was
+    /// known when any verb was asked for last.
     #[must_use]
     pub fn records(&self) -> &Arc<Records> {
+        self.0.registered.registry().attend_to_all();
+        // what can't be read is as it was
+        let _known = self.catch_up();
         &self.0.records
     }
 
     /// The containers that are connected, in the order in which they came.
+    ///
+    /// ```no_run
+    /// use bridgework::{Container, Host, NetworkConfig};
+    ///
+    /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// let endpoint = network.connect(&Container::isolated("app")?)?;
+    /// for spec in network.endpoints() {
+    ///     println!("{} {:?}", spec.container, spec.ipv4);
+    /// }
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
     pub fn endpoints(&self) -> Vec<EndpointSpec> {
+        // what can't be read is as it was
+        let _known = self.catch_up_on(Concern::None);
         self.0.members.lock().specs()
     }
 
@@ -243,23 +412,48 @@ impl Network {
         address: impl Into<std::net::IpAddr>,
     ) -> Result<()> {
         let address = address.into();
-        let reserved = self.0.members.lock().reserve(container, address);
         let attempt = || format!("reserve {address} for {container} on {}", self.name());
-        reserved.map_err(|fault| Error::of(attempt(), vec![fault]))
+        self.catch_up().map_err(|error| error.during(attempt()))?;
+        let reserved = self.0.members.lock().reserve(container, address);
+        reserved.map_err(|fault| Error::of(attempt(), vec![fault]))?;
+        let written = self.write_reservation(Reservation {
+            network: self.id(),
+            container: container.clone(),
+            address,
+        });
+        written.map_err(|error| {
+            self.0.members.lock().unreserve(container);
+            error.during(attempt())
+        })
     }
 
     /// Keeps no address for that name any more.
-    pub fn unreserve(&self, container: &ContainerName) {
+    ///
+    /// # Errors
+    /// The host's records can't be written.
+    pub fn unreserve(&self, container: &ContainerName) -> Result<()> {
+        self.strike_reservations(container)?;
         self.0.members.lock().unreserve(container);
+        Ok(())
     }
 }
 
 impl Inner {
     fn take_back(&self) -> Result<()> {
+        self.registered
+            .registry()
+            .upkeep()
+            .end_network(self.spec.id);
         let undo = self.plan.undo(self.plan.steps().len());
         let begun = Instant::now();
         let result = self.kernel.take_back(&undo, None);
         if result.is_ok() {
+            let registry = self.registered.registry();
+            registry.keep_no_longer(self.spec.id);
+            // it is taken back once more, which is done at once, by whoever recovers
+            let _left_to_recovery = registry.strike_network(&self.spec);
+            let silent = self.gateway.lock().take();
+            drop(silent);
             self.registered.cancel();
             self.registered.tell(begun, || EventKind::Destroy {
                 network: (&self.spec).into(),
@@ -272,6 +466,12 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if matches!(self.life.get_mut(), Life::Owned) {
+            let record = NetworkRecord {
+                spec: self.spec.clone(),
+                found: self.found.clone(),
+            };
+            let going = (Phase::Going, Tenure::Held);
+            let _left_to_recovery = self.registered.registry().write_network(&record, going);
             let _lost = self.take_back();
         }
     }

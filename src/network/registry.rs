@@ -3,28 +3,66 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use crate::addr::{ContainerId, NetworkName, Subnet};
+use crate::addr::{ContainerId, NetworkId, NetworkName, Subnet};
 use crate::config::NetworkRequest;
 use crate::container::{self, Container, HostFiles};
+use crate::driver::Driver;
 use crate::error::{Fault, Obstacle, Occupant};
 use crate::event::{Event, EventKind};
 use crate::events::EventHub;
+use crate::kernel::{HostPorts, Kernel, Relay};
 
+use super::ledger::Ledger;
+use super::names::NameService;
+use super::unrecalled::Unrecalled;
+use super::upkeep::Upkeep;
 use super::wiring::Wirings;
 use super::{Inner, Network};
 
 pub(crate) struct Registry {
     host_files: HostFiles,
+    host_ports: HostPorts,
+    relay: Option<Relay>,
+    names: Option<NameService>,
     entries: Mutex<BTreeMap<NetworkName, Entry>>,
     wirings: Wirings,
+    upkeep: Upkeep,
     events: EventHub,
     /// Those that were connected or opened by the host, while there is a handle to them.
     containers: Mutex<HashMap<ContainerId, Weak<container::Inner>>>,
+    foundation: Foundation,
+    /// Those that are there whether there is another handle or not.
+    kept: Mutex<BTreeMap<NetworkId, Network>>,
+    /// Held while the news of other processes are taken account of.
+    pub(super) following: Mutex<Unrecalled>,
+    /// Whether all that others have connected is somebody's concern here: it is watched, or answered.
+    pub(super) attends_to_all: AtomicBool,
+}
+
+/// What a host's networks stand on.
+#[derive(Debug)]
+pub(crate) struct Foundation {
+    pub(crate) kernel: Kernel,
+    pub(crate) drivers: Vec<Arc<dyn Driver>>,
+    /// Where they are kept for other processes, if they are.
+    pub(crate) ledger: Option<Ledger>,
+}
+
+/// What a host does for its containers in this process.
+#[derive(Debug)]
+pub(crate) struct Services {
+    /// The host's ports that they have.
+    pub(crate) host_ports: HostPorts,
+    /// What carries over what the kernel can't lead to them.
+    pub(crate) relay: Option<Relay>,
+    /// What answers them.
+    pub(crate) names: Option<NameService>,
 }
 
 struct Entry {
@@ -49,20 +87,118 @@ pub(crate) struct Template {
     pub(crate) request: Arc<NetworkRequest>,
 }
 
+impl Foundation {
+    /// The driver of that name.
+    pub(crate) fn driver(&self, name: &str) -> Option<&Arc<dyn Driver>> {
+        self.drivers.iter().find(|driver| driver.name() == name)
+    }
+}
+
 impl Registry {
-    pub(crate) fn new(host_files: HostFiles) -> Self {
+    pub(crate) fn new(host_files: HostFiles, services: Services, foundation: Foundation) -> Self {
+        let Services {
+            host_ports,
+            relay,
+            names,
+        } = services;
+        let attends_to_all = AtomicBool::new(names.is_some());
         Self {
             host_files,
+            host_ports,
+            relay,
+            names,
             entries: Mutex::default(),
             wirings: Wirings::default(),
+            upkeep: Upkeep::default(),
             events: EventHub::default(),
             containers: Mutex::default(),
+            foundation,
+            kept: Mutex::default(),
+            following: Mutex::default(),
+            attends_to_all,
+        }
+    }
+
+    pub(crate) fn foundation(&self) -> &Foundation {
+        &self.foundation
+    }
+
+    /// What is written down for other processes, if anything is.
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.foundation.ledger.as_ref()
+    }
+
+    /// The network is there from now on, whether there is another handle or not.
+    pub(crate) fn keep(&self, network: &Network) {
+        self.kept.lock().insert(network.id(), network.clone());
+    }
+
+    /// The one of that id, if it is there on its own.
+    pub(super) fn kept_at(&self, id: NetworkId) -> Option<Network> {
+        self.kept.lock().get(&id).cloned()
+    }
+
+    /// It is there as long as other handles.
+    pub(super) fn keep_no_longer(&self, id: NetworkId) {
+        let kept = self.kept.lock().remove(&id);
+        drop(kept);
+    }
+
+    /// None is there any more for the host's sake.
+    pub(crate) fn let_go(&self) {
+        let kept = std::mem::take(&mut *self.kept.lock());
+        drop(kept);
+    }
+
+    /// A name and subnets that another process has.
+    pub(super) fn register_foreign(
+        self: &Arc<Self>,
+        name: &NetworkName,
+        subnets: Vec<Subnet>,
+    ) -> Registered {
+        let entry = Entry {
+            subnets,
+            network: Weak::new(),
+            offered: None,
+            depends_on: None,
+        };
+        self.entries.lock().insert(name.clone(), entry);
+        Registered {
+            registry: Arc::clone(self),
+            name: name.clone(),
+            _template: None,
+        }
+    }
+
+    /// The name and the subnets that another process had are free again, unless a network has them.
+    pub(super) fn unregister_foreign(&self, name: &NetworkName) {
+        let mut entries = self.entries.lock();
+        if entries
+            .get(name)
+            .is_some_and(|entry| entry.network.strong_count() == 0)
+        {
+            entries.remove(name);
         }
     }
 
     /// Where the host's own files are.
     pub(crate) fn host_files(&self) -> &HostFiles {
         &self.host_files
+    }
+
+    /// The host's ports that containers have.
+    pub(crate) fn host_ports(&self) -> &HostPorts {
+        &self.host_ports
+    }
+
+    /// What carries over what the kernel can't lead to a container, unless nothing shall.
+    pub(crate) fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
+    }
+
+    /// What answers containers, unless nothing shall.
+    pub(crate) fn names(&self) -> Option<&NameService> {
+        self.names.as_ref()
     }
 
     /// Takes `name`, and the subnets that `choose` picks while no other can take any.
@@ -118,6 +254,12 @@ impl Registry {
         if let Some(entry) = self.entries.lock().get_mut(network.name()) {
             entry.network = Arc::downgrade(&network.0);
         }
+        self.upkeep.begin_network(network);
+    }
+
+    /// What must be there on the host's side.
+    pub(crate) fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
     }
 
     pub(crate) fn events(&self) -> &EventHub {
@@ -209,11 +351,14 @@ impl Registered {
     }
 
     /// The container of that id, if there is a handle to it.
+    pub(super) fn handle(&self, id: ContainerId) -> Option<Container> {
+        let mut containers = self.registry.containers().into_iter();
+        containers.find(|container| container.id() == id)
+    }
+
+    /// The container of that id, if there is a handle to it, or it can be opened again.
     pub(super) fn container(&self, id: ContainerId) -> Option<Container> {
-        let containers = self.registry.containers();
-        containers
-            .into_iter()
-            .find(|container| container.id() == id)
+        self.handle(id).or_else(|| self.registry.reopen(id).ok()?)
     }
 
     pub(super) fn know(&self, container: &Container) {

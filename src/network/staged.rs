@@ -14,6 +14,7 @@ use crate::spec::EndpointSpec;
 use super::Network;
 use super::connect::{ID_TRIES, may_try_again};
 use super::draft::{FarEnd, check_request, choose};
+use super::keeping::Intent;
 use super::members::Admission;
 
 /// An endpoint whose container is not there yet: its addresses are held, and both ends of its wire
@@ -58,8 +59,19 @@ impl Network {
     ///
     /// # Errors
     /// As for [`connect_with`](Self::connect_with); or the network's driver can't do it.
+    ///
+    /// ```no_run
+    /// # use bridgework::EndpointConfig;
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// # let app = Container::isolated("app")?;
+    /// let staged = network.stage("app", EndpointConfig::new())?;
+    /// println!("{} is the end to be moved", staged.link_name());
+    /// let endpoint = staged.join(&app)?;
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn stage(&self, container: &str, config: EndpointConfig) -> Result<StagedEndpoint> {
-        let staged = self.try_stage(container, &config);
+        let staged = self.attempt(|| self.try_stage(container, &config));
         staged.map_err(|error| {
             let attempt = format!("stage an endpoint for {container} on {}", self.name());
             error.during(attempt)
@@ -97,12 +109,30 @@ impl Network {
             let spec = choose(&self.0.spec, &identity, asked, FarEnd::Staged)?;
             let planned = self.0.driver.stage(&self.0.spec, &spec);
             let plan = planned.map_err(|fault| Error::of("", vec![fault]))?;
-            match self.0.kernel.apply(&plan, None) {
-                Ok(()) => return Ok((spec, plan)),
+            let from = spec.link.clone();
+            self.intend(Intent::without_container(&spec).staged(&from))?;
+            let made = self.0.kernel.apply(&plan, None);
+            match made.inspect_err(|error| self.retract(&spec, error)) {
+                Ok(()) => return self.confirm_staged(spec, plan),
                 Err(error) if tries < ID_TRIES && may_try_again(&error, &spec) => tries += 1,
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+impl Network {
+    fn confirm_staged(&self, spec: EndpointSpec, plan: Plan) -> Result<(EndpointSpec, Plan)> {
+        let Err(error) = self.confirm(spec.id) else {
+            return Ok((spec, plan));
+        };
+        let undo = plan.undo(plan.steps().len());
+        let error = match self.kernel().take_back(&undo, None) {
+            Ok(()) => error,
+            Err(undone) => error.leaving_also(&undone),
+        };
+        self.retract(&spec, &error);
+        Err(error)
     }
 }
 
@@ -126,6 +156,17 @@ impl StagedEndpoint {
     /// # Errors
     /// What could not be taken back is in [`Error::left_behind`], and the addresses are not given to
     /// anybody else.
+    ///
+    /// ```no_run
+    /// # use bridgework::EndpointConfig;
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// # let app = Container::isolated("app")?;
+    /// let staged = network.stage("app", EndpointConfig::new())?;
+    /// staged.delete()?; // the container never came
+    /// assert!(network.endpoints().is_empty());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn delete(mut self) -> Result<()> {
         self.take_back()
     }
@@ -135,8 +176,10 @@ impl StagedEndpoint {
             return Ok(());
         }
         self.phase = Phase::HandedOn;
+        self.network.write_going(&self.spec);
         let undo = self.plan.undo(self.plan.steps().len());
         let undone = self.network.kernel().take_back(&undo, None);
+        let undone = undone.and_then(|()| self.network.strike(&self.spec, None));
         let mut members = self.network.0.members.lock();
         match undone {
             Ok(()) => members.send_away(&self.spec),

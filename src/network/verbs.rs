@@ -4,10 +4,14 @@ use std::sync::{Arc, Weak};
 
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
+use crate::record::{Phase, Tenure};
 use crate::spec::Origin;
 
+use super::attachment::Attachment;
 use super::detach::{Departure, detach};
+use super::endpoint::Endpoint;
 use super::ties::Ties;
+use super::unrecalled::Concern;
 use super::{Life, Network};
 
 impl Network {
@@ -28,7 +32,7 @@ impl Network {
     /// # use bridgework::{Container, Host, NetworkConfig};
     /// # let host = Host::isolated()?;
     /// # let network = host.create_network(NetworkConfig::bridge("web"))?;
-    /// let spec = network.connect(&Container::isolated("app")?)?.persist();
+    /// let spec = network.connect(&Container::isolated("app")?)?.persist()?;
     /// network.disconnect("app")?;
     /// assert!(network.disconnect("app").unwrap_err().is_not_found());
     /// # Ok(()) }
@@ -48,6 +52,17 @@ impl Network {
     /// # Errors
     /// The container is not connected ([`Error::is_not_found`]), or the network is one that
     /// containers belong to from when they are opened.
+    ///
+    /// ```no_run
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// # let app = Container::isolated("app")?;
+    /// let endpoint = network.connect(&app)?;
+    /// let left = network.disconnect_by_force("app")?;
+    /// print!("{left}"); // the steps that the kernel still owes; none as a rule
+    /// assert!(network.endpoints().is_empty());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn disconnect_by_force(&self, container: &str) -> Result<Plan> {
         let Err(error) = self.try_disconnect(container) else {
             return Ok(Plan::new());
@@ -62,6 +77,7 @@ impl Network {
     }
 
     fn try_disconnect(&self, container: &str) -> Result<()> {
+        self.catch_up_on(Concern::Named(container))?;
         let residents = self.0.residents.lock();
         if residents.iter().any(|r| r.container.as_str() == container) {
             return Err(Error::of("", vec![self.never_left()]));
@@ -93,18 +109,93 @@ impl Network {
         }
     }
 
-    /// The wiring stays, and the network with it.
-    pub(super) fn keep_wiring(&self, ties: &Arc<Ties>) {
+    /// The endpoint of the container of that name, also where it was persisted, by this process or by
+    /// another one. Such an endpoint stays when the handle is dropped; a handle of this process's own is
+    /// the same once more, which goes with the last.
+    ///
+    /// # Errors
+    /// It is not connected, or its namespace can't be found ([`Error::is_not_found`]).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), bridgework::Error> {
+    /// # use bridgework::{Container, Host, NetworkConfig};
+    /// # let host = Host::isolated()?;
+    /// # let network = host.create_network(NetworkConfig::bridge("web"))?;
+    /// # let app = Container::isolated("app")?;
+    /// let spec = network.connect(&app)?.persist()?;
+    /// let again = network.endpoint("app")?;
+    /// again.publish("8080:80")?;
+    /// drop(again); // it stays
+    /// network.endpoint("app")?.disconnect()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn endpoint(&self, container: &str) -> Result<Endpoint> {
+        let attempt = || format!("look up {container} on {}", self.name());
+        let found = self.catch_up().and_then(|()| self.find_endpoint(container));
+        found.map_err(|error| error.during(attempt()))
+    }
+
+    fn find_endpoint(&self, container: &str) -> Result<Endpoint> {
+        let gone = || Error::of("", vec![self.not_connected(container)]);
+        let name = container.parse().map_err(|_| gone())?;
+        let attached = self.0.attached.lock().get(&name).and_then(Weak::upgrade);
+        if let Some(attached) = attached.filter(|attached| attached.is_held()) {
+            return Ok(Endpoint::new(attached));
+        }
+        let ties = self.0.persisted.lock().get(&name).cloned();
+        let ties = ties.ok_or_else(gone)?;
+        let container = self.0.registered.container(ties.spec.container_id);
+        let container = container.ok_or_else(|| {
+            let name = name.to_string();
+            Error::of("", vec![Fault::ContainerNotFound { name }])
+        })?;
+        let network = self.clone();
+        Ok(Endpoint::new(Attachment::reopened(
+            ties, network, container,
+        )))
+    }
+
+    /// A persisted wire is the caller's to take back, if it is there.
+    pub(super) fn hand_over(&self, ties: &Arc<Ties>) -> bool {
         let mut persisted = self.0.persisted.lock();
+        let name = &ties.spec.container;
+        let is_it = persisted
+            .get(name)
+            .is_some_and(|kept| Arc::ptr_eq(kept, ties));
+        if is_it {
+            persisted.remove(name);
+        }
+        is_it
+    }
+
+    /// Both are kept for other processes.
+    pub(super) fn persist_with(&self, ties: &Ties) -> Result<()> {
+        let is_owned = matches!(*self.0.life.lock(), Life::Owned);
+        if is_owned {
+            self.write(Phase::There, Tenure::Kept)?;
+        }
+        self.write_kept(ties.spec.id)
+    }
+
+    /// The wiring stays, and the network with it, unless it is being taken back: whoever does that finds
+    /// it held or persisted.
+    pub(super) fn keep_wiring(&self, attachment: &Attachment) -> bool {
+        let mut persisted = self.0.persisted.lock();
+        if !attachment.let_go() {
+            return false;
+        }
+        let ties = &attachment.ties;
         persisted.insert(ties.spec.container.clone(), Arc::clone(ties));
         let mut life = self.0.life.lock();
         if matches!(*life, Life::Owned) {
             let _by = self.clone();
-            *life = match self.0.spec.origin {
-                Origin::Builtin => Life::Lent { _by },
-                Origin::Custom => Life::Kept { _by },
+            *life = match (self.ledger(), self.0.spec.origin) {
+                (Some(_), _) => self.kept(),
+                (None, Origin::Builtin) => Life::Lent { _by },
+                (None, Origin::Custom) => Life::Kept { _by },
             };
         }
+        true
     }
 
     /// A network that was kept for its containers' sake goes as its handles do, once they are gone.

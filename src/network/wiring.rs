@@ -1,18 +1,25 @@
 //! What one network stack has of all its networks: the interfaces' names, and which network the
 //! default routes lead by. It is of the namespace, whatever handles to it there are.
 
+mod recalled;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::addr::{ContainerName, EndpointId, LinkName, LinkPrefix, ParseError};
-use crate::driver::{Exit, moves};
+use crate::addr::{
+    ContainerName, EndpointId, LinkName, LinkPrefix, ParseError, PortMapping, PublishedPort,
+};
+use crate::driver::{Exit, doors, moves};
 use crate::error::Fault;
-use crate::kernel::{Netns, WeakNetns};
+use crate::kernel::{Kernel, Netns, Relay, WeakNetns};
 use crate::plan::Step;
-use crate::resolver::{Membership, View};
-use crate::spec::NetworkSpec;
+use crate::resolver::{Client, Membership, View};
+use crate::spec::{NetworkSpec, Origin};
+
+use super::names::{NameService, Names, NamesChange, Outlook, Reach, answers_inside};
+use super::ports::{PortSource, Ports, PortsChange, Stays};
 
 /// What a network's interfaces in containers are called, followed by a number.
 pub(crate) fn link_prefix(network: &NetworkSpec) -> &str {
@@ -34,6 +41,8 @@ pub(crate) struct Wiring {
     /// Held while the kernel is asked to change the stack's links and routes.
     turn: Mutex<()>,
     netns: Mutex<WeakNetns>,
+    ports: Mutex<Ports>,
+    names: Mutex<Names>,
     /// The names of all its networks, as the containers of the stack see them.
     view: Arc<View>,
 }
@@ -58,6 +67,9 @@ pub(crate) struct Closing(Arc<Wiring>);
 struct Tenant {
     id: EndpointId,
     exit: Exit,
+    /// Where it leads, until its names are withdrawn.
+    reach: Option<Reach>,
+    origin: Origin,
     /// The names that it brings, once they are published.
     membership: Option<Membership>,
 }
@@ -79,6 +91,17 @@ impl Wirings {
         }
     }
 
+    /// That of a namespace that nobody need have open.
+    pub(super) fn at(&self, identity: (u64, u64)) -> Arc<Wiring> {
+        let mut wirings = self.0.lock();
+        let slot = wirings.entry(identity).or_default();
+        slot.upgrade().unwrap_or_else(|| {
+            let wiring = Wiring::new(WeakNetns::of_nobody());
+            *slot = Arc::downgrade(&wiring);
+            wiring
+        })
+    }
+
     /// One for a namespace that has none, or one that is of a namespace that is gone.
     fn begin(&self, netns: &Netns, stale: Option<&Arc<Wiring>>) -> Arc<Wiring> {
         let mut wirings = self.0.lock();
@@ -92,12 +115,7 @@ impl Wirings {
             None => true,
         });
         others.unwrap_or_else(|| {
-            let wiring = Arc::new(Wiring {
-                state: Mutex::default(),
-                turn: Mutex::default(),
-                netns: Mutex::new(netns.downgrade()),
-                view: Arc::default(),
-            });
+            let wiring = Wiring::new(netns.downgrade());
             *slot = Arc::downgrade(&wiring);
             wiring
         })
@@ -105,6 +123,18 @@ impl Wirings {
 }
 
 impl Wiring {
+    fn new(netns: WeakNetns) -> Arc<Self> {
+        let view = Arc::default();
+        Arc::new(Self {
+            state: Mutex::default(),
+            turn: Mutex::default(),
+            netns: Mutex::new(netns),
+            ports: Mutex::default(),
+            names: Mutex::new(Names::new(&view)),
+            view,
+        })
+    }
+
     /// While somebody has a descriptor of the namespace, its number is nobody else's. Where only
     /// what was persisted is left, the kernel may have given the number to another one since: the
     /// links tell.
@@ -219,18 +249,124 @@ impl Wiring {
         moves(&self.exits_without(&[]), &self.exits_without(endpoints))
     }
 
-    pub(crate) fn enter(&self, id: EndpointId, exit: Exit) {
-        let membership = None;
+    /// The steps by which the default routes lead by an endpoint again whose link was gone, if they did.
+    pub(super) fn moves_again(&self, endpoint: &EndpointId) -> Vec<Step> {
+        moves(&self.exits_without(&[*endpoint]), &self.exits_without(&[]))
+    }
+
+    /// What it takes for ports to take account of one more endpoint, and of more mappings.
+    pub(super) fn ports_with(
+        &self,
+        source: PortSource<'_>,
+        exit: Option<&Exit>,
+        asked: &[PortMapping],
+    ) -> Result<PortsChange, Vec<Fault>> {
+        let mut exits = self.exits_without(&[]);
+        exits.extend(exit.cloned());
+        self.ports.lock().with(source, doors(&exits), asked)
+    }
+
+    /// What it takes for ports to do without some endpoints. With the last of them all ports go.
+    pub(super) fn ports_without(
+        &self,
+        source: PortSource<'_>,
+        endpoints: &[EndpointId],
+    ) -> Result<PortsChange, Vec<Fault>> {
+        let exits = self.exits_without(endpoints);
+        let stays = match exits.is_empty() {
+            true => Stays::Nothing,
+            false => Stays::All,
+        };
+        self.ports.lock().by(source, doors(&exits), stays)
+    }
+
+    /// What it takes for a mapping not to be published any more.
+    pub(super) fn ports_but(
+        &self,
+        source: PortSource<'_>,
+        mapping: &PortMapping,
+    ) -> Result<PortsChange, Vec<Fault>> {
+        self.ports.lock().without(source, mapping)
+    }
+
+    /// The kernel has done it. Returns the ports that came.
+    pub(super) fn settle_ports(&self, kernel: &Kernel, change: PortsChange) -> Vec<PublishedPort> {
+        self.edit_ports(kernel, |ports| change.settle(ports))
+    }
+
+    /// What the kernel can't lead to the ports is led there by this process from now on.
+    pub(super) fn carry_over(&self, relay: &Relay) -> crate::error::Result<()> {
+        self.ports.lock().carry_over(relay)
+    }
+
+    /// The ports of the host's that lead to the stack.
+    pub(crate) fn published(&self) -> Vec<PublishedPort> {
+        self.ports.lock().published()
+    }
+
+    /// Who asks, when the stack's containers do.
+    pub(super) fn client(&self) -> Arc<Client> {
+        Arc::clone(self.names.lock().client())
+    }
+
+    /// What it takes for the stack to be answered, once it has an endpoint on that network too.
+    pub(super) fn names_with(
+        &self,
+        (service, kernel): (&NameService, &Kernel),
+        (network, netns): (&NetworkSpec, &Netns),
+        outlook: Outlook,
+    ) -> crate::error::Result<NamesChange> {
+        match answers_inside(network) {
+            true => self.names.lock().begin((service, kernel), netns, outlook),
+            false => Ok(NamesChange::None),
+        }
+    }
+
+    /// What it takes for the stack to do without some endpoints: without any network whose names
+    /// resolve it is not answered.
+    pub(super) fn names_without(&self, endpoints: &[EndpointId]) -> NamesChange {
+        let state = self.state.lock();
+        let mut left = state.tenants.iter();
+        let is_answered =
+            left.any(|tenant| tenant.origin == Origin::Custom && !endpoints.contains(&tenant.id));
+        drop(state);
+        match is_answered {
+            true => NamesChange::None,
+            false => self.names.lock().end(),
+        }
+    }
+
+    /// The step of [`names_with`](Self::names_with), where nothing is opened.
+    pub(super) fn names_on_paper(&self, network: &NetworkSpec) -> Option<Step> {
+        answers_inside(network).then(|| self.names.lock().begin_on_paper())?
+    }
+
+    /// The kernel has done it.
+    pub(super) fn settle_names(&self, change: NamesChange) {
+        let former = change.settle(&mut self.names.lock());
+        // whoever answers is waited for
+        drop(former);
+    }
+
+    pub(crate) fn enter(&self, id: EndpointId, network: &NetworkSpec, exit: Exit) {
         let tenant = Tenant {
             id,
             exit,
-            membership,
+            reach: Some(Reach::of(network)),
+            origin: network.origin,
+            membership: None,
         };
-        self.state.lock().tenants.push(tenant);
+        self.change(|tenants| tenants.push(tenant));
     }
 
-    pub(crate) fn leave(&self, endpoint: &EndpointId) {
+    /// Without any, no port leads anywhere, though another process's record may have said so meanwhile.
+    pub(crate) fn leave(&self, kernel: &Kernel, endpoint: &EndpointId) {
         self.change(|tenants| tenants.retain(|tenant| tenant.id != *endpoint));
+        self.edit_ports(kernel, |ports| {
+            if self.exits_without(&[]).is_empty() {
+                *ports = Ports::default();
+            }
+        });
     }
 
     /// The names of a network are seen from now on.
@@ -242,11 +378,12 @@ impl Wiring {
         });
     }
 
-    /// The names of a network are not seen any more.
+    /// The names of a network are not seen any more, and nobody is asked on its account.
     pub(crate) fn withdraw(&self, endpoint: &EndpointId) {
         self.change(|tenants| {
             if let Some(tenant) = tenants.iter_mut().find(|t| t.id == *endpoint) {
                 tenant.membership = None;
+                tenant.reach = None;
             }
         });
     }
@@ -260,6 +397,9 @@ impl Wiring {
         act(&mut state.tenants);
         let memberships = state.tenants.iter().filter_map(|t| t.membership.clone());
         self.view.replace(memberships);
+        let reaches = state.tenants.iter().filter_map(|t| t.reach.clone());
+        let reaches: Vec<Reach> = reaches.collect();
+        self.names.lock().look_out(&reaches);
     }
 
     fn exits_without(&self, endpoints: &[EndpointId]) -> Vec<Exit> {

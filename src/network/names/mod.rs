@@ -1,0 +1,283 @@
+//! How the containers of one stack are answered at 127.0.0.11: from the first network whose names
+//! resolve until the last one, by whose names, and whom else they may ask.
+
+mod gateway;
+mod service;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::addr::{HostName, Subnet};
+use crate::config::ResolverScope;
+use crate::error::Result;
+use crate::kernel::{Kernel, Netns, first_door};
+use crate::plan::{Redirect, Step};
+use crate::record::DnsOverrides;
+use crate::resolver::server::{Audience, Listeners};
+use crate::resolver::{
+    Client, ClientTerms, Forwarding, INTERNAL_SERVER, NameServer, ResolvOverrides, SearchDomain,
+    View,
+};
+use crate::spec::{NetworkSpec, Origin};
+pub(super) use gateway::Gateway;
+pub(crate) use service::NameService;
+use service::Served;
+
+/// Where a program asks.
+const DNS_PORT: u16 = 53;
+
+/// How one stack is answered.
+#[derive(Debug)]
+pub(super) struct Names {
+    client: Arc<Client>,
+    outlook: Outlook,
+    open: Option<Open>,
+    /// Whether another process has led questions somewhere, as far as is known.
+    recalled: bool,
+    /// What the stack's containers want, as it was last heard of.
+    wishes: Option<DnsOverrides>,
+}
+
+/// The sockets inside, and how questions get there.
+#[derive(Debug)]
+pub(super) struct Open {
+    redirect: Redirect,
+    _served: Served,
+}
+
+/// What the stack's containers want in the place of what the host has.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outlook {
+    pub(super) servers: Vec<NameServer>,
+    pub(super) search: Vec<SearchDomain>,
+    /// The host's networks' own.
+    pub(super) domain: Option<HostName>,
+}
+
+/// What an endpoint brings a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// A way out.
+    Outside,
+    /// A way to these subnets, and no further.
+    Inside(Vec<Subnet>),
+}
+
+/// What is going to be. Dropping it closes what was opened for it.
+#[derive(Debug)]
+pub(super) enum NamesChange {
+    /// All stays as it is.
+    None,
+    /// The stack is answered from now on.
+    Begins(Box<Beginning>),
+    /// It is not answered any more.
+    Ends(Redirect),
+}
+
+#[derive(Debug)]
+pub(super) struct Beginning {
+    outlook: Outlook,
+    open: Open,
+}
+
+impl Names {
+    /// Of a stack whose names these are. Nobody answers yet.
+    pub(super) fn new(view: &Arc<View>) -> Self {
+        let terms = ClientTerms {
+            forwarding: Forwarding::Nobody,
+            search: Vec::new(),
+            domain: None,
+        };
+        Self {
+            client: Arc::new(Client::new(Arc::clone(view), terms)),
+            outlook: Outlook::default(),
+            open: None,
+            recalled: false,
+            wishes: None,
+        }
+    }
+
+    /// What the stack's containers want, where they are answered elsewhere.
+    pub(super) fn inform(&mut self, wishes: &DnsOverrides, outlook: Outlook) {
+        self.outlook = outlook;
+        self.wishes = Some(wishes.clone());
+    }
+
+    /// Whether that is news.
+    pub(super) fn is_news(&self, wishes: &DnsOverrides) -> bool {
+        self.wishes.as_ref() != Some(wishes)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    pub(super) fn recall(&mut self) {
+        self.recalled = true;
+    }
+
+    /// Who asks, when the stack's containers do.
+    pub(super) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// What it takes for the stack to be answered, if it is not yet. The sockets are there from now
+    /// on, and nobody knows of them.
+    pub(super) fn begin(
+        &self,
+        (service, kernel): (&NameService, &Kernel),
+        netns: &Netns,
+        outlook: Outlook,
+    ) -> Result<NamesChange> {
+        if self.open.is_some() {
+            return Ok(NamesChange::None);
+        }
+        let door = kernel.open_door(netns, INTERNAL_SERVER)?;
+        let redirect = redirect(door.port);
+        let listeners = Listeners {
+            udp: vec![door.udp],
+            tcp: vec![door.tcp],
+        };
+        let audience = Audience::Container {
+            client: Arc::clone(&self.client),
+            netns: Some(netns.clone()),
+        };
+        let served = service.serve(listeners, audience)?;
+        Ok(NamesChange::Begins(Box::new(Beginning {
+            outlook,
+            open: Open {
+                redirect,
+                _served: served,
+            },
+        })))
+    }
+
+    /// The step that it takes, as far as can be said where nothing is opened.
+    pub(super) fn begin_on_paper(&self) -> Option<Step> {
+        let step = Step::AddRedirect(redirect(first_door()));
+        self.open.is_none().then_some(step)
+    }
+
+    /// What it takes for the stack not to be answered any more.
+    pub(super) fn end(&self) -> NamesChange {
+        match &self.open {
+            Some(open) => NamesChange::Ends(open.redirect),
+            // to whatever port it leads
+            None if self.recalled => NamesChange::Ends(redirect(first_door())),
+            None => NamesChange::None,
+        }
+    }
+
+    /// Where others may be asked from now on, by what all endpoints bring.
+    pub(super) fn look_out(&self, reaches: &[Reach]) {
+        self.client.set_terms(ClientTerms {
+            forwarding: self.outlook.forwarding(reaches),
+            search: self.outlook.search.clone(),
+            domain: self.outlook.domain.clone(),
+        });
+    }
+}
+
+/// Whether the names of a network resolve.
+pub(super) fn resolve_on(network: &NetworkSpec) -> bool {
+    network.origin == Origin::Custom && network.resolver != ResolverScope::Nowhere
+}
+
+/// Whether its containers are answered inside themselves.
+pub(super) fn answers_inside(network: &NetworkSpec) -> bool {
+    resolve_on(network) && network.resolver.is_inside()
+}
+
+/// The subnets of a network.
+pub(super) fn subnets(network: &NetworkSpec) -> Vec<Subnet> {
+    let ranges = network.ipv4.iter().chain(&network.ipv6);
+    ranges.map(|range| range.subnet).collect()
+}
+
+fn redirect(port: crate::addr::Port) -> Redirect {
+    let server = INTERNAL_SERVER;
+    Redirect { server, port }
+}
+
+impl NamesChange {
+    /// The kernel's part.
+    pub(super) fn step(&self) -> Option<Step> {
+        match self {
+            Self::None => None,
+            Self::Begins(beginning) => Some(Step::AddRedirect(beginning.open.redirect)),
+            Self::Ends(redirect) => Some(Step::DeleteRedirect(*redirect)),
+        }
+    }
+
+    /// It was performed. What is returned is used no more.
+    pub(super) fn settle(self, names: &mut Names) -> Option<Open> {
+        match self {
+            Self::None => None,
+            Self::Begins(beginning) => {
+                names.outlook = beginning.outlook;
+                names.open.replace(beginning.open)
+            }
+            Self::Ends(_) => {
+                names.recalled = false;
+                names.open.take()
+            }
+        }
+    }
+}
+
+impl Outlook {
+    pub(super) fn new(
+        overrides: &ResolvOverrides,
+        search: Vec<SearchDomain>,
+        domain: Option<HostName>,
+    ) -> Self {
+        Self {
+            servers: overrides.nameservers.clone(),
+            search,
+            domain,
+        }
+    }
+
+    /// Whoever has no way out asks nobody but who is where it has a way to.
+    fn forwarding(&self, reaches: &[Reach]) -> Forwarding {
+        let has_way_out = reaches.contains(&Reach::Outside);
+        // itself is no server of its own
+        let others = self.servers.iter();
+        let others = others.filter(|server| server.address() != IpAddr::V4(INTERNAL_SERVER));
+        match (has_way_out, self.servers.is_empty()) {
+            (true, true) => Forwarding::Host,
+            (false, true) => Forwarding::Nobody,
+            (true, false) => Forwarding::Own(others.cloned().collect()),
+            (false, false) => {
+                let near = |server: &&NameServer| {
+                    let address = server.address();
+                    reaches.iter().any(|reach| reach.leads_to(address))
+                };
+                match others.filter(near).cloned().collect::<Arc<[_]>>() {
+                    near if near.is_empty() => Forwarding::Nobody,
+                    near => Forwarding::Own(near),
+                }
+            }
+        }
+    }
+}
+
+impl Reach {
+    /// What an endpoint on that network brings.
+    pub(super) fn of(network: &NetworkSpec) -> Self {
+        match network.internal.is_on() {
+            true => Self::Inside(subnets(network)),
+            false => Self::Outside,
+        }
+    }
+
+    fn leads_to(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Outside => true,
+            Self::Inside(subnets) => subnets.iter().any(|subnet| subnet.contains(address)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
