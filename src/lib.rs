@@ -27,8 +27,11 @@
 //! container's place in one network, made from an [`EndpointConfig`]. What was chosen for either is
 //! a [`spec`]. A [`driver`] turns specs into a [`plan`]: steps, each of them one change to the
 //! kernel, that print as the lines you would type. The [`kernel`] performs a plan, or takes it back.
-//! A network's [records](resolver::Records) know its containers' names. [`Bridge`], [`VethPair`]
-//! and [`Device`] are the parts alone. All verbs fail with an [`Error`].
+//! A network's [records](resolver::Records) know its containers' names, and a
+//! [server](resolver::server) in this process answers by them. The [`firewall`] says who
+//! reaches whom, and leads published ports to containers. A [`store`] keeps [records](mod@record) of all
+//! this, for other processes and for the next one. [`Bridge`], [`VethPair`] and [`Device`] are the
+//! parts alone. All verbs fail with an [`Error`].
 //!
 //! # What holds everywhere
 //!
@@ -43,20 +46,31 @@
 //!
 //! # Limits
 //!
-//! Linux with `/proc` mounted; it was made and tested on 6.18, and on nothing older. A bridge has at most 1023 ports. NAT, published ports,
-//! isolation between networks, the DNS server and a store that survives the process are not here
-//! yet; options that need them are checked and kept. A process that forks must open its hosts anew.
+//! Linux with `/proc` mounted and nftables; it was made and tested on 6.18, and on nothing older. A
+//! bridge has at most 1023 ports. IPv6 is forwarded link by link from Linux 6.17 on; before, the
+//! host's owner has to say so for all. Names are answered, ports are held, and what the kernel can't
+//! lead to them is carried over, only while a process lives that does it: the one that connected, or
+//! one that [serves](Host::serve). A process that forks must open its hosts anew. Several hosts are
+//! not one network here: there is no overlay.
+//!
+//! # Where to go on
+//!
+//! The guides for [runtimes](guide::runtime) and for [tests](guide::fixtures); what things are called
+//! if you come from [Docker](guide::docker) or from [netavark or CNI](guide::plugins); the
+//! [architecture](_architecture).
 //!
 //! # Features
 //!
-//! Both are off by default and additive. `serde`: configs, specs and values as text forms.
+//! All are off by default and additive. `serde`: configs, specs and values as text forms.
 //! `tracing`: a span for each verb with network, container and namespace, and an event for each
-//! refusal with its errno.
+//! refusal with its errno. `store`: records in a directory, by SQLite, which is built with a C
+//! compiler (`store::Sqlite`).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod addr;
+mod audit;
 pub mod config;
 mod container;
 mod device;
@@ -65,6 +79,8 @@ mod errno;
 mod error;
 mod event;
 mod events;
+pub mod firewall;
+pub mod guide;
 mod host;
 pub mod inspect;
 pub mod ipam;
@@ -72,28 +88,33 @@ pub mod kernel;
 mod netlink;
 mod network;
 pub mod plan;
+pub mod record;
 pub mod resolver;
 pub mod sandbox;
 pub mod snapshot;
 pub mod spec;
+pub mod store;
 mod trace;
 
 pub use addr::{
     ContainerId, ContainerLink, ContainerName, EndpointId, Family, HostName, LinkIndex, LinkName,
     LinkPrefix, LinkSysctl, MacAddr, Mtu, NetworkId, NetworkName, ParseError, Port, PortMapping,
-    PortRange, Protocol, Subnet, SysctlTable, Timestamp,
+    PortRange, Protocol, PublishedPort, Subnet, SysctlTable, Timestamp,
 };
+pub use audit::{Deviation, DeviationCause, Finding};
 pub use config::{
-    ContainerTerm, EndpointConfig, GatewayMode, HostsScope, MacPolicy, NetworkConfig, NetworkMode,
-    NetworkTerm,
+    ContainerTerm, EndpointConfig, Firewall, GatewayMode, HostsScope, MacPolicy, NetworkConfig,
+    NetworkMode, NetworkTerm, ResolverScope,
 };
 pub use container::{Container, ContainerConfig};
 pub use device::{Bridge, BridgeConfig, Device, VethConfig, VethPair};
 pub use errno::Errno;
-pub use error::{Error, Fault, FaultClass, HandBack, Obstacle, Occupant, Result};
-pub use event::{Event, EventEndpoint, EventKind, EventNetwork};
+pub use error::{
+    Error, Fault, FaultClass, HandBack, Obstacle, Occupant, PortFault, Result, StoreTrouble,
+};
+pub use event::{Event, EventEndpoint, EventKind, EventNetwork, EventProcess, RepairScope};
 pub use events::Subscription;
-pub use host::{Attached, Host, HostConfig, Warning};
+pub use host::{Attached, Host, HostConfig, Orphan, Recovered, Service, Warning};
 pub use kernel::{FaultInjector, Netns};
 pub use network::{Draft, Endpoint, Network, StagedEndpoint};
 
@@ -113,4 +134,11 @@ pub struct Readme;
 #[doc(hidden)]
 pub fn fuzz_netlink(bytes: &[u8]) {
     netlink::fuzz(bytes);
+}
+
+/// The reader of what other name servers say, for a fuzzer.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_dns_reply(bytes: &[u8]) {
+    resolver::fuzz_reply(bytes);
 }
