@@ -1,0 +1,94 @@
+//! From the configuration to a network of the crate's, which is there from its first container to its
+//! last.
+
+use bridgework::plan::Switch;
+use bridgework::spec::NetworkSpec;
+use bridgework::{Family, GatewayMode, Host, Mtu, Network, NetworkConfig, Subnet};
+
+use crate::conf::{Conf, Range};
+use crate::failure::{Failure, Outcome};
+use crate::range::with_range;
+use crate::wish::Wish;
+
+/// The label of networks that the plugin has made.
+const MADE: &str = "cni.made";
+
+/// Where the containers' way out begins.
+enum Gateway {
+    Bridge,
+    /// At somebody else's machine on the bridge.
+    Another,
+    Nowhere,
+}
+
+/// What the crate is asked for.
+pub(crate) fn config(conf: &Conf, wish: &Wish) -> Outcome<NetworkConfig> {
+    let keys = &conf.keys;
+    let mut config = NetworkConfig::bridge(&keys.name).label(MADE, "");
+    if !keys.bridge.is_empty() {
+        config = config.bridge_name(keys.bridge.as_str());
+    }
+    if keys.mtu != 0 {
+        config = config.mtu(Mtu::new(keys.mtu)?);
+    }
+    for range in &wish.ranges {
+        config = with_range(config, range)?;
+    }
+    let is_ipv6 = |range: &Range| range.subnet.is_some_and(|subnet| subnet.addr().is_ipv6());
+    if !wish.ranges.is_empty() && wish.ranges.iter().all(is_ipv6) {
+        config = config.ipv4(Switch::Off);
+    }
+    let gateway = match (conf.is_gateway(), wish.leads_out(conf)) {
+        (true, _) => Gateway::Bridge,
+        (false, true) => Gateway::Another,
+        (false, false) => Gateway::Nowhere,
+    };
+    let (mode, config) = match gateway {
+        Gateway::Bridge if conf.masquerades() => (GatewayMode::Nat, config),
+        // who translates nothing wants the containers' own addresses to be reached
+        Gateway::Bridge => (GatewayMode::NatUnprotected, config.masquerade(Switch::Off)),
+        Gateway::Another if wish.ranges.iter().any(is_ipv6) => {
+            let words = "false, with a default route of IPv6";
+            return Err(Failure::unsupported("isGateway", words));
+        }
+        Gateway::Another => {
+            let config = config.masquerade(Switch::Off).inhibit_ipv4(Switch::On);
+            (GatewayMode::NatUnprotected, config)
+        }
+        Gateway::Nowhere => (GatewayMode::Isolated, config.internal()),
+    };
+    let config = config.gateway_mode(Family::V4, mode);
+    Ok(config.gateway_mode(Family::V6, mode))
+}
+
+/// The network, made if it is not there, of several containers that come at once by the first.
+pub(crate) fn get_or_create(host: &Host, conf: &Conf, wish: &Wish) -> Outcome<Network> {
+    let network = host.ensure_network(config(conf, wish)?)?;
+    let _spec = network.persist()?;
+    check_ranges(network.spec(), &wish.ranges)?;
+    Ok(network)
+}
+
+/// A network that containers are on stays as it was made.
+fn check_ranges(spec: &NetworkSpec, ranges: &[Range]) -> Outcome {
+    let has = |subnet| {
+        let mut own = [&spec.ipv4, &spec.ipv6].into_iter().flatten();
+        own.any(|range| range.subnet == subnet)
+    };
+    let mut subnets = ranges.iter().filter_map(|range| range.subnet);
+    match subnets.find(|subnet| !has(Subnet::of(*subnet))) {
+        Some(subnet) => Err(Failure::invalid(format!(
+            "network {} is there without {subnet}, and containers are on it",
+            spec.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// It goes unless somebody is on it, or somebody else has made it.
+pub(crate) fn remove_unused(network: &Network) -> Outcome {
+    if network.spec().labels.contains_key(MADE) {
+        network.remove_unused()?;
+    }
+    Ok(())
+}
