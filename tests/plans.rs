@@ -8,6 +8,8 @@
 
 mod cases;
 
+#[path = "plans/firewall_steps.rs"]
+mod firewall_steps;
 #[path = "plans/modes.rs"]
 mod modes;
 #[path = "plans/steps.rs"]

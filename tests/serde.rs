@@ -7,8 +7,8 @@ use bridgework::spec::{
     EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
 };
 use bridgework::{
-    ContainerId, EndpointConfig, EndpointId, Family, GatewayMode, HostsScope, LinkIndex, MacPolicy,
-    Mtu, NetworkConfig, NetworkId,
+    ContainerId, EndpointConfig, EndpointId, Family, Firewall, GatewayMode, HostsScope, LinkIndex,
+    MacPolicy, Mtu, NetworkConfig, NetworkId, ResolverScope,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -45,6 +45,7 @@ fn network_config() -> NetworkConfig {
         )
         .mac_policy(MacPolicy::FromIpv4)
         .hosts(HostsScope::Everyone)
+        .resolver(ResolverScope::Gateway)
         .icc(Switch::Off)
         .source_address([192, 0, 2, 7])
         .gateway_mode(Family::V6, GatewayMode::NatUnprotected)
@@ -90,9 +91,11 @@ fn network_config_form() -> Value {
             "ageing": {"secs": 60, "nanos": 0},
             "multicast_snooping": null,
             "forward_delay": null,
+            "reserved_learning": null,
         },
         "mac_policy": "from-ipv4",
         "hosts": "everyone",
+        "resolver": "gateway",
         "labels": {"project": "shop"},
         "config_only": "off",
         "config_from": null,
@@ -127,6 +130,7 @@ fn an_endpoint_s_config_comes_back_as_it_was_and_needs_nothing() {
     let form = json!({
         "addresses": ["10.89.0.7"],
         "link_local": [],
+        "further": [],
         "priority": null,
         "mac": "02:42:00:00:00:02",
         "aliases": ["db"],
@@ -136,6 +140,12 @@ fn an_endpoint_s_config_comes_back_as_it_was_and_needs_nothing() {
         "memory": "recalled",
         "sysctls": ["net.ipv4.conf.IFNAME.log_martians=1"],
         "ports": ["8080:80/tcp"],
+        "exposed": [],
+        "exposure": "documented",
+        "source_guard": null,
+        "leads_out": null,
+        "route_metric": null,
+        "host_link_name": null,
         "by_key": {"com.docker.network.endpoint.ifname": "lan0"},
     });
     assert_form(&config, &form);
@@ -169,9 +179,11 @@ fn network_spec() -> NetworkSpec {
         bridge: BridgeOptions::default(),
         mac_policy: MacPolicy::Random,
         hosts: HostsScope::Own,
+        resolver: ResolverScope::default(),
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
         config_from: None,
+        firewall: Firewall::Shared,
         config_only: Switch::Off,
     }
 }
@@ -197,12 +209,15 @@ fn a_network_s_spec_comes_back_as_it_was() {
         "mac": "02:42:00:00:00:01",
         "bridge": {
             "stp": null, "ageing": null, "multicast_snooping": null, "forward_delay": null,
+            "reserved_learning": null,
         },
         "mac_policy": "random",
         "hosts": "own",
+        "resolver": "containers",
         "labels": {},
         "options": no_options_form(),
         "config_from": null,
+        "firewall": "shared",
         "config_only": "off",
     });
     assert_form(&network_spec(), &form);
@@ -240,6 +255,9 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         port: PortOptions::new().hairpin(Switch::On),
         sysctls: vec!["net.ipv4.conf.IFNAME.log_martians=1".parse().unwrap()],
         ports: vec!["127.0.0.1:8080:80".parse().unwrap()],
+        exposed: Vec::new(),
+        source_guard: Switch::On,
+        route_metric: 0,
     };
     let form = json!({
         "id": "01".repeat(32),
@@ -257,7 +275,14 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
             "history": "fresh",
         },
         "ipv6": null,
-        "requested": {"ipv4": "10.89.0.2", "ipv6": null, "mac": null, "link_name": null},
+        "requested": {
+            "ipv4": "10.89.0.2",
+            "ipv6": null,
+            "mac": null,
+            "link_name": null,
+            "host_link_name": null,
+            "leads_out": null,
+        },
         "link_local": ["169.254.0.7/16"],
         "priority": -1,
         "aliases": ["www"],
@@ -265,6 +290,9 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
         "port": {"hairpin": "on", "isolated": null, "learning": null},
         "sysctls": ["net.ipv4.conf.IFNAME.log_martians=1"],
         "ports": ["127.0.0.1:8080:80/tcp"],
+        "exposed": [],
+        "source_guard": "on",
+        "route_metric": 0,
     });
     assert_form(&spec, &form);
 }

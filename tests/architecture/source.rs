@@ -54,7 +54,9 @@ impl Source {
     fn test_modules(&self) -> Vec<String> {
         let code = without_comments_and_literals(&self.text);
         let declared = code.split("#[cfg(test)]").skip(1).filter_map(|rest| {
-            let (name, _) = rest.trim_start().strip_prefix("mod ")?.split_once(';')?;
+            let rest = rest.trim_start();
+            let declaration = rest.strip_prefix("pub(crate) ").unwrap_or(rest);
+            let (name, _) = declaration.strip_prefix("mod ")?.split_once(';')?;
             let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
             is_name.then(|| name.to_owned())
         });

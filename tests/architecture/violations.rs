@@ -199,7 +199,8 @@ fn long_files_and_functions_are_found() {
 #[test]
 fn effects_that_outweigh_decisions_are_found() {
     let of = |decide: usize, act: usize| {
-        let (decide, act) = ("\n".repeat(decide), "\n".repeat(act));
+        let lines = |count| format!("struct A;{}", "\n".repeat(count));
+        let (decide, act) = (lines(decide), lines(act));
         sizes::heavy_effects(&tree(&[("plan/mod.rs", &decide), ("kernel/mod.rs", &act)]))
     };
     says(&of(0, 500), &[]);

@@ -6,7 +6,7 @@ use crate::source::{Source, is_whole, is_within};
 const EMPTY: &[&str] = &["manager", "helper", "util", "info", "data", "controller"];
 
 /// Names that are not ours to choose, and the module in which they may stand: those of
-/// netlink-packet-route and the kernel's headers, of tracing, of rfc2308 §2.2.
+/// netlink-packet-route, nix and the kernel's headers, of tracing, of rfc2308 §2.2.
 const FOREIGN: &[(&str, &[&str])] = &[
     (
         "netlink",
@@ -26,6 +26,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "PortData",
         ],
     ),
+    ("kernel/relay", &["Ipv6PacketInfo", "Ipv6RecvPacketInfo"]),
+    ("kernel/watch", &["data"]),
     ("trace", &["info", "info_span"]),
     ("resolver", &["NoData"]),
 ];

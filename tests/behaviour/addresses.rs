@@ -175,7 +175,7 @@ fn a_kept_address_outlives_disconnecting_and_nobody_else_gets_it() {
             .unwrap_err()
             .is_exists()
     );
-    net.unreserve(&db);
+    net.unreserve(&db).unwrap();
     assert_eq!(ip_of(&net, "e").1, "10.89.0.2");
 }
 

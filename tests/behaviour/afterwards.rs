@@ -8,7 +8,14 @@ use crate::lab;
 
 fn next_address(network: &Network, name: &str) -> String {
     let endpoint = network.connect(&lab::container(name)).unwrap();
-    endpoint.persist().ipv4.unwrap().address.addr().to_string()
+    endpoint
+        .persist()
+        .unwrap()
+        .ipv4
+        .unwrap()
+        .address
+        .addr()
+        .to_string()
 }
 
 #[test]
@@ -19,7 +26,7 @@ fn the_default_network_goes_with_its_host_once_nothing_on_it_is_persisted() {
     let containers = [lab::container("a"), lab::container("b")];
     for container in &containers {
         let endpoint = host.default_network().unwrap().connect(container).unwrap();
-        let _spec = endpoint.persist();
+        let _spec = endpoint.persist().unwrap();
     }
     host.default_network().unwrap().disconnect("a").unwrap();
     drop(host);
@@ -30,7 +37,7 @@ fn the_default_network_goes_with_its_host_once_nothing_on_it_is_persisted() {
     let has_bridge = || eye.snapshot().unwrap().link_named("docker0").is_some();
     let network = host.default_network().unwrap();
     for container in &containers[..1] {
-        let _spec = network.connect(container).unwrap().persist();
+        let _spec = network.connect(container).unwrap().persist().unwrap();
     }
     network.disconnect("a").unwrap();
     drop((network, host));
@@ -42,8 +49,12 @@ fn a_default_network_that_was_persisted_on_purpose_stays() {
     let host = lab::host();
     let eye = Kernel::new(host.netns().clone()).unwrap();
     let network = host.default_network().unwrap();
-    let _spec = network.connect(&lab::container("a")).unwrap().persist();
-    network.persist();
+    let _spec = network
+        .connect(&lab::container("a"))
+        .unwrap()
+        .persist()
+        .unwrap();
+    network.persist().unwrap();
     network.disconnect("a").unwrap();
     drop((network, host));
     assert!(eye.snapshot().unwrap().link_named("docker0").is_some());

@@ -21,7 +21,10 @@ struct Ground {
 
 impl Ground {
     fn new() -> Self {
-        let host = lab::host();
+        Self::of(lab::host())
+    }
+
+    fn of(host: Host) -> Self {
         let config = NetworkConfig::bridge("web")
             .subnet("10.89.0.0/24")
             .subnet("fd00:89::/64");
@@ -159,11 +162,11 @@ fn a_process_that_dies_while_it_is_connected_leaves_its_namespace_to_the_handle(
 #[test]
 fn what_is_persisted_goes_with_the_last_process_and_is_disconnected_all_the_same() {
     for verb in [Network::disconnect, by_force] {
-        let ground = Ground::new();
+        let ground = Ground::of(lab::silent_host());
         let before = ground.host.snapshot().unwrap();
         let sleeper = Sleeper::unshared(&["-n"]);
         let endpoint = ground.attach(Netns::of_pid(sleeper.pid()).unwrap());
-        let spec = endpoint.persist();
+        let spec = endpoint.persist().unwrap();
         let first: Vec<_> = spec.addresses().map(|a| a.address).collect();
         sleeper.end();
         let far_end = spec.host_link.index.get();

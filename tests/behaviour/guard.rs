@@ -3,7 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
-use bridgework::{Container, Device, Endpoint, Host, MacAddr, Netns, Network, NetworkConfig};
+use bridgework::plan::Switch;
+use bridgework::{
+    Container, Device, Endpoint, EndpointConfig, Host, MacAddr, Netns, Network, NetworkConfig,
+};
 use serde_json::Value;
 
 use crate::lab::packet::{
@@ -27,7 +30,12 @@ impl Scene {
     fn new(config: NetworkConfig) -> Self {
         let host = lab::host();
         let network = host.create_network(config).unwrap();
-        let connect = |name| network.connect(&lab::container(name)).unwrap();
+        // what the firewall lets pass, or would, must be harmless all the same
+        let unguarded = || EndpointConfig::new().source_guard(Switch::Off);
+        let connect = |name| {
+            let container = lab::container(name);
+            network.connect_with(&container, unguarded()).unwrap()
+        };
         let (attacker, neighbour) = (connect("attacker"), connect("neighbour"));
         Self {
             host,

@@ -112,7 +112,7 @@ fn what_is_persisted_outlives_its_handles_and_another_host_sees_it() {
     let endpoint = network.connect(&container).unwrap();
     let links = Links::of(&endpoint);
     let ips: Vec<IpAddr> = endpoint.ips().collect();
-    let spec = endpoint.persist();
+    let spec = endpoint.persist().unwrap();
     assert_eq!(spec.link.name.as_str(), "eth0");
     drop((network, host));
     let other = Host::open_with(HostConfig::new().netns(netns)).unwrap();
@@ -136,7 +136,7 @@ fn a_network_that_is_persisted_is_removed_on_purpose() {
     let host = lab::host();
     let network = dual(&host, "n", 0);
     let bridge = network.spec().link.name.to_string();
-    network.persist();
+    network.persist().unwrap();
     drop(network);
     let Some(found) = has_link(host.netns(), &bridge) else {
         return;

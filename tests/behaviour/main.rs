@@ -2,17 +2,21 @@
 
 #[path = "../lab/mod.rs"]
 mod lab;
+#[path = "../rulesets/listing.rs"]
+mod ruleset;
 
 #[path = "../cases/mod.rs"]
 mod cases;
 
 mod addresses;
+mod adopted;
 mod afterwards;
 mod anything;
 mod bad_input;
 mod by_hand;
 mod connect;
 mod devices;
+mod flows;
 mod guard;
 mod lifetimes;
 mod listing;
@@ -21,9 +25,13 @@ mod modes;
 mod names;
 mod netns;
 mod outsiders;
+mod policy;
 mod ready;
+mod redirect;
 mod scratch;
 mod several;
 mod staged;
 mod sysctls;
 mod text;
+mod text_firewall;
+mod ways;

@@ -7,11 +7,17 @@ use std::process::{Command, Stdio};
 
 use bridgework::plan::{PortOptions, Switch};
 use bridgework::{
-    Bridge, BridgeConfig, Container, Device, Endpoint, Host, Netns, Network, NetworkConfig,
-    VethConfig, VethPair,
+    Bridge, BridgeConfig, Container, Device, Endpoint, Host, HostConfig, Netns, Network,
+    NetworkConfig, VethConfig, VethPair,
 };
 
 use crate::lab;
+
+/// One that nobody watches: what somebody does stays done.
+fn host() -> Host {
+    let config = HostConfig::new().netns(Netns::create().unwrap());
+    Host::open_with(config.watch(Switch::Off)).unwrap()
+}
 
 fn network(host: &Host) -> Network {
     let config = NetworkConfig::bridge("hmall").subnet("10.89.0.0/24");
@@ -56,7 +62,7 @@ fn assert_intact(host: &Host, network: Network) {
 
 #[test]
 fn a_veth_that_somebody_deleted_in_the_host_is_disconnected_all_the_same() {
-    let host = lab::host();
+    let host = host();
     let network = network(&host);
     let app = lab::container("app");
     let endpoint = network.connect(&app).unwrap();
@@ -72,7 +78,7 @@ fn a_veth_that_somebody_deleted_in_the_host_is_disconnected_all_the_same() {
 
 #[test]
 fn an_interface_that_its_container_deleted_is_disconnected_all_the_same() {
-    let host = lab::host();
+    let host = host();
     let network = network(&host);
     let (app, other) = (lab::container("app"), lab::container("other"));
     let endpoints = network.connect_all([&app, &other]).unwrap();
@@ -85,7 +91,7 @@ fn an_interface_that_its_container_deleted_is_disconnected_all_the_same() {
 
 #[test]
 fn a_link_that_was_renamed_on_either_side_is_disconnected() {
-    let host = lab::host();
+    let host = host();
     let network = network(&host);
     let app = lab::container("app");
     let endpoint = network.connect(&app).unwrap();
@@ -101,7 +107,7 @@ fn a_link_that_was_renamed_on_either_side_is_disconnected() {
 
 #[test]
 fn a_link_that_took_the_name_of_one_that_is_gone_is_left_alone() {
-    let host = lab::host();
+    let host = host();
     let network = network(&host);
     let endpoint = network.connect(&lab::container("app")).unwrap();
     let name = endpoint.spec().host_link.name.clone();
@@ -113,8 +119,8 @@ fn a_link_that_took_the_name_of_one_that_is_gone_is_left_alone() {
 }
 
 #[test]
-fn what_was_on_a_bridge_that_somebody_deleted_is_disconnected_and_removed() {
-    let host = lab::host();
+fn who_connects_to_a_network_whose_bridge_somebody_deleted_finds_it_and_all_others_again() {
+    let host = host();
     let network = network(&host);
     let app = lab::container("app");
     let endpoint = network.connect(&app).unwrap();
@@ -122,7 +128,27 @@ fn what_was_on_a_bridge_that_somebody_deleted_is_disconnected_and_removed() {
     let Some(()) = outsider(host.netns(), &format!("link del dev {bridge}")) else {
         return;
     };
-    // nobody connects to what is not there, and nothing is left of the attempt
+    let late = lab::container("late");
+    let at_late = network.connect(&late).unwrap();
+    lab::udp_both_ways(&app, &late, at_late.ip());
+    lab::udp_both_ways(&late, &app, endpoint.ip());
+    drop((at_late, endpoint));
+    network.remove().unwrap();
+    assert_eq!(links(host.netns()), ["lo"]);
+}
+
+#[test]
+fn what_was_on_a_bridge_that_somebody_deleted_is_disconnected_and_removed() {
+    let host = host();
+    let Some(()) = outsider(host.netns(), "link add name br-lan type bridge") else {
+        return;
+    };
+    let lan = NetworkConfig::bridge("lan").bridge_name("br-lan");
+    let network = host.adopt_network(lan.subnet("10.88.0.0/24")).unwrap();
+    let app = lab::container("app");
+    let endpoint = network.connect(&app).unwrap();
+    outsider(host.netns(), "link del dev br-lan").unwrap();
+    // nobody connects to what is not there and is not ours, and nothing is left of the attempt
     let before = host.snapshot().unwrap();
     let late = lab::container("late");
     let error = network.connect(&late).unwrap_err();
@@ -138,7 +164,7 @@ fn what_was_on_a_bridge_that_somebody_deleted_is_disconnected_and_removed() {
 
 #[test]
 fn a_container_of_which_the_process_is_gone_is_disconnected() {
-    let host = lab::host();
+    let host = host();
     let network = network(&host);
     let netns = Netns::create().unwrap();
     let asleep = || {
@@ -160,10 +186,10 @@ fn a_container_of_which_the_process_is_gone_is_disconnected() {
 
 #[test]
 fn a_container_that_went_with_all_its_handles_leaves_nothing_in_the_host() {
-    let host = lab::host();
+    let host = lab::silent_host();
     let network = network(&host);
     let app = lab::container("app");
-    let spec = network.connect(&app).unwrap().persist();
+    let spec = network.connect(&app).unwrap().persist().unwrap();
     drop(app);
     // the namespace goes, and with it the pair: the kernel does that in its own time
     let name = spec.host_link.name.as_str();
@@ -174,7 +200,7 @@ fn a_container_that_went_with_all_its_handles_leaves_nothing_in_the_host() {
 
 #[test]
 fn addresses_that_somebody_took_away_are_no_reason_to_fail() {
-    let host = lab::host();
+    let host = host();
     let network = network(&host);
     let app = lab::container("app");
     let endpoint = network.connect(&app).unwrap();

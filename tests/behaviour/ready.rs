@@ -50,7 +50,7 @@ const REUSED_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x89, 0, 0, 0, 0, 0, 0x77);
 
 /// Does `act` while others keep the kernel's link lock busy, so that what the kernel puts off is put
 /// off for long.
-fn under_load<T>(act: impl FnOnce() -> T) -> T {
+pub(crate) fn under_load<T>(act: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     let occupy = || {
         let netns = Netns::create().unwrap();

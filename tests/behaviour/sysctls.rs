@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use bridgework::{Container, EndpointConfig, Mtu, NetworkConfig};
+use bridgework::{Container, EndpointConfig, Family, GatewayMode, Mtu, NetworkConfig};
 
 use crate::lab;
+use crate::ready::under_load;
 
 /// What the kernel shows inside the container, of the setting at `path` below `/proc/sys/net`.
 fn shown(container: &Container, path: &str) -> String {
@@ -101,6 +102,32 @@ fn typed_settings_are_the_last_word_on_an_address_that_is_announced_too() {
     assert_eq!(shown(&web, "ipv4/conf/eth0/arp_notify"), "0");
 }
 
+/// The kernel looks at a new port's carrier when it gets to it, which is late on a busy machine, and
+/// the far end's MTU for IPv6 is the link's again then.
+#[test]
+fn an_mtu_for_ipv6_alone_is_not_forgotten_when_the_kernel_looks_at_the_link_later() {
+    let host = lab::host();
+    let isolated =
+        |config: NetworkConfig, family| config.gateway_mode(family, GatewayMode::Isolated);
+    // nothing else is waited for that comes after the carrier
+    let no_gateway = isolated(isolated(config().internal(), Family::V4), Family::V6);
+    let network = host.create_network(no_gateway).unwrap();
+    let mtu = |container: &Container| shown(container, "ipv6/conf/eth0/mtu");
+    let mut connected = Vec::new();
+    under_load(|| {
+        for round in 0..30 {
+            let container = lab::container(&format!("c{round}"));
+            let config = EndpointConfig::new().sysctl("net.ipv6.conf.IFNAME.mtu=1280");
+            let endpoint = network.connect_with(&container, config).unwrap();
+            assert_eq!(mtu(&container), "1280", "round {round}");
+            connected.push((container, endpoint));
+        }
+    });
+    for (round, (container, _)) in connected.iter().enumerate() {
+        assert_eq!(mtu(container), "1280", "round {round}, afterwards");
+    }
+}
+
 #[test]
 fn a_setting_that_the_kernel_refuses_undoes_the_whole_connect() {
     let host = lab::host();
@@ -109,6 +136,19 @@ fn a_setting_that_the_kernel_refuses_undoes_the_whole_connect() {
     let web = lab::container("web");
     // what a container keeps of its first connect: lo is up
     network.connect(&web).unwrap().disconnect().unwrap();
+    // the bridge's own addresses come into service with its first carrier, some time after that
+    let own_addresses_are_delivered = || {
+        let host = host.snapshot().unwrap();
+        let bridge = network.spec().link.index.get();
+        let own = host.addresses.iter().filter(|held| held.link == bridge);
+        let mut own = own.map(|held| held.address.addr());
+        own.all(|own| {
+            host.routes
+                .iter()
+                .any(|route| route.destination == own.into())
+        })
+    };
+    lab::wait_until("the bridge's addresses", own_addresses_are_delivered);
     let before = (host.snapshot().unwrap(), web.netns().snapshot().unwrap());
     for (setting, words) in [
         (

@@ -20,7 +20,8 @@ use bridgework::spec::{
     EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec, Origin, Requested,
 };
 use bridgework::{
-    ContainerId, EndpointId, GatewayMode, HostsScope, MacAddr, MacPolicy, Mtu, NetworkId, Subnet,
+    ContainerId, EndpointId, Firewall, GatewayMode, HostsScope, MacAddr, MacPolicy, Mtu, NetworkId,
+    Subnet,
 };
 
 /// One thing that is asked of the driver, by the name of its golden file.
@@ -242,9 +243,11 @@ pub fn v4() -> NetworkSpec {
         bridge: BridgeOptions::new(),
         mac_policy: MacPolicy::Random,
         hosts: HostsScope::Own,
+        resolver: bridgework::ResolverScope::default(),
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
         config_from: None,
+        firewall: Firewall::Off,
         config_only: Switch::Off,
     }
 }
@@ -357,6 +360,9 @@ pub fn endpoint(network: &NetworkSpec) -> EndpointSpec {
         port: PortOptions::new(),
         sysctls: Vec::new(),
         ports: Vec::new(),
+        exposed: Vec::new(),
+        source_guard: Switch::On,
+        route_metric: 0,
     }
 }
 

@@ -1,10 +1,10 @@
 //! The drivers of the other modes, a bridge that is there already, and connecting in two halves.
 
-use bridgework::LinkIndex;
 use bridgework::driver::{BridgeDriver, ContainerDriver, Driver, HostDriver, NoneDriver};
 use bridgework::plan::{Link, Plan, Side};
 use bridgework::snapshot::{AddressState, LinkState, Snapshot};
 use bridgework::spec::{EndpointSpec, NetworkSpec, Origin};
+use bridgework::{Firewall, LinkIndex};
 use ipnet::IpNet;
 
 use super::{Case, dual, endpoint, endpoint_id, v4, v6};
@@ -14,6 +14,7 @@ pub fn plans() -> Vec<Case<Plan>> {
     let mut cases = without_wire();
     cases.extend(adopted());
     cases.extend(in_two_halves());
+    cases.extend(behind_a_firewall());
     cases
 }
 
@@ -35,6 +36,25 @@ fn without_wire() -> Vec<Case<Plan>> {
         case("open-host", open(&HostDriver)),
         case("open-none", open(&NoneDriver)),
         case("open-container", open(&ContainerDriver)),
+    ]
+}
+
+/// On a host with one way out.
+fn behind_a_firewall() -> Vec<Case<Plan>> {
+    let mut host = Snapshot::default();
+    host.links.push(LinkState::new(2, "lan0", ""));
+    let address: IpNet = "192.0.2.1/24".parse().unwrap();
+    host.addresses.push(AddressState::new(2, address));
+    let shop = NetworkSpec {
+        firewall: Firewall::Shared,
+        ..dual()
+    };
+    let connect = BridgeDriver.connect(&shop, &endpoint(&shop)).unwrap();
+    let create = BridgeDriver.create(&shop, &host).unwrap();
+    let case = |name, spec| Case { name, spec };
+    vec![
+        case("create-behind-a-firewall", create),
+        case("connect-behind-a-firewall", connect),
     ]
 }
 

@@ -3,33 +3,36 @@
 
 #![allow(dead_code)]
 
+pub mod calls;
+pub mod chance;
+pub mod example;
+pub mod machine;
 pub mod packet;
+pub mod runner;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use bridgework::{Container, Host, Netns};
-
-/// Runs before the test harness starts its threads, since a user namespace can only be entered by
-/// a process with one thread.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static ENTER: extern "C" fn() = {
-    extern "C" fn enter() {
-        if let Err(error) = bridgework::sandbox::enter() {
-            eprintln!("NOT TESTED: {error}");
-            std::process::exit(1);
-        }
-    }
-    enter
-};
+use bridgework::plan::Switch;
+use bridgework::{Container, Host, HostConfig, Netns, VethConfig, VethPair};
+// links what enters a private network before the harness starts its threads
+use bridgework_ground as _;
 
 /// How long anything that comes at all may take to come.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 pub fn host() -> Host {
     Host::isolated().expect("a private host")
+}
+
+/// A private host that does not answer its containers, and so has no sockets inside them that would
+/// keep their namespaces.
+pub fn silent_host() -> Host {
+    let netns = Netns::create().expect("a namespace");
+    let config = HostConfig::new().netns(netns).resolver(Switch::Off);
+    Host::open_with(config).expect("a private host")
 }
 
 pub fn container(name: &str) -> Container {
@@ -56,26 +59,27 @@ pub fn bridge_json(netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Val
     iproute_json("bridge", netns, arguments)
 }
 
-fn iproute_json(program: &str, netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Value>> {
-    let output = netns
-        .run(|| {
-            Command::new(program)
-                .arg("-j")
-                .args(arguments.split_whitespace())
-                .output()
-        })
-        .expect("inside the namespace");
-    let output = match output {
+/// What a command without quotes says inside a namespace; `None`, and loudly, where there is no such
+/// program.
+pub fn output(netns: &Netns, command: &str) -> Option<String> {
+    let mut words = command.split_whitespace();
+    let program = words.next().expect("a program");
+    let run = || Command::new(program).args(words).output();
+    let output = match netns.run(run).expect("inside the namespace") {
         Ok(output) => output,
         Err(error) => {
-            eprintln!("NOT CHECKED: {program} {arguments}: {error}: install iproute2");
-            assert!(std::env::var_os("CI").is_none(), "iproute2 is missing");
+            eprintln!("NOT CHECKED: {command}: {error}: install iproute2 and nftables");
+            assert!(std::env::var_os("CI").is_none(), "{program} is missing");
             return None;
         }
     };
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{program} {arguments}: {errors}");
-    let text = String::from_utf8(output.stdout).expect("utf-8");
+    assert!(output.status.success(), "{command}: {errors}");
+    Some(String::from_utf8(output.stdout).expect("utf-8"))
+}
+
+fn iproute_json(program: &str, netns: &Netns, arguments: &str) -> Option<Vec<serde_json::Value>> {
+    let text = output(netns, &format!("{program} -j {arguments}"))?;
     if text.trim().is_empty() {
         return Some(Vec::new());
     }
@@ -103,6 +107,27 @@ pub fn addresses(netns: &Netns, link: &str) -> Option<Vec<serde_json::Value>> {
     )
 }
 
+/// A neighbour on a wire of its own, by which the host has addresses of both
+/// families.
+pub fn neighbour(host: &Host, name: &str) -> (VethPair, Container) {
+    let neighbour = container(name);
+    let pair = VethPair::create(
+        (host.netns(), name),
+        (neighbour.netns(), "eth0"),
+        VethConfig::new(),
+    );
+    let pair = pair.unwrap();
+    pair.near()
+        .add_address("192.0.2.1/24".parse().unwrap())
+        .unwrap();
+    pair.near()
+        .add_address("2001:db8::1/64".parse().unwrap())
+        .unwrap();
+    pair.near().set_up().unwrap();
+    pair.far().set_up().unwrap();
+    (pair, neighbour)
+}
+
 /// One datagram each way; panics if either does not come.
 pub fn udp_both_ways(client: &Container, server: &Container, at: IpAddr) {
     let listening = server
@@ -117,11 +142,21 @@ pub fn udp_both_ways(client: &Container, server: &Container, at: IpAddr) {
     }
     sending.send_to(b"ping", to).expect("send");
     let mut buffer = [0; 16];
-    let (length, from) = listening.recv_from(&mut buffer).expect("the datagram came");
+    let (length, from) = receive(&listening, &mut buffer).expect("the datagram came");
     assert_eq!(&buffer[..length], b"ping");
     listening.send_to(b"pong", from).expect("answer");
-    let (length, from) = sending.recv_from(&mut buffer).expect("the answer came");
+    let (length, from) = receive(&sending, &mut buffer).expect("the answer came");
     assert_eq!((&buffer[..length], from), (&b"pong"[..], to));
+}
+
+/// A signal that some other part of the process gets does not end the wait.
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    loop {
+        match socket.recv_from(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            received => return received,
+        }
+    }
 }
 
 /// Whether a datagram from `client` reaches `server` at `at` within `patience`.

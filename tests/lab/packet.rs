@@ -25,8 +25,8 @@ pub const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 pub const ROUTER_ADVERTISEMENT: u8 = 134;
 const REDIRECT_IPV4: u8 = 5;
 const REDIRECT_IPV6: u8 = 137;
-const ICMP: u8 = 1;
-const ICMPV6: u8 = 58;
+pub const ICMP: u8 = 1;
+pub const ICMPV6: u8 = 58;
 
 /// All frames of one link, read and written.
 pub struct Wire {
@@ -57,28 +57,44 @@ impl Wire {
         assert_eq!(sent, frame.len());
     }
 
+    /// Whether the link took it, which may be down or gone.
+    pub fn try_send(&self, frame: &[u8]) -> bool {
+        let to = link_address(self.link);
+        sendto(self.socket.as_raw_fd(), frame, &to, MsgFlags::empty()).is_ok()
+    }
+
+    /// The next frame, if one passes within a moment.
+    pub fn next(&self) -> Option<Frame> {
+        let mut buffer = vec![0; 65536];
+        match recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut buffer) {
+            Ok((length, Some(from))) if from.ifindex() == self.link as usize => {
+                Some(Frame(buffer[..length].to_vec()))
+            }
+            Ok(_) | Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => None,
+            // its link went down or away
+            Err(nix::errno::Errno::ENETDOWN | nix::errno::Errno::ENODEV) => None,
+            Err(errno) => panic!("read from a link: {errno}"),
+        }
+    }
+
     /// The frames that pass, sent ones among them, up to and with the first that is `last`; panics
     /// with `what` if none comes.
     pub fn until(&self, what: &str, mut last: impl FnMut(&Frame) -> bool) -> Vec<Frame> {
         let deadline = Instant::now() + DEADLINE;
         let mut seen = Vec::new();
-        let mut buffer = vec![0; 65536];
         loop {
-            match recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut buffer) {
-                Ok((length, Some(from))) if from.ifindex() == self.link as usize => {
-                    let frame = Frame(buffer[..length].to_vec());
-                    let ends = last(&frame);
-                    seen.push(frame);
-                    if ends {
-                        return seen;
-                    }
+            if let Some(frame) = self.next() {
+                let ends = last(&frame);
+                seen.push(frame);
+                if ends {
+                    return seen;
                 }
-                Ok(_) | Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
-                Err(errno) => panic!("{what}: {errno}"),
             }
+            let last = &seen[seen.len().saturating_sub(20)..];
             assert!(
                 Instant::now() < deadline,
-                "{what} did not pass; seen: {seen:?}"
+                "{what} did not pass; {} seen, the last: {last:?}",
+                seen.len()
             );
         }
     }
@@ -106,7 +122,7 @@ fn link_address(index: u32) -> LinkAddr {
 pub struct Frame(pub Vec<u8>);
 
 impl Frame {
-    fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+    pub fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
         self.0.get(at..at + N)?.try_into().ok()
     }
 
@@ -166,7 +182,7 @@ impl std::fmt::Debug for Frame {
 pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 pub const ALL_NODES_MAC: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
 
-fn ethernet(source: MacAddr, destination: [u8; 6], kind: u16, packet: &[u8]) -> Vec<u8> {
+pub fn ethernet(source: MacAddr, destination: [u8; 6], kind: u16, packet: &[u8]) -> Vec<u8> {
     let mut frame = destination.to_vec();
     frame.extend(source.octets());
     frame.extend(kind.to_be_bytes());
@@ -175,7 +191,7 @@ fn ethernet(source: MacAddr, destination: [u8; 6], kind: u16, packet: &[u8]) -> 
 }
 
 /// rfc1071
-fn checksum(bytes: &[u8]) -> [u8; 2] {
+pub fn checksum(bytes: &[u8]) -> [u8; 2] {
     let words = bytes.chunks(2).map(|pair| {
         u32::from(u16::from_be_bytes([
             pair[0],
@@ -189,7 +205,7 @@ fn checksum(bytes: &[u8]) -> [u8; 2] {
     (!(sum as u16)).to_be_bytes()
 }
 
-fn ipv4_packet(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, body: &[u8]) -> Vec<u8> {
+pub fn ipv4_packet(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(20 + body.len()).unwrap().to_be_bytes();
     let mut packet = vec![
         0x45, 0, length[0], length[1], 0, 0, 0, 0, 64, protocol, 0, 0,
@@ -202,7 +218,7 @@ fn ipv4_packet(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, body: &[u8
     packet
 }
 
-fn ipv6_packet(source: Ipv6Addr, destination: Ipv6Addr, next: u8, body: &[u8]) -> Vec<u8> {
+pub fn ipv6_packet(source: Ipv6Addr, destination: Ipv6Addr, next: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len()).unwrap().to_be_bytes();
     let mut packet = vec![0x60, 0, 0, 0, length[0], length[1], next, 255];
     packet.extend(source.octets());
@@ -211,7 +227,7 @@ fn ipv6_packet(source: Ipv6Addr, destination: Ipv6Addr, next: u8, body: &[u8]) -
     packet
 }
 
-fn icmpv6_packet(source: Ipv6Addr, destination: Ipv6Addr, mut body: Vec<u8>) -> Vec<u8> {
+pub fn icmpv6_packet(source: Ipv6Addr, destination: Ipv6Addr, mut body: Vec<u8>) -> Vec<u8> {
     // rfc8200 §8.1: the pseudo header
     let mut summed = source.octets().to_vec();
     summed.extend(destination.octets());
@@ -295,19 +311,22 @@ pub struct Pinger {
 
 impl Pinger {
     pub fn open(netns: &Netns, address: IpAddr) -> Self {
+        netns.run(|| Self::here(address)).expect("inside")
+    }
+
+    /// From the namespace that the calling thread is in.
+    pub fn here(address: IpAddr) -> Self {
         let (family, protocol) = match address {
             IpAddr::V4(_) => (AddressFamily::Inet, SockProtocol::Icmp),
             IpAddr::V6(_) => (AddressFamily::Inet6, SockProtocol::IcmpV6),
         };
-        let open = || {
-            socket(
-                family,
-                SockType::Raw,
-                SockFlag::SOCK_CLOEXEC,
-                Some(protocol),
-            )
-        };
-        let socket = netns.run(open).expect("inside").expect("a raw socket");
+        let socket = socket(
+            family,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            Some(protocol),
+        );
+        let socket = socket.expect("a raw socket");
         setsockopt(&socket, ReceiveTimeout, &TimeVal::new(0, 50_000)).expect("a timeout");
         if address.is_ipv6() {
             setsockopt(&socket, Ipv6MulticastHops, &255).expect("a hop limit");
@@ -321,6 +340,11 @@ impl Pinger {
 
     /// One request, sent once, and its answer.
     pub fn once(&mut self) -> Result<(), String> {
+        self.once_within(DEADLINE)
+    }
+
+    /// As [`once`](Self::once), with a deadline of the caller's.
+    pub fn once_within(&mut self, patience: Duration) -> Result<(), String> {
         let Self {
             socket, address, ..
         } = self;
@@ -341,17 +365,18 @@ impl Pinger {
             let answer = if address.is_ipv4() { 0 } else { 129 };
             message.first() == Some(&answer) && message.get(4..) == request.get(4..)
         };
-        await_answer(socket, *address, answered)
+        await_answer(socket, *address, patience, answered)
     }
 }
 
 fn await_answer(
     socket: &OwnedFd,
     address: IpAddr,
+    patience: Duration,
     answered: impl Fn(&[u8]) -> bool,
 ) -> Result<(), String> {
     const IPV4_HEADER_BYTES: usize = 20;
-    let deadline = Instant::now() + DEADLINE;
+    let deadline = Instant::now() + patience;
     let mut buffer = [0; 2048];
     while Instant::now() < deadline {
         let received = match address {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bridgework::{Event, EventKind, EventNetwork, NetworkId};
+use bridgework::{Event, EventKind, EventNetwork, EventProcess, NetworkId, RepairScope};
 
 use crate::specs::{endpoint, network};
 
@@ -15,7 +15,7 @@ fn event(kind: EventKind) -> Event {
 }
 
 /// One event of each kind, with its line but for the moment at its beginning.
-fn of_each_kind() -> [(Event, String); 5] {
+fn of_each_kind() -> [(Event, String); 7] {
     let web = network("web", NetworkId::from_bytes([0xab; 32]));
     let at = endpoint(&web, "c1", 2);
     let (network, endpoint) = (EventNetwork::from(&web), (&at).into());
@@ -48,7 +48,28 @@ fn of_each_kind() -> [(Event, String); 5] {
             event(EventKind::Lost { events: 17 }),
             "network lost (events=17)".to_owned(),
         ),
+        (
+            event(repair(Some("x\n)"))),
+            r"network repair (by=x\n), pid=42, parts=3, scope=tables, took=1.4005ms)".to_owned(),
+        ),
+        (
+            event(repair(None)),
+            "network repair (parts=3, scope=tables, took=1.4005ms)".to_owned(),
+        ),
     ]
+}
+
+/// By a process that is called so.
+fn repair(name: Option<&str>) -> EventKind {
+    let by = name.map(|name| EventProcess {
+        pid: 42,
+        name: name.to_owned(),
+    });
+    EventKind::Repair {
+        scope: RepairScope::Tables,
+        parts: 3,
+        by,
+    }
 }
 
 #[test]
@@ -77,7 +98,7 @@ fn events_are_read_back_as_they_were_written() {
         let form = serde_json::to_value(&event).unwrap();
         assert_eq!(serde_json::from_value::<Event>(form).unwrap(), event);
     }
-    let [_, _, (connect, _), _, (lost, _)] = of_each_kind();
+    let [_, _, (connect, _), _, (lost, _), ..] = of_each_kind();
     let two = "02".repeat(32);
     let form = json!({
         "at": "2026-11-21T06:44:00.250000000Z",

@@ -38,9 +38,11 @@ pub(crate) fn network(name: &str, id: NetworkId) -> NetworkSpec {
         bridge: BridgeOptions::default(),
         mac_policy: MacPolicy::Random,
         hosts: HostsScope::Own,
+        resolver: bridgework::ResolverScope::default(),
         labels: BTreeMap::new(),
         options: NetworkOptions::default(),
         config_from: None,
+        firewall: Default::default(),
         config_only: Switch::Off,
     }
 }
@@ -78,5 +80,8 @@ pub(crate) fn endpoint(network: &NetworkSpec, name: &str, place: u8) -> Endpoint
         port: PortOptions::default(),
         sysctls: Vec::new(),
         ports: Vec::new(),
+        exposed: Vec::new(),
+        source_guard: Switch::On,
+        route_metric: 0,
     }
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use bridgework::plan::{
     BridgeOptions, ConfScope, ContainerFile, FileWrite, HostsEdit, HostsFile, Ipv4Conf, Ipv6Conf,
-    Link, Plan, PortOptions, RootFile, Route, Side, Step, Switch, Sysctl, VethStep,
+    Link, Plan, PolicyAction, PolicyRule, PortOptions, Prohibition, Redirect, RootFile, Route,
+    Side, Step, Switch, Sysctl, VethStep,
 };
-use bridgework::{ContainerName, LinkIndex, LinkName, LinkSysctl, MacAddr, Mtu, Subnet};
+use bridgework::{
+    ContainerName, Family, LinkIndex, LinkName, LinkSysctl, MacAddr, Mtu, Port, Subnet,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -189,6 +192,40 @@ fn route() -> impl Strategy<Value = Route> {
     })
 }
 
+fn policy_rule() -> impl Strategy<Value = PolicyRule> {
+    let family = select(vec![Family::V4, Family::V6]);
+    let action = prop_oneof![
+        any::<u32>().prop_map(PolicyAction::Lookup),
+        any::<u32>().prop_map(PolicyAction::Goto),
+        Just(PolicyAction::Nop),
+    ];
+    let (by, mark) = (option::of(link_name()), option::of(any::<u32>()));
+    (family, any::<u32>(), by, mark, action).prop_map(
+        |(family, priority, by, unless_marked, action)| PolicyRule {
+            family,
+            priority,
+            by,
+            unless_marked,
+            action,
+        },
+    )
+}
+
+fn prohibition() -> impl Strategy<Value = Prohibition> {
+    (net(), any::<u32>()).prop_map(|(net, table)| Prohibition {
+        subnet: Subnet::of(net),
+        table,
+    })
+}
+
+fn redirect() -> impl Strategy<Value = Redirect> {
+    let port = (1..=65_535u32).prop_map(|number| Port::new(number).expect("in range"));
+    (any::<[u8; 4]>(), port).prop_map(|(server, port)| Redirect {
+        server: server.into(),
+        port,
+    })
+}
+
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let add_bridge =
         (link(), mac(), mtu(), bridge_options()).prop_map(|(link, mac, mtu, options)| {
@@ -210,12 +247,21 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let sets = prop_oneof![
         (link(), nasty()).prop_map(|(link, alias)| Step::SetAlias { link, alias }),
         link().prop_map(|link| Step::SetNoAutoAddress { link }),
+        (link(), nasty()).prop_map(|(link, found)| Step::SetName { link, found }),
+        (link(), 68..9000u32).prop_map(|(link, bytes)| {
+            let mtu = bridgework::Mtu::new(bytes).unwrap();
+            Step::SetMtu { link, mtu }
+        }),
+        (link(), net()).prop_map(|(link, address)| Step::AddSubnetRoute { link, address }),
         (link(), option::of(link())).prop_map(|(link, master)| Step::SetMaster { link, master }),
         (link(), port_options()).prop_map(|(link, options)| Step::SetPort { link, options }),
         link().prop_map(|link| Step::SetUp { link }),
         (link(), net()).prop_map(|(link, address)| Step::AddAddress { link, address }),
         route().prop_map(Step::AddRoute),
         replace_route(),
+        policy_rule().prop_map(Step::AddPolicyRule),
+        prohibition().prop_map(Step::AddProhibition),
+        redirect().prop_map(Step::AddRedirect),
         link().prop_map(|link| Step::AwaitForwarding { link }),
         (link(), mac()).prop_map(|(link, mac)| Step::Announce { link, mac }),
         (link(), link_sysctl()).prop_map(|(link, setting)| Step::SetLinkSysctl { link, setting }),
@@ -230,12 +276,25 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         link().prop_map(|link| Step::SetDown { link }),
         (link(), net()).prop_map(|(link, address)| Step::DeleteAddress { link, address }),
         route().prop_map(Step::DeleteRoute),
+        policy_rule().prop_map(Step::DeletePolicyRule),
+        prohibition().prop_map(Step::DeleteProhibition),
+        redirect().prop_map(Step::DeleteRedirect),
     ];
     let files = prop_oneof![
         hosts_edit().prop_map(Step::EditHosts),
         file_write().prop_map(Step::WriteFile)
     ];
     prop_oneof![2 => births, 6 => sets, 1 => ends, 2 => files]
+}
+
+/// A plan of which every step prints as one line.
+pub(crate) fn plan_of_lines() -> impl Strategy<Value = Plan> {
+    plan().prop_map(|plan| {
+        let mut lines = plan.undo(0);
+        let steps = plan.steps().iter().cloned();
+        lines.extend(steps.filter(|step| !matches!(step, Step::AddRedirect(_))));
+        lines
+    })
 }
 
 pub(crate) fn plan() -> impl Strategy<Value = Plan> {

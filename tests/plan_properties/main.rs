@@ -49,6 +49,9 @@ fn takes_away(step: &Step) -> bool {
             | Step::SetDown { .. }
             | Step::DeleteAddress { .. }
             | Step::DeleteRoute(_)
+            | Step::DeletePolicyRule(_)
+            | Step::DeleteProhibition(_)
+            | Step::DeleteRedirect(_)
             | Step::SetMaster { master: None, .. }
             | Step::EditHosts(_)
             | Step::WriteFile(_)

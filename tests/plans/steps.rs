@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use bridgework::plan::{
     BridgeOptions, ConfScope, ContainerFile, Fate, FileWrite, HostsEdit, HostsFile, Ipv4Conf,
-    Ipv6Conf, Link, PortOptions, RootFile, Route, Side, Step, Switch, Sysctl, VethStep,
+    Ipv6Conf, Link, PolicyAction, PolicyRule, PortOptions, Prohibition, RootFile, Route, Side,
+    Step, Switch, Sysctl, VethStep,
 };
-use bridgework::{LinkIndex, LinkName, MacAddr, Mtu};
+use bridgework::{Family, LinkIndex, LinkName, MacAddr, Mtu};
 
 const FALLS: Fate = Fate::FallsWithLink;
-const STAYS: Fate = Fate::Stays;
-const UNDONE: Fate = Fate::Undone;
-const NONE: &str = "";
+pub const STAYS: Fate = Fate::Stays;
+pub const UNDONE: Fate = Fate::Undone;
+pub const NONE: &str = "";
 
 fn link(side: Side, name: &str, index: u32) -> Link {
     let name: LinkName = name.parse().unwrap();
@@ -80,13 +81,15 @@ fn every_kind_of_step_has_a_line_a_fate_and_an_inverse_that_somebody_has_read() 
         states(),
         addresses(),
         routes(),
+        policy(),
+        crate::firewall_steps::rows(),
         others(),
         files(),
     ] {
         covered.extend(check(rows));
     }
     assert_eq!(covered, variants_in_source());
-    assert_eq!(covered.len(), 22);
+    assert_eq!(covered.len(), 35);
 }
 
 fn births() -> Vec<(Step, &'static str, Fate, &'static str)> {
@@ -229,6 +232,33 @@ fn states() -> Vec<(Step, &'static str, Fate, &'static str)> {
             NONE,
         ),
         (
+            Step::SetName {
+                link: near(),
+                found: "elsewhere".to_owned(),
+            },
+            "ip link set dev elsewhere name veth0",
+            FALLS,
+            NONE,
+        ),
+        (
+            Step::SetMtu {
+                link: near(),
+                mtu: Mtu::IPV6_MIN,
+            },
+            "ip link set dev veth0 mtu 1280",
+            FALLS,
+            NONE,
+        ),
+        (
+            Step::AddSubnetRoute {
+                link: bridge(),
+                address: "10.0.0.1/24".parse().unwrap(),
+            },
+            "ip route add 10.0.0.0/24 dev br0 proto kernel scope link src 10.0.0.1",
+            FALLS,
+            NONE,
+        ),
+        (
             Step::AwaitForwarding { link: near() },
             "until bridge link show dev veth0 | grep -q forwarding; do :; done",
             FALLS,
@@ -317,6 +347,54 @@ fn routes() -> Vec<(Step, &'static str, Fate, &'static str)> {
         (
             Step::DeleteRoute(route("10.9.0.0/16", None, 5)),
             "ip -n container route del 10.9.0.0/16 dev eth0 proto 98 metric 5",
+            STAYS,
+            NONE,
+        ),
+    ]
+}
+
+fn policy() -> Vec<(Step, &'static str, Fate, &'static str)> {
+    let rule = |family, by: Option<&str>, unless_marked, action| PolicyRule {
+        family,
+        priority: 9805,
+        by: by.map(|name| name.parse().unwrap()),
+        unless_marked,
+        action,
+    };
+    let unmarked = Some(0x0800_0000);
+    let lookup = PolicyAction::Lookup(9805);
+    let prohibition = |subnet: &str| Prohibition {
+        subnet: subnet.parse().unwrap(),
+        table: 9805,
+    };
+    vec![
+        (
+            Step::AddPolicyRule(rule(Family::V4, Some("br0"), unmarked, lookup)),
+            "ip -4 rule add pref 9805 iif br0 fwmark 0/0x8000000 lookup 9805 protocol 98",
+            UNDONE,
+            "ip -4 rule del pref 9805 iif br0 fwmark 0/0x8000000 lookup 9805 protocol 98",
+        ),
+        (
+            Step::AddPolicyRule(rule(Family::V6, Some("lo"), None, PolicyAction::Goto(9809))),
+            "ip -6 rule add pref 9805 iif lo goto 9809 protocol 98",
+            UNDONE,
+            "ip -6 rule del pref 9805 iif lo goto 9809 protocol 98",
+        ),
+        (
+            Step::DeletePolicyRule(rule(Family::V4, None, None, PolicyAction::Nop)),
+            "ip -4 rule del pref 9805 nop protocol 98",
+            STAYS,
+            NONE,
+        ),
+        (
+            Step::AddProhibition(prohibition("10.1.0.0/24")),
+            "ip route replace prohibit 10.1.0.0/24 table 9805 proto 98",
+            UNDONE,
+            "ip route del prohibit 10.1.0.0/24 table 9805 proto 98",
+        ),
+        (
+            Step::DeleteProhibition(prohibition("fd00::/64")),
+            "ip -6 route del prohibit fd00::/64 table 9805 proto 98",
             STAYS,
             NONE,
         ),

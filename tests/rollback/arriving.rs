@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bridgework::{Container, Endpoint, EndpointConfig, HostsScope, Network, NetworkConfig, Result};
 
-use crate::point::{Point, few_points, points};
+use crate::point::{Moment, Point, few_points, fewest_points, lines, points};
 use crate::world::World;
 
 /// A verb in a world: what it needs, what it does, what it gives.
@@ -105,12 +105,8 @@ impl Verb for Create {
 
     fn lines(&self, world: &World, (): &()) -> Vec<String> {
         let draft = world.host.draft_network(&self.0).unwrap();
-        let plan = draft.plan().to_string();
-        let read = "read links, addresses and routes";
-        std::iter::once(read)
-            .chain(plan.lines())
-            .map(str::to_owned)
-            .collect()
+        let read = "read links, addresses and routes".to_owned();
+        std::iter::once(read).chain(draft.plan().lines()).collect()
     }
 
     fn act(&self, world: &World, (): &()) -> Result<Network> {
@@ -124,6 +120,14 @@ impl Verb for Create {
 
     fn undo(&self, _world: &World, _ground: &Self::Ground, made: Network) {
         made.remove().unwrap();
+    }
+
+    /// All errors where there are both families.
+    fn points(&self, calls: usize) -> Vec<Point> {
+        match self.0 == v4() {
+            true => few_points(calls).collect(),
+            false => points(calls).collect(),
+        }
     }
 }
 
@@ -208,11 +212,7 @@ impl Verb for Connect {
     fn lines(&self, world: &World, ground: &Ground) -> Vec<String> {
         let container = &world.containers[self.container];
         let plan = ground.network.plan_connect(container, &self.config);
-        plan.unwrap()
-            .to_string()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        lines(&plan.unwrap())
     }
 
     fn act(&self, world: &World, ground: &Ground) -> Result<Endpoint> {
@@ -228,12 +228,11 @@ impl Verb for Connect {
         made.disconnect().unwrap();
     }
 
-    /// All errors where hosts files are edited and in the plainest case of each family.
+    /// All errors where most is done; the plainer cases make calls of that one.
     fn points(&self, calls: usize) -> Vec<Point> {
-        let is_plain = self.elsewhere.is_none() && self.left.is_empty();
-        match is_plain && self.config == EndpointConfig::new() {
-            true => points(calls).collect(),
-            false => few_points(calls).collect(),
+        match self.there {
+            [] => few_points(calls).collect(),
+            _ => points(calls).collect(),
         }
     }
 
@@ -260,10 +259,9 @@ impl Verb for ConnectAll {
         let mut draft = ground.network.draft();
         let mut plan = |container: &Container| {
             let planned = draft.plan_connect(container, &EndpointConfig::new());
-            planned.unwrap().to_string()
+            lines(&planned.unwrap())
         };
-        let plans: String = world.containers.iter().map(&mut plan).collect();
-        plans.lines().map(str::to_owned).collect()
+        world.containers.iter().flat_map(&mut plan).collect()
     }
 
     fn act(&self, world: &World, ground: &Ground) -> Result<Vec<Endpoint>> {
@@ -280,7 +278,11 @@ impl Verb for ConnectAll {
 
     /// Each call is one that connecting alone makes too.
     fn points(&self, calls: usize) -> Vec<Point> {
-        few_points(calls).collect()
+        fewest_points(calls).collect()
+    }
+
+    fn is_done_after(&self, point: &Point) -> bool {
+        point.moment == Moment::AnswerLost
     }
 
     fn check(&self, world: &World, ground: &Ground, when: &str) {

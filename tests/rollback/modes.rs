@@ -7,19 +7,11 @@ use bridgework::{
 };
 
 use crate::arriving::{Verb, dual, facts, sweep};
-use crate::point::{Point, few_points};
+use crate::point::{Point, few_points, lines};
 use crate::world::World;
 
 /// The container that is attached, which has a namespace already.
 const APP: usize = 2;
-
-fn lines(plan: &Plan) -> impl Iterator<Item = String> {
-    let text = plan.to_string();
-    text.lines()
-        .map(str::to_owned)
-        .collect::<Vec<_>>()
-        .into_iter()
-}
 
 /// A bridge that somebody has made, with an address and down.
 fn put_bridge(world: &World) {
@@ -137,7 +129,7 @@ impl Verb for Attach {
     fn lines(&self, world: &World, before: &Before) -> Vec<String> {
         let plan = |network: &Network| {
             let container = &world.containers[APP];
-            lines(&network.plan_connect(container, &self.config).unwrap()).collect()
+            lines(&network.plan_connect(container, &self.config).unwrap())
         };
         match self.mode {
             "bridge" => plan(&before.bridge),
@@ -246,7 +238,7 @@ impl Verb for Linked {
 
     fn lines(&self, world: &World, (network, _): &(Network, Endpoint)) -> Vec<String> {
         let planned = network.plan_connect(&world.containers[1], &linked());
-        lines(&planned.unwrap()).collect()
+        lines(&planned.unwrap())
     }
 
     fn act(&self, world: &World, (network, _): &(Network, Endpoint)) -> Result<Endpoint> {

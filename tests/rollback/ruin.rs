@@ -59,7 +59,7 @@ fn what_connecting_could_not_take_back_is_in_the_error() {
         world.assert_same(&before, &when);
         call += 1;
     }
-    assert_eq!(last, 21);
+    assert_eq!(last, 23);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bridgework::kernel::Kernel;
+use bridgework::plan::Switch;
 use bridgework::snapshot::{RouteState, Snapshot};
 use bridgework::{
     Container, ContainerConfig, EndpointConfig, FaultInjector, Host, HostConfig, Netns, Network,
@@ -52,6 +53,8 @@ impl World {
         let config = HostConfig::new()
             .netns(Netns::create().unwrap())
             .resolv_conf(resolv_conf)
+            // its calls would be counted, too, whenever it looks
+            .watch(Switch::Off)
             .fault_injector(injector.clone());
         let host = Host::open_with(config).unwrap();
         let mut files: Vec<PathBuf> = ["one", "two"].map(|name| directory.join(name)).into();
@@ -166,6 +169,10 @@ impl World {
                 };
                 items.retain_mut(|item| at == 0 || without_loopback(item));
                 seen.push((format!("{at} ip {arguments}"), items.into()));
+            }
+            for command in ["nft list ruleset", "ip rule", "ip -6 rule"] {
+                let shown = lab::output(kernel.namespace(), command);
+                seen.extend(shown.map(|text| (format!("{at} {command}"), text.into())));
             }
             let mut settings = settings(kernel.namespace());
             // it stays by design: a link takes redirects if its own or this is 1

@@ -1,6 +1,6 @@
 //! What only the kernel can refuse: values out of its range, features that it does not have.
 
-use bridgework::{EndpointConfig, Errno, Fault, FaultInjector, HostConfig};
+use bridgework::{EndpointConfig, Errno, Fault, FaultInjector, Firewall, HostConfig};
 
 use super::{host_with, net, refused_connect};
 use crate::lab;
@@ -8,7 +8,8 @@ use crate::lab;
 #[test]
 fn what_the_kernel_refuses_is_told_with_errno_and_step() {
     let injector = FaultInjector::new();
-    let host = host_with(HostConfig::new().fault_injector(injector.clone()));
+    let config = HostConfig::new().firewall(Firewall::Off);
+    let host = host_with(config.fault_injector(injector.clone()));
     let before = host.snapshot().unwrap();
     injector.fail_nth(3, Errno::ENOMEM); // after the reading of what is there, and the bridge
     let error = host
@@ -37,7 +38,8 @@ fn what_the_kernel_refuses_is_told_with_errno_and_step() {
 #[test]
 fn a_feature_that_the_kernel_does_not_have_is_told_by_name() {
     let injector = FaultInjector::new();
-    let host = host_with(HostConfig::new().fault_injector(injector.clone()));
+    let config = HostConfig::new().firewall(Firewall::Off);
+    let host = host_with(config.fault_injector(injector.clone()));
     let before = host.snapshot().unwrap();
     injector.fail_nth(2, Errno::EOPNOTSUPP); // after the reading of what is there
     let error = host.create_network(net()).unwrap_err();

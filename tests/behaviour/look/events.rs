@@ -94,7 +94,7 @@ fn every_way_of_leaving_is_told_once() {
     assert!(web.disconnect("a").is_err());
     held.disconnect().unwrap();
     expect(&both, "by name, and again by the handle");
-    let spec = web.connect(&a).unwrap().persist();
+    let spec = web.connect(&a).unwrap().persist().unwrap();
     expect(&["connect web a"], "persisted: nothing has happened");
     assert_eq!(spec.container.as_str(), "a");
     web.disconnect("a").unwrap();
@@ -113,7 +113,7 @@ fn every_way_of_leaving_is_told_once() {
     ];
     expect(&together, "together");
     let gone = Container::isolated("gone").unwrap();
-    let _spec = web.connect(&gone).unwrap().persist();
+    let _spec = web.connect(&gone).unwrap().persist().unwrap();
     drop(gone);
     let _left = web.disconnect_by_force("gone").unwrap();
     expect(
@@ -146,7 +146,10 @@ fn every_way_of_coming_and_going_of_networks_is_told_once() {
         "destroy web",
     ];
     expect(&all, "with its last endpoint");
-    host.create_network(bridge("web")).unwrap().persist();
+    host.create_network(bridge("web"))
+        .unwrap()
+        .persist()
+        .unwrap();
     assert_eq!(host.prune(&PruneFilter::new()).unwrap().len(), 1);
     expect(&["create web", "destroy web"], "by a prune");
     let template = host

@@ -367,6 +367,6 @@ fn an_address_is_counted_while_anybody_has_or_awaits_it() {
     let endpoint = staged.join(&app).unwrap();
     assert_eq!((count(), network.inspect().containers.len()), ((5, 3), 1));
     endpoint.disconnect().unwrap();
-    network.unreserve(&"db".parse().unwrap());
+    network.unreserve(&"db".parse().unwrap()).unwrap();
     assert_eq!(count(), (3, 5));
 }

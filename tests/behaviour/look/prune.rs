@@ -38,7 +38,7 @@ fn only_unused_networks_of_callers_own_are_pruned() {
         .stage("later", bridgework::EndpointConfig::new())
         .unwrap();
     let free = network(&host, "free");
-    free.persist();
+    free.persist().unwrap();
     let pruned = host.prune(&PruneFilter::new()).unwrap();
     assert_eq!(names(&pruned), ["free", "from"]);
     let left = ["bridge", "host", "none", "staged", "template", "used"];

@@ -19,7 +19,7 @@ fn a_network_with_containers_is_not_removed_and_says_whose_they_are() {
     let error = refused(&host, &text, || web.remove());
     assert!(error.is_in_use());
     let at_c2 = web.connect(&c2).unwrap();
-    let kept = at_c1.persist();
+    let kept = at_c1.persist().unwrap();
     let text = format!(
         "remove network web: network web has active endpoints (name:\"c1\" id:\"{}\", \
          name:\"c2\" id:\"{}\")",

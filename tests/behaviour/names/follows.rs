@@ -131,7 +131,7 @@ fn a_file_of_what_was_persisted_outlives_the_handles() {
     let ground = Ground::new("persisted");
     let default = ground.host.default_network().unwrap();
     let web = Container::open(ground.config()).unwrap();
-    let _spec = default.connect(&web).unwrap().persist();
+    let _spec = default.connect(&web).unwrap().persist().unwrap();
     drop(web);
     assert_eq!(ground.resolv(), ground.direct());
     let own = "172.17.0.2\tabababababab\n";

@@ -56,7 +56,7 @@ fn who_is_not_connected_cannot_be_disconnected_and_nobody_twice() {
         let again = network.connect(&container).unwrap();
         endpoint.disconnect().unwrap();
         assert_eq!(echo(host.netns(), again.ip()), Ok(()));
-        let _spec = again.persist();
+        let _spec = again.persist().unwrap();
         leave(&network);
         both_refused(&network);
         assert_eq!(still(host.netns()), before);
@@ -131,7 +131,7 @@ fn when_the_verb_returns_the_link_is_gone_whoever_took_it() {
 #[test]
 fn where_the_namespace_is_gone_all_is_freed() {
     for waits in [true, false] {
-        let host = lab::host();
+        let host = lab::silent_host();
         let before = still(host.netns());
         let config = dual_config("n", 0).hosts(HostsScope::Everyone);
         let network = host.create_network(config).unwrap();
@@ -146,7 +146,7 @@ fn where_the_namespace_is_gone_all_is_freed() {
             .connect_with(&container, asking().alias("web"))
             .unwrap();
         assert!(fs::read_to_string(&path).unwrap().contains("10.77.0.9\t"));
-        let spec = endpoint.persist();
+        let spec = endpoint.persist().unwrap();
         // with the last descriptor and no process the namespace goes
         drop(container);
         if waits {

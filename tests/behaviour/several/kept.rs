@@ -182,7 +182,7 @@ fn a_reserved_address_stays_reserved_whatever_is_remembered_and_forgotten() {
     let endpoint = network.connect(&namesake).unwrap();
     assert_eq!(endpoint.ip(), IpAddr::from(STATIC));
     endpoint.disconnect().unwrap();
-    network.unreserve(namesake.name());
+    network.unreserve(namesake.name()).unwrap();
     drop(namesake);
     assert_free(&network);
 }
@@ -218,13 +218,13 @@ fn a_static_address_of_a_persisted_place_is_kept_as_long_as_there_is_a_handle() 
     let container = lab::container("c");
     for _ in 0..2 {
         let endpoint = network.connect_with(&container, asking()).unwrap();
-        let _spec = endpoint.persist();
+        let _spec = endpoint.persist().unwrap();
         network.disconnect("c").unwrap();
         assert_left_over(&network);
     }
     let endpoint = network.connect(&container).unwrap();
     assert_eq!(
-        endpoint.persist().ipv4.unwrap().address.addr(),
+        endpoint.persist().unwrap().ipv4.unwrap().address.addr(),
         IpAddr::from(STATIC)
     );
     drop(container);

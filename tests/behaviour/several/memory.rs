@@ -40,7 +40,7 @@ const WAYS: [fn(Endpoint); 4] = [
     },
     |endpoint| {
         let network = endpoint.network().clone();
-        let _spec = endpoint.persist();
+        let _spec = endpoint.persist().unwrap();
         network.disconnect("c").unwrap();
     },
 ];

@@ -3,6 +3,7 @@
 mod force;
 mod foreign;
 mod gateway;
+mod given_up;
 mod kept;
 mod memory;
 mod reborn;

@@ -247,8 +247,10 @@ fn default_routes_take_each_others_place_and_are_never_deleted_first() {
     thread::scope(|scope| {
         scope.spawn(|| {
             wait_until("the monitor", || {
-                let add = format!("route replace unreachable {begun}");
-                ip(netns, &add).unwrap();
+                // what is there already is not told of
+                for act in ["add", "del"] {
+                    ip(netns, &format!("route {act} unreachable {begun}")).unwrap();
+                }
                 heard.load(Ordering::Relaxed)
             });
         });

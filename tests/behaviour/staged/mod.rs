@@ -8,10 +8,11 @@ mod ways;
 
 use std::net::IpAddr;
 
+use bridgework::plan::Switch;
 use bridgework::snapshot::Snapshot;
 use bridgework::{
-    Container, Endpoint, EndpointConfig, Family, Fault, Host, Network, NetworkConfig,
-    StagedEndpoint,
+    Container, Endpoint, EndpointConfig, Family, Fault, Host, HostConfig, Netns, Network,
+    NetworkConfig, StagedEndpoint,
 };
 
 use crate::lab;
@@ -33,7 +34,9 @@ fn dual(host: &Host, name: &str, number: u8) -> Network {
 
 impl Street {
     fn new() -> Self {
-        let host = lab::host();
+        // nobody watches it: what somebody does stays done
+        let config = HostConfig::new().netns(Netns::create().unwrap());
+        let host = Host::open_with(config.watch(Switch::Off)).unwrap();
         let before = host.snapshot().unwrap();
         let network = dual(&host, "web", 0);
         let at_neighbour = network.connect(&lab::container("neighbour")).unwrap();

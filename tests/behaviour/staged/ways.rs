@@ -1,6 +1,7 @@
 //! All the ways from staged to gone.
 
-use bridgework::{Container, ContainerConfig, EventKind, Netns};
+use bridgework::plan::Switch;
+use bridgework::{Container, ContainerConfig, EndpointConfig, EventKind, Netns, NetworkConfig};
 
 use crate::by_hand::{Pinned, ip, links};
 use crate::lab;
@@ -99,6 +100,30 @@ fn a_caller_gives_the_link_another_address_and_index_and_it_is_found_all_the_sam
     endpoint.disconnect().unwrap();
     assert_eq!(links(app.netns()), ["lo", "taken"]);
     street.assert_all_goes();
+}
+
+#[test]
+fn a_link_with_another_address_is_known_where_containers_are_kept_apart_too() {
+    let host = lab::host();
+    let config = NetworkConfig::bridge("apart").subnet("10.89.0.0/24");
+    let network = host.create_network(config.icc(Switch::Off)).unwrap();
+    let app = lab::container("app");
+    let staged = network.stage("app", EndpointConfig::new()).unwrap();
+    let _pinned = Pinned::new(app.netns(), "staged-apart");
+    let link = staged.link_name();
+    ip(
+        host.netns(),
+        &format!("link set dev {link} netns staged-apart name eth7"),
+    );
+    ip(app.netns(), "link set dev eth7 address 02:00:00:00:00:07");
+    let endpoint = staged.join(&app).unwrap();
+    let (gateway, own) = ([10, 89, 0, 1].into(), endpoint.ip());
+    for (from, to, at) in [
+        (host.netns(), app.netns(), own),
+        (app.netns(), host.netns(), gateway),
+    ] {
+        assert!(lab::udp_arrives(from, to, at, lab::DEADLINE), "{at}");
+    }
 }
 
 #[test]

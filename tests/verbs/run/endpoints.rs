@@ -67,7 +67,7 @@ impl Run {
                 self.model.drop_handle(place);
             }
             How::Persist => {
-                let _spec = handle.persist();
+                let _spec = handle.persist().unwrap();
                 self.model.persist(place);
             }
             How::Leave | How::Name | How::Force => {

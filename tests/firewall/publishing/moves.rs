@@ -1,0 +1,189 @@
+//! Ports that move: from container to container under a client that never stops, and with the
+//! container's default route.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use bridgework::EndpointConfig;
+
+use super::{assert_reaches, both, published};
+use crate::lab::{DEADLINE, wait_until};
+use crate::probe::{TRANSPORTS, targets};
+use crate::steady::{Steady, datagrams, datagrams_of_each_family};
+use crate::world::{Ground, Guard, Place, World};
+
+/// A client that keeps its port, as those do that keep a flow alive.
+struct Client(UdpSocket);
+
+impl Client {
+    fn of(place: &impl Place, to: SocketAddr) -> Self {
+        let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let socket = place
+            .at()
+            .run(|| UdpSocket::bind(any))
+            .expect("inside")
+            .expect("a socket");
+        socket.connect(to).expect("a way");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        Self(socket)
+    }
+
+    /// Who answers one datagram.
+    fn ask(&self) -> String {
+        self.0.send(b"who is there").expect("sent");
+        let mut buffer = [0; 64];
+        let length = self.0.recv(&mut buffer).expect("an answer");
+        let text = std::str::from_utf8(&buffer[..length]).expect("text");
+        text.split(' ').next().unwrap_or_default().to_owned()
+    }
+}
+
+#[test]
+fn the_next_datagram_goes_to_the_container_that_has_the_port_now() {
+    let world = World::new(Guard::On);
+    let (_one, _two, _three) = (world.c1.serve(53), world.c2.serve(53), world.c3.serve(53));
+    for at in world.a.host_addresses() {
+        world.c1.publish("8053:53/udp").expect("published");
+        world.c1.publish("8054:53/udp").expect("published");
+        let (client, other) = (
+            Client::of(&world.a, SocketAddr::new(at, 8053)),
+            Client::of(&world.a, SocketAddr::new(at, 8054)),
+        );
+        let mut before = &world.c1;
+        for next in [&world.c2, &world.c3, &world.c1, &world.c3] {
+            assert_eq!(
+                (client.ask(), other.ask()),
+                (before.name().into(), "C1".into())
+            );
+            before.unpublish("8053:53/udp").expect("unpublished");
+            next.publish("8053:53/udp").expect("published");
+            assert_eq!(client.ask(), next.name(), "the next datagram");
+            assert_eq!(other.ask(), "C1", "other flows stay");
+            before = next;
+        }
+        before.unpublish("8053:53/udp").expect("unpublished");
+        world.c1.unpublish("8054:53/udp").expect("unpublished");
+    }
+}
+
+#[test]
+fn a_client_that_asked_before_there_was_a_port_is_answered_once_there_is() {
+    let world = World::new(Guard::On);
+    let _server = world.c1.serve(53);
+    for at in world.a.host_addresses() {
+        let client = Client::of(&world.a, SocketAddr::new(at, 8053));
+        let _refused = client.0.send(b"too early");
+        // its flow is known now, as one to the host itself
+        let gone = Client::of(&world.a, SocketAddr::new(at, 8053));
+        let _refused = gone.0.send(b"too early");
+        world.c1.publish("8053:53/udp").expect("published");
+        let answered = (0..3).find_map(|_| {
+            // one answer is that to the datagram that came too early
+            let _told = client.0.send(b"who is there");
+            let mut buffer = [0; 64];
+            client
+                .0
+                .recv(&mut buffer)
+                .ok()
+                .map(|length| buffer[..length].to_vec())
+        });
+        let text = String::from_utf8(answered.expect("an answer")).expect("text");
+        assert!(text.starts_with("C1 "), "{text}");
+        world.c1.unpublish("8053:53/udp").expect("unpublished");
+    }
+}
+
+#[test]
+fn a_container_that_is_replaced_leaves_the_client_to_the_next() {
+    let ground = Ground::new(Guard::On);
+    let network = ground.network(1, |config| config);
+    for at in ground.a.host_addresses() {
+        let mut client: Option<Client> = None;
+        for round in 0..4 {
+            let name = format!("C{round}");
+            let one = ground.connect(
+                &network,
+                &name,
+                EndpointConfig::new().publish("8053:53/udp"),
+            );
+            let _server = one.serve(53);
+            let client =
+                client.get_or_insert_with(|| Client::of(&ground.a, SocketAddr::new(at, 8053)));
+            assert_eq!(client.ask(), name);
+            one.disconnect().expect("the end");
+        }
+    }
+}
+
+#[test]
+fn ports_follow_the_default_route_from_network_to_network() {
+    let ground = Ground::new(Guard::On);
+    let (n1, n2) = (
+        ground.network(1, |config| config),
+        ground.network(2, |config| config),
+    );
+    let container = crate::lab::container("C");
+    let first = n1
+        .connect_with(&container, both("8080:80"))
+        .expect("an endpoint");
+    let all = targets(&TRANSPORTS, &ground.a.host_addresses(), 8080);
+    let shown = published(&first);
+    let server = first.serve(80);
+    assert_reaches(&ground.a, &all, "C");
+    drop(server);
+
+    let preferred = EndpointConfig::new().priority(10);
+    let second = n2.connect_with(&container, preferred).expect("an endpoint");
+    let by_second = second.serve(80);
+    assert_reaches(&ground.a, &all, "C");
+    assert_eq!(
+        (published(&first), published(&second)),
+        (shown.clone(), shown.clone())
+    );
+    drop(by_second);
+
+    second.disconnect().expect("the end");
+    let by_first = first.serve(80);
+    assert_reaches(&ground.a, &all, "C");
+    assert_eq!(published(&first), shown);
+    drop(by_first);
+}
+
+#[test]
+fn ports_stay_when_the_network_that_they_came_with_goes() {
+    let ground = Ground::new(Guard::On);
+    let (n1, n2) = (
+        ground.network(1, |config| config),
+        ground.network(2, |config| config),
+    );
+    let container = crate::lab::container("C");
+    let first = n1
+        .connect_with(&container, both("8080:80"))
+        .expect("an endpoint");
+    let second = n2.connect(&container).expect("an endpoint");
+    first.disconnect().expect("the end");
+    let _server = second.serve(80);
+    let all = targets(&TRANSPORTS, &ground.a.host_addresses(), 8080);
+    assert_reaches(&ground.a, &all, "C");
+}
+
+/// Some of its datagrams are on their way just as the port changes hands.
+#[test]
+fn a_client_that_never_stops_is_led_to_each_new_holder() {
+    let world = World::new(Guard::On);
+    let at = world.a.host_addresses().map(|at| SocketAddr::new(at, 8053));
+    let steady = Steady::start_at(world.a.at(), at.to_vec(), 1);
+    let places = [&world.c1, &world.c3];
+    for round in 0..40 {
+        let (next, other) = (places[round % 2], places[(round + 1) % 2]);
+        next.publish("8053:9/udp").expect("published");
+        let of_each = || datagrams_of_each_family(next.at());
+        let (before, left) = (of_each(), datagrams(other.at()));
+        wait_until("datagrams of both families", || {
+            let now = of_each();
+            now[0] > before[0] + 2 && now[1] > before[1] + 2
+        });
+        assert_eq!(datagrams(other.at()), left, "round {round}");
+        next.unpublish("8053:9/udp").expect("unpublished");
+    }
+    drop(steady);
+}

@@ -1,0 +1,20 @@
+//! What one host writes down, others go on with: two hosts of one namespace stand for two processes,
+//! and one store is between them.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod at_once;
+mod ensured;
+mod failing;
+mod in_part;
+mod in_the_way;
+mod meanwhile;
+mod recovered;
+mod residents;
+mod served;
+mod shared;
+mod state;
+mod traffic;

@@ -1,0 +1,254 @@
+//! What a process leaves that dies, another one puts in order. Here a host dies by being forgotten with
+//! all its handles; tests that really kill are elsewhere.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bridgework::plan::Switch;
+use bridgework::record::{OwnerId, Revision};
+use bridgework::store::{Change, Changes, Memory, Store, StoreError};
+use bridgework::{EndpointConfig, Host, HostConfig, Netns, NetworkConfig};
+use parking_lot::Mutex;
+
+use crate::lab;
+
+/// An opener that is dead when it is told so.
+#[derive(Debug)]
+struct Mortal(Memory, Dead);
+
+type Dead = Arc<Mutex<BTreeSet<OwnerId>>>;
+
+impl Store for Mortal {
+    fn changes(&self, since: Option<Revision>) -> Result<Changes, StoreError> {
+        self.0.changes(since)
+    }
+
+    fn commit(&self, change: &Change) -> Result<Revision, StoreError> {
+        self.0.commit(change)
+    }
+
+    fn owner(&self) -> OwnerId {
+        self.0.owner()
+    }
+
+    fn is_alive(&self, owner: OwnerId) -> Result<bool, StoreError> {
+        Ok(!self.1.lock().contains(&owner) && self.0.is_alive(owner)?)
+    }
+}
+
+/// A namespace and a store that hosts come and go in.
+pub(crate) struct Ground {
+    pub(crate) netns: Netns,
+    store: Memory,
+    dead: Dead,
+}
+
+impl Ground {
+    pub(crate) fn new() -> Self {
+        Self {
+            netns: Netns::create().unwrap(),
+            store: Memory::new(),
+            dead: Dead::default(),
+        }
+    }
+
+    pub(crate) fn open(&self) -> Host {
+        let store = Arc::new(Mortal(self.store.open(), self.dead.clone()));
+        let config = HostConfig::new().netns(self.netns.clone()).store(store);
+        Host::open_with(config).unwrap()
+    }
+
+    /// What `act` made stays in the kernel, and nobody knows of it but by the store.
+    pub(crate) fn die_after<T>(&self, act: impl FnOnce(&Host) -> T) {
+        let store = Arc::new(Mortal(self.store.open(), self.dead.clone()));
+        let owner = store.owner();
+        let config = HostConfig::new().netns(self.netns.clone()).store(store);
+        // what watches would go on living
+        let host = Host::open_with(config.watch(Switch::Off)).unwrap();
+        std::mem::forget(act(&host));
+        std::mem::forget(host);
+        self.dead.lock().insert(owner);
+    }
+
+    pub(crate) fn look(&self) -> Vec<String> {
+        look(&self.netns)
+    }
+}
+
+/// All that `ip` and `nft` list of the namespace.
+pub(crate) fn look(netns: &Netns) -> Vec<String> {
+    let commands = [
+        "ip -j link",
+        "ip -j addr",
+        "ip -j route show table all",
+        "ip -j -6 route show table all",
+        "ip -j rule",
+        "ip -j -6 rule",
+        "nft -j list ruleset",
+    ];
+    let looked = commands.map(|command| lab::output(netns, command).unwrap_or_default());
+    looked.into_iter().collect()
+}
+
+pub(crate) fn net(name: &str) -> NetworkConfig {
+    NetworkConfig::bridge(name)
+        .subnet("10.89.0.0/24")
+        .subnet("fd00:89::/64")
+}
+
+#[test]
+fn what_a_dead_process_held_for_itself_is_taken_back() {
+    let ground = Ground::new();
+    let before = ground.look();
+    ground.die_after(|host| {
+        let network = host.create_network(net("web")).unwrap();
+        let app = lab::container("app");
+        let config = EndpointConfig::new().publish("8080:80");
+        (network.connect_with(&app, config).unwrap(), app, network)
+    });
+    assert_ne!(ground.look(), before);
+    let host = ground.open();
+    let recovered = host.recover().unwrap();
+    assert_eq!(recovered.taken_back.len(), 2, "{recovered}");
+    assert!(ground.look() == before, "{recovered}\n{:#?}", ground.look());
+    assert!(host.recover().unwrap().is_empty());
+    assert_eq!(ground.store.changes(None).unwrap().records.len(), 1);
+}
+
+#[test]
+fn what_a_dead_process_persisted_stays_as_it_was() {
+    let ground = Ground::new();
+    let app = lab::container("app");
+    ground.die_after(|host| {
+        let network = host.create_network(net("web")).unwrap();
+        let config = EndpointConfig::new().publish("8080:80").alias("api");
+        network
+            .connect_with(&app, config)
+            .unwrap()
+            .persist()
+            .unwrap();
+    });
+    let before = ground.look();
+    let host = ground.open();
+    let recovered = host.recover().unwrap();
+    assert!(recovered.is_empty(), "{recovered}");
+    assert_eq!(ground.look(), before);
+    let network = host.network("web").unwrap();
+    assert_eq!(network.endpoints()[0].aliases[0].as_str(), "api");
+    network.disconnect("app").unwrap();
+    network.remove().unwrap();
+    assert_eq!(ground.look()[6], Ground::new().look()[6]);
+}
+
+#[test]
+fn what_bears_our_mark_and_is_of_no_record_is_removed() {
+    let ground = Ground::new();
+    let before = ground.look();
+    let other = Ground {
+        netns: ground.netns.clone(),
+        ..Ground::new()
+    };
+    drop(other.open());
+    ground.die_after(|host| {
+        let network = host.create_network(net("web")).unwrap();
+        let app = lab::container("app");
+        let config = EndpointConfig::new().publish("8080:80");
+        (network.connect_with(&app, config).unwrap(), app, network)
+    });
+    let host = other.open();
+    let recovered = host.recover().unwrap();
+    assert!(recovered.orphans.len() > 2, "{recovered}");
+    assert!(ground.look() == before, "{recovered}\n{:#?}", ground.look());
+}
+
+#[test]
+fn records_that_are_lost_are_made_again_of_what_the_kernel_has() {
+    let ground = Ground::new();
+    let empty = ground.look();
+    let (app, late) = (lab::container("app"), lab::container("late"));
+    ground.die_after(|host| {
+        let network = host.create_network(net("web")).unwrap();
+        let config = EndpointConfig::new()
+            .publish("8080:80")
+            .publish("5353:53/udp");
+        network
+            .connect_with(&app, config)
+            .unwrap()
+            .persist()
+            .unwrap();
+        let closed = NetworkConfig::bridge("in")
+            .subnet("10.90.0.0/24")
+            .internal();
+        let closed = host.create_network(closed).unwrap();
+        closed.connect(&app).unwrap().persist().unwrap();
+    });
+    let before = ground.look();
+    let lost = Ground {
+        netns: ground.netns.clone(),
+        ..Ground::new()
+    };
+    let host = lost.open();
+    let recovered = host.recover().unwrap();
+    assert_eq!(recovered.rebuilt.len(), 5, "{recovered}");
+    assert_eq!(
+        (recovered.orphans.len(), recovered.repaired.len()),
+        (0, 0),
+        "{recovered}"
+    );
+    assert!(ground.look() == before, "{recovered}");
+    let network = host.network("web").unwrap();
+    let known = &network.endpoints()[0];
+    let at = |spec: &bridgework::spec::EndpointSpec| {
+        spec.addresses()
+            .map(|a| a.address.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (known.container.as_str(), at(known)),
+        (
+            "app",
+            vec!["10.89.0.2/24".to_owned(), "fd00:89::2/64".to_owned()]
+        )
+    );
+    let next = network.connect(&late).unwrap();
+    assert_eq!(next.ip().to_string(), "10.89.0.3");
+    next.disconnect().unwrap();
+    for name in ["web", "in"] {
+        let network = host.network(name).unwrap();
+        network.disconnect("app").unwrap();
+        network.remove().unwrap();
+    }
+    assert!(ground.look() == empty, "{:#?}", ground.look());
+    let left = lost.store.changes(None).unwrap().records;
+    assert_eq!(left.len(), 1, "the host's alone: {left:#?}");
+}
+
+#[test]
+fn after_a_reboot_networks_are_made_again_leases_are_gone_and_reservations_stay() {
+    let ground = Ground::new();
+    let app = lab::container("app");
+    ground.die_after(|host| {
+        let network = host.create_network(net("web")).unwrap();
+        network.persist().unwrap();
+        let kept = "10.89.0.9".parse::<std::net::IpAddr>().unwrap();
+        network.reserve(&"db".parse().unwrap(), kept).unwrap();
+        network.connect(&app).unwrap().persist().unwrap();
+    });
+    let rebooted = Ground {
+        netns: Netns::create().unwrap(),
+        ..ground
+    };
+    let host = rebooted.open();
+    let recovered = host.recover().unwrap();
+    assert_eq!(recovered.forgotten.len(), 2, "{recovered}");
+    assert!(!recovered.repaired.is_empty(), "{recovered}");
+    let network = host.network("web").unwrap();
+    assert_eq!(network.endpoints(), []);
+    let bridge = network.spec().link.name.as_str();
+    assert_ne!(lab::has_link(host.netns(), bridge), Some(false));
+    let at = |name| network.connect(&lab::container(name)).unwrap();
+    let (first, db) = (at("app"), at("db"));
+    assert_eq!(first.ip().to_string(), "10.89.0.2");
+    assert_eq!(db.ip().to_string(), "10.89.0.9");
+    assert!(host.recover().unwrap().is_empty());
+}
