@@ -1,6 +1,6 @@
 //! What connecting and disconnecting containers costs, beside a floor in the same run.
 //!
-//! `cargo bench --bench connect [-- connect|disconnect]`
+//! `cargo bench --bench connect [-- connect|behind|disconnect]`
 //!
 //! The floor (`floor/mod.rs`) performs the very plans that ours performed, as raw bytes on raw
 //! sockets, in namespaces of its own: no choosing, no records, no checks, no waiting for the
@@ -23,6 +23,8 @@
 //! rows for which the limit is too low are left out by name. Without `--bench` (as `cargo test`
 //! runs it) all rows run with a few containers, which shows that they work and measures nothing.
 
+mod behind;
+mod element;
 mod floor;
 mod ground;
 mod several;
@@ -57,7 +59,8 @@ fn main() -> ExitCode {
     } else {
         SMOKE
     };
-    let spots = Spots::make(effort.sizes);
+    let crowds = named("connect") || named("disconnect");
+    let spots = Spots::make(if crowds { effort.sizes } else { &[1] });
     println!(
         "{:<44} {:>8} {:>8} {:>8} {:>6}  target",
         "ms", "ours", "p99", "floor", "ratio"
@@ -69,6 +72,11 @@ fn main() -> ExitCode {
             several::rows(spot, effort.rounds);
         }
         crowd_rows(&spots, effort);
+    }
+    if named("behind") {
+        if let Some([spot]) = spots.take(1) {
+            behind::rows(spot, effort.rounds);
+        }
     }
     if named("disconnect") {
         disconnect_rows(&spots, effort);

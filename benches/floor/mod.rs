@@ -79,8 +79,11 @@ impl Floor {
                     file.write_all(lines.as_bytes()).expect("write it");
                 }
                 Op::Write(side, path, value) => {
-                    if *side == Side::Container {
-                        enter_once(&mut inside, container);
+                    match side {
+                        Side::Container => enter_once(&mut inside, container),
+                        Side::Host => {
+                            setns(self.home.as_fd(), CloneFlags::CLONE_NEWNET).expect("come home")
+                        }
                     }
                     fs::write(path, value).expect("write a setting");
                 }

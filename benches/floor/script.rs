@@ -17,14 +17,27 @@ pub enum Op {
     Await(u32),
 }
 
-pub struct Script(Vec<Op>);
+pub struct Script {
+    ops: Vec<Op>,
+    /// The host's link that it makes, 0 for none.
+    link: u32,
+}
 
 impl Script {
-    /// `container` is the namespace in which a veth's far end is born.
+    /// `container` is the namespace in which a veth's far end is born. The floor has no firewall.
     pub fn new(plan: &Plan, container: Option<BorrowedFd<'_>>) -> Self {
         let mut ops = Vec::new();
+        let mut link = 0;
         for step in plan.steps() {
             match step {
+                Step::RaiseFirewall(_)
+                | Step::EditElements(_)
+                | Step::ForgetFlows(_)
+                | Step::AddPolicyRule(_)
+                | Step::AddProhibition(_)
+                | Step::AddRedirect(_)
+                // a published port is turned back where bridged frames are filtered
+                | Step::SetPort { .. } => {}
                 Step::SetSysctl { side, key, value } => {
                     ops.push(Op::Write(
                         *side,
@@ -41,17 +54,24 @@ impl Script {
                 Step::AwaitForwarding { link } => ops.push(Op::Await(link.index.get())),
                 step => batch(&mut ops, step.side().expect("a kernel's step")).add(step, container),
             }
+            if let Step::AddVeth(veth) = step {
+                link = veth.link.index.get();
+            }
         }
         for op in &mut ops {
             if let Op::Send(_, batch) = op {
                 batch.ask();
             }
         }
-        Self(ops)
+        Self { ops, link }
+    }
+
+    pub fn link(&self) -> u32 {
+        self.link
     }
 
     pub fn ops(&self) -> &[Op] {
-        &self.0
+        &self.ops
     }
 }
 

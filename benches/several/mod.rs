@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use bridgework::plan::{HostsEdit, HostsFile, Plan, Step};
 use bridgework::{
-    Container, ContainerConfig, Endpoint, EndpointConfig, Host, Netns, Network, NetworkConfig,
+    Container, ContainerConfig, Endpoint, EndpointConfig, Firewall, Host, HostConfig, Netns,
+    Network, NetworkConfig,
 };
 
 use crate::floor::{Floor, Script, Until};
@@ -32,7 +33,8 @@ struct Ground {
 
 impl Ground {
     fn make() -> Self {
-        let host = Host::isolated().expect("a host");
+        let config = HostConfig::new().netns(Netns::create().expect("a namespace"));
+        let host = Host::open_with(config.firewall(Firewall::Off)).expect("a host");
         let first = host.default_network().expect("the default network");
         let second = NetworkConfig::bridge("bench").subnet("10.89.0.0/16");
         let second = host.create_network(second).expect("a network");

@@ -1,0 +1,13 @@
+//! The rooms of the bench `adapters`: who is measured, on what, how often, and how it is printed.
+
+pub mod cni;
+pub mod growth;
+pub mod library;
+pub mod netavark;
+pub mod pod;
+pub mod program;
+pub mod raw;
+pub mod rounds;
+pub mod seat;
+pub mod subject;
+pub mod table;
