@@ -17,12 +17,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use bridgework::ContainerId;
 use bridgework::record::{
     Body, ContainerFiles, ContainerRecord, DnsOverrides, Namespace, Phase, Record, Tenure,
 };
 use bridgework::spec::Stack;
 use bridgework::store::{Change, Expected, Sqlite, Store};
+use bridgework::{ContainerId, NamespaceId};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -152,7 +152,7 @@ fn record(number: u32, phase: Phase) -> Outcome<Record> {
         domain: None,
         namespace: Namespace {
             path: Some(format!("/run/{}", "x".repeat(RECORD_BYTES - 600)).into()),
-            identity: (4, 4_026_531_840),
+            identity: NamespaceId::new(4, 4_026_531_840, 1),
         },
         files: ContainerFiles::default(),
         dns: DnsOverrides::default(),

@@ -98,8 +98,8 @@ mod trace;
 
 pub use addr::{
     ContainerId, ContainerLink, ContainerName, EndpointId, Family, HostName, LinkIndex, LinkName,
-    LinkPrefix, LinkSysctl, MacAddr, Mtu, NetworkId, NetworkName, ParseError, Port, PortMapping,
-    PortRange, Protocol, PublishedPort, Subnet, SysctlTable, Timestamp,
+    LinkPrefix, LinkSysctl, MacAddr, Mtu, NamespaceId, NetworkId, NetworkName, ParseError, Port,
+    PortMapping, PortRange, Protocol, PublishedPort, Subnet, SysctlTable, Timestamp,
 };
 pub use audit::{Deviation, DeviationCause, Finding};
 pub use config::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::addr::{ContainerName, LinkName, PortMapping, PortRange, PublishedPort};
+use crate::addr::{ContainerName, LinkName, NamespaceId, PortMapping, PortRange, PublishedPort};
 use crate::audit::{Rebuilt, rebuild};
 use crate::error::Result;
 use crate::network::Ledger;
@@ -100,7 +100,7 @@ fn unreachable(spec: &EndpointSpec, number: u64, ports: &[PublishedPort]) -> Con
         namespace: Namespace {
             path: None,
             // no file system has that number
-            identity: (u64::MAX, number),
+            identity: NamespaceId::new(u64::MAX, number, 0),
         },
         files: ContainerFiles::default(),
         dns: DnsOverrides::default(),

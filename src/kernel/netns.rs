@@ -16,7 +16,7 @@ use nix::sys::statfs::{FsType, fstatfs};
 use parking_lot::Mutex;
 
 use super::doorway::Doorway;
-use crate::addr::ContainerName;
+use crate::addr::{ContainerName, NamespaceId};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
 use crate::kernel::Kernel;
@@ -55,7 +55,7 @@ struct Open {
     label: String,
     /// Where others find it, as long as that stands for it.
     place: Option<PathBuf>,
-    identity: (u64, u64),
+    identity: NamespaceId,
     process: u32,
     /// Whoever enters to see what the descriptor stands for brings this back, so that the first
     /// who wants to change something inside need not enter again.
@@ -83,13 +83,15 @@ impl Netns {
         let made = on_own_thread("create network namespace", || {
             unshare(CloneFlags::CLONE_NEWNET)?;
             let file = File::open(OWN_NAMESPACE).map_err(|error| raw(&error))?;
-            Ok((file, Doorway::open().ok()))
+            let doorway = Doorway::open();
+            Ok((
+                file,
+                doorway.map_err(|errno| nix::errno::Errno::from_raw(errno.raw()))?,
+            ))
         })?;
         let (file, doorway) =
             made.map_err(|errno| refused("create network namespace", label, errno))?;
-        let netns = Self::of_descriptor(file.into(), (label.to_owned(), nowhere))?;
-        netns.keep_doorway(doorway);
-        Ok(netns)
+        Self::of_descriptor(file.into(), (label.to_owned(), nowhere), doorway)
     }
 
     /// The namespace of the calling thread.
@@ -141,7 +143,7 @@ impl Netns {
     }
 
     /// The namespace that a file stood for once, unless the file is gone or stands for another one.
-    pub(crate) fn again(path: &Path, identity: (u64, u64)) -> Result<Option<Self>> {
+    pub(crate) fn again(path: &Path, identity: NamespaceId) -> Result<Option<Self>> {
         // not opened before it is known: at the end of a path may be anything by now
         let stat = match std::fs::metadata(path) {
             Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
@@ -150,7 +152,7 @@ impl Netns {
                 refused("find network namespace", &label, Errno::from(&error))
             })?,
         };
-        if (stat.dev(), stat.ino()) != identity {
+        if (stat.dev(), stat.ino()) != (identity.device(), identity.inode()) {
             return Ok(None);
         }
         let found = Self::at(path)?;
@@ -195,44 +197,41 @@ impl Netns {
 
     /// Of a descriptor that may be anything: only entering tells.
     fn from_open(descriptor: OwnedFd, named: (String, Option<PathBuf>)) -> Result<Self> {
-        let netns = Self::of_descriptor(descriptor, named)?;
+        let attempt = "open network namespace";
+        let label = &named.0;
         // setns(2) takes a process's descriptor too, which is no namespace
-        let kind = fstatfs(netns.as_fd()).map(|stat| stat.filesystem_type());
+        let kind = fstatfs(&descriptor).map(|stat| stat.filesystem_type());
         if kind.is_ok_and(|kind| kind != NSFS) {
-            let namespace = netns.label().to_owned();
+            let namespace = label.clone();
             let fault = Fault::NotANamespace { namespace };
-            return Err(Error::of("open network namespace", vec![fault]));
+            return Err(Error::of(attempt, vec![fault]));
         }
-        let entered = netns.enter(|| Doorway::open().ok());
-        let doorway = entered.map_err(|error| error.during("open network namespace"))?;
-        netns.keep_doorway(doorway);
-        Ok(netns)
+        let opened = enter((descriptor.as_fd(), label), Doorway::open);
+        let doorway = opened.and_then(|opened| opened.map_err(|e| refused(attempt, label, e)));
+        let doorway = doorway.map_err(|error| error.during(attempt))?;
+        Self::of_descriptor(descriptor, named, doorway)
     }
 
     fn of_descriptor(
         descriptor: OwnedFd,
         (label, place): (String, Option<PathBuf>),
+        doorway: Doorway,
     ) -> Result<Self> {
         let attempt = "open network namespace";
         let file = File::from(descriptor);
         let stat = file
             .metadata()
             .map_err(|e| refused(attempt, &label, Errno::from(&e)))?;
-        let identity = (stat.dev(), stat.ino());
+        let cookie = doorway.route.namespace_cookie();
         Ok(Self(Arc::new(Open {
             descriptor: file.into(),
             label,
             place,
-            identity,
+            identity: NamespaceId::new(stat.dev(), stat.ino(), cookie),
             process: std::process::id(),
-            doorway: Mutex::new(None),
+            doorway: Mutex::new(Some(doorway)),
             nft: Mutex::new(None),
         })))
-    }
-
-    /// Keeps a doorway for whoever is the next to change something inside.
-    pub(super) fn keep_doorway(&self, doorway: Option<Doorway>) {
-        *self.0.doorway.lock() = doorway;
     }
 
     /// The doorway that was opened when the namespace was looked at, once.
@@ -264,11 +263,7 @@ impl Netns {
     }
 
     pub(crate) fn enter<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
-        let attempt = format!("enter the namespace of {}", self.label());
-        let entered = on_own_thread(&attempt, || {
-            setns(self.as_fd(), CloneFlags::CLONE_NEWNET).map(|()| act())
-        })?;
-        entered.map_err(|errno| refused(&attempt, self.label(), errno.into()))
+        enter((self.as_fd(), self.label()), act)
     }
 
     /// As `enter`, without waiting for the end.
@@ -305,8 +300,9 @@ impl Netns {
         current.is_ok_and(|text| text.as_os_str() == &*format!("net:[{}]", self.inode()))
     }
 
-    /// What no other namespace has at the same time.
-    pub(crate) fn identity(&self) -> (u64, u64) {
+    /// Which namespace it is, for whoever keeps it in mind longer than a handle to it.
+    #[must_use]
+    pub fn identity(&self) -> NamespaceId {
         self.0.identity
     }
 
@@ -337,7 +333,7 @@ impl Netns {
     /// The number by which the kernel knows it, as in `net:[4026531840]`.
     #[must_use]
     pub fn inode(&self) -> u64 {
-        self.0.identity.1
+        self.0.identity.inode()
     }
 }
 
@@ -423,6 +419,17 @@ fn on_own_thread<T: Send>(attempt: &str, act: impl FnOnce() -> T + Send) -> Resu
             }],
         )),
     }
+}
+
+fn enter<T: Send>(
+    (namespace, label): (BorrowedFd<'_>, &str),
+    act: impl FnOnce() -> T + Send,
+) -> Result<T> {
+    let attempt = format!("enter the namespace of {label}");
+    let entered = on_own_thread(&attempt, || {
+        setns(namespace, CloneFlags::CLONE_NEWNET).map(|()| act())
+    })?;
+    entered.map_err(|errno| refused(&attempt, label, errno.into()))
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {

@@ -66,6 +66,12 @@ impl NetlinkSocket {
         Ok(Self(Wire::new(socket)))
     }
 
+    /// What no other namespace has had since the machine was started; 0 where the kernel tells none, as
+    /// before 5.14.
+    pub(crate) fn namespace_cookie(&self) -> u64 {
+        self.0.namespace_cookie()
+    }
+
     /// Sends all requests at once and tells what became of each, in their order. A refused one
     /// does not keep the kernel from the later ones.
     pub(crate) fn transact(&mut self, requests: &[Request]) -> Vec<Outcome> {

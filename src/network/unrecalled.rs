@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::addr::{ContainerId, EndpointId};
+use crate::addr::{ContainerId, EndpointId, NamespaceId};
 use crate::container::Container;
 use crate::error::Result;
 use crate::event::EventKind;
@@ -61,7 +61,7 @@ impl Unrecalled {
     /// Those that it concerns are not here any more. A container of no record may have any namespace.
     fn take_those(&mut self, ledger: &Ledger, concern: Concern<'_>) -> Vec<EndpointRecord> {
         let stack = |id| ledger.container(id).map(|record| record.namespace.identity);
-        let of_stack = |identities: &[(u64, u64)], record: &EndpointRecord| {
+        let of_stack = |identities: &[NamespaceId], record: &EndpointRecord| {
             stack(record.spec.container_id).is_none_or(|one| identities.contains(&one))
         };
         let concerned: Box<dyn Fn(&EndpointRecord) -> bool> = match concern {

@@ -9,7 +9,8 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::addr::{
-    ContainerName, EndpointId, LinkName, LinkPrefix, ParseError, PortMapping, PublishedPort,
+    ContainerName, EndpointId, LinkName, LinkPrefix, NamespaceId, ParseError, PortMapping,
+    PublishedPort,
 };
 use crate::driver::{Exit, doors, moves};
 use crate::error::Fault;
@@ -32,7 +33,7 @@ pub(crate) fn link_prefix(network: &NetworkSpec) -> &str {
 
 /// The wirings of a host's containers, found by namespace.
 #[derive(Default)]
-pub(crate) struct Wirings(Mutex<HashMap<(u64, u64), Weak<Wiring>>>);
+pub(crate) struct Wirings(Mutex<HashMap<NamespaceId, Weak<Wiring>>>);
 
 /// What one stack has.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ impl Wirings {
     }
 
     /// That of a namespace that nobody need have open.
-    pub(super) fn at(&self, identity: (u64, u64)) -> Arc<Wiring> {
+    pub(super) fn at(&self, identity: NamespaceId) -> Arc<Wiring> {
         let mut wirings = self.0.lock();
         let slot = wirings.entry(identity).or_default();
         slot.upgrade().unwrap_or_else(|| {

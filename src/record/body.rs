@@ -9,7 +9,8 @@ use ipnet::IpNet;
 use super::claim::Claim;
 use super::key::Key;
 use crate::addr::{
-    ContainerId, ContainerName, EndpointId, HostName, NetworkId, PortMapping, PublishedPort,
+    ContainerId, ContainerName, EndpointId, HostName, NamespaceId, NetworkId, PortMapping,
+    PublishedPort,
 };
 use crate::plan::{ContainerFile, FileOrigin, HostsFile, Link, Switch};
 use crate::spec::{EndpointSpec, NetworkSpec, Stack};
@@ -27,9 +28,10 @@ pub(super) const KINDS: [&str; 5] = [HOST, NETWORK, CONTAINER, ENDPOINT, RESERVA
 /// What is kept.
 ///
 /// ```
+/// use bridgework::NamespaceId;
 /// use bridgework::record::{Body, HostRecord};
 ///
-/// let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: (4, 7) });
+/// let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: NamespaceId::new(4, 7, 1) });
 /// assert_eq!(body.key().to_string(), "host/host");
 /// assert!(body.claims().is_empty());
 /// ```
@@ -52,9 +54,10 @@ pub enum Body {
 /// What all records of a store are about.
 ///
 /// ```
+/// use bridgework::NamespaceId;
 /// use bridgework::record::HostRecord;
 ///
-/// let then = HostRecord { boot: "one".to_owned(), netns: (4, 7) };
+/// let then = HostRecord { boot: "one".to_owned(), netns: NamespaceId::new(4, 7, 1) };
 /// let now = HostRecord { boot: "another".to_owned(), ..then.clone() };
 /// assert_ne!(then, now); // what the records say of the kernel has gone with the boot
 /// ```
@@ -64,8 +67,8 @@ pub enum Body {
 pub struct HostRecord {
     /// Of the boot that the kernel's objects are of: `/proc/sys/kernel/random/boot_id`.
     pub boot: String,
-    /// Of the host's network namespace in that boot: device and inode.
-    pub netns: (u64, u64),
+    /// Which network namespace the host has in that boot.
+    pub netns: NamespaceId,
 }
 
 /// A network.
@@ -113,15 +116,18 @@ pub struct FoundLink {
 /// A container that is on some network, or is kept, so that it can be opened again.
 ///
 /// ```
-/// use bridgework::ContainerId;
 /// use bridgework::record::{Body, ContainerRecord, Namespace};
+/// use bridgework::{ContainerId, NamespaceId};
 ///
 /// let record = ContainerRecord {
 ///     id: ContainerId::from_bytes([7; 32]),
 ///     name: "web".parse()?,
 ///     hostname: "web".parse()?,
 ///     domain: None,
-///     namespace: Namespace { path: Some("/run/netns/web".into()), identity: (4, 7) },
+///     namespace: Namespace {
+///         path: Some("/run/netns/web".into()),
+///         identity: NamespaceId::new(4, 7, 1),
+///     },
 ///     files: Default::default(),
 ///     dns: Default::default(),
 ///     published: Default::default(),
@@ -211,12 +217,12 @@ pub struct DnsOverrides {
 /// Where a network namespace is found again.
 ///
 /// ```no_run
-/// use bridgework::Netns;
 /// use bridgework::record::Namespace;
+/// use bridgework::{NamespaceId, Netns};
 ///
-/// let kept = Namespace { path: Some("/run/netns/web".into()), identity: (4, 7) };
+/// let kept = Namespace { path: Some("/run/netns/web".into()), identity: NamespaceId::new(4, 7, 1) };
 /// if let Some(path) = &kept.path {
-///     let is_same = Netns::at(path)?.inode() == kept.identity.1;
+///     let is_same = Netns::at(path)?.identity() == kept.identity;
 ///     println!("{} {}", path.display(), if is_same { "is it" } else { "is another one" });
 /// }
 /// # Ok::<(), bridgework::Error>(())
@@ -227,8 +233,8 @@ pub struct DnsOverrides {
 pub struct Namespace {
     /// A file that stood for it; `None` if it had no name.
     pub path: Option<PathBuf>,
-    /// Its device and inode, which no other has as long as it is there.
-    pub identity: (u64, u64),
+    /// Which one it is.
+    pub identity: NamespaceId,
 }
 
 /// The files that are kept for a container.

@@ -54,7 +54,7 @@ pub struct Record {
 /// use bridgework::store::{Change, Expected, Memory, Store};
 ///
 /// let store = Memory::new();
-/// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: (4, 7) });
+/// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: Default::default() });
 /// # let (tenure, owner) = (Tenure::Kept, store.owner());
 /// let coming = Record { body, phase: Phase::Coming, tenure, owner };
 /// let begun = store.commit(&Change::new().put(coming.clone(), Expected::Absent))?;

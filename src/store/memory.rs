@@ -11,12 +11,13 @@ use crate::record::{Claim, Key, OwnerId, Record, Revision, Space};
 /// A store that goes with its last handle. What is in it is seen by all who share it.
 ///
 /// ```
+/// use bridgework::NamespaceId;
 /// use bridgework::record::{Body, HostRecord, OwnerId, Phase, Record, Tenure};
 /// use bridgework::store::{Change, Expected, Memory, Store};
 ///
 /// # fn main() -> Result<(), bridgework::store::StoreError> {
 /// let store = Memory::new();
-/// let host = HostRecord { boot: "a boot".to_owned(), netns: (4, 4026531840) };
+/// let host = HostRecord { boot: "a boot".to_owned(), netns: NamespaceId::new(4, 4026531840, 1) };
 /// let (body, owner) = (Body::Host(host), store.owner());
 /// let record = Record { body, phase: Phase::There, tenure: Tenure::Kept, owner };
 /// let at = store.commit(&Change::new().put(record.clone(), Expected::Absent))?;

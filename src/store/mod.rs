@@ -39,7 +39,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// ```
     /// use bridgework::store::{Change, Expected, Memory, Store};
     /// # use bridgework::record::{Body, HostRecord, Phase, Record, Tenure};
-    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: (4, 7) });
+    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: Default::default() });
     /// # let (phase, tenure) = (Phase::There, Tenure::Kept);
     ///
     /// let store = Memory::new();
@@ -64,7 +64,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// ```
     /// use bridgework::store::{Change, Expected, Memory, Store};
     /// # use bridgework::record::{Body, HostRecord, Phase, Record, Tenure};
-    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: (4, 7) });
+    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: Default::default() });
     /// # let (phase, tenure) = (Phase::There, Tenure::Kept);
     ///
     /// let store = Memory::new();
@@ -83,7 +83,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// ```
     /// use bridgework::store::{Change, Expected, Memory, Store};
     /// # use bridgework::record::{Body, HostRecord, Phase, Record, Tenure};
-    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: (4, 7) });
+    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: Default::default() });
     /// # let (phase, tenure) = (Phase::There, Tenure::Kept);
     ///
     /// let store = Memory::new();
@@ -172,7 +172,7 @@ pub struct Change {
 /// ```
 /// use bridgework::store::{Change, Expected, Memory, Store};
 /// # use bridgework::record::{Body, HostRecord, Phase, Record, Tenure};
-/// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: (4, 7) });
+/// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: Default::default() });
 /// # let (phase, tenure) = (Phase::There, Tenure::Kept);
 ///
 /// let store = Memory::new();
@@ -200,7 +200,7 @@ pub enum Expected {
 /// ```
 /// use bridgework::store::{Change, Expected, Memory, Store, StoreError};
 /// # use bridgework::record::{Body, HostRecord, Phase, Record, Tenure};
-/// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: (4, 7) });
+/// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: Default::default() });
 /// # let (phase, tenure) = (Phase::There, Tenure::Kept);
 ///
 /// let store = Memory::new();
@@ -329,7 +329,7 @@ impl Change {
     /// ```
     /// use bridgework::store::{Change, Expected, Memory, Store};
     /// # use bridgework::record::{Body, HostRecord, Phase, Record, Tenure};
-    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: (4, 7) });
+    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: Default::default() });
     /// # let (phase, tenure) = (Phase::There, Tenure::Kept);
     ///
     /// let store = Memory::new();
@@ -350,7 +350,7 @@ impl Change {
     /// ```
     /// use bridgework::store::{Change, Expected, Memory, Store};
     /// # use bridgework::record::{Body, HostRecord, Phase, Record, Tenure};
-    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: (4, 7) });
+    /// # let body = Body::Host(HostRecord { boot: "a boot".to_owned(), netns: Default::default() });
     /// # let (phase, tenure) = (Phase::There, Tenure::Kept);
     ///
     /// let store = Memory::new();

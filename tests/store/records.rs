@@ -11,8 +11,8 @@ use bridgework::record::{
 };
 use bridgework::spec::{NetworkRange, NetworkSpec, Origin, Stack};
 use bridgework::{
-    ContainerId, Firewall, HostsScope, LinkIndex, MacPolicy, Mtu, NetworkId, Port, Protocol,
-    PublishedPort, ResolverScope,
+    ContainerId, Firewall, HostsScope, LinkIndex, MacPolicy, Mtu, NamespaceId, NetworkId, Port,
+    Protocol, PublishedPort, ResolverScope,
 };
 
 pub fn record(body: Body) -> Record {
@@ -88,7 +88,7 @@ pub fn container(id: u32, name: &str, ports: &[(&str, u32)]) -> Record {
         domain: None,
         namespace: Namespace {
             path: None,
-            identity: (4, 4_026_531_840 + u64::from(id)),
+            identity: NamespaceId::new(4, 4_026_531_840 + u64::from(id), 0),
         },
         files: ContainerFiles::default(),
         dns: DnsOverrides::default(),

@@ -5,13 +5,23 @@ use std::io::IoSlice;
 use std::os::fd::AsRawFd;
 
 use netlink_sys::Socket;
-use nix::sys::socket::{MsgFlags, NetlinkAddr, recvfrom, sendmsg};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, getsockopt, recvfrom, sendmsg};
+use nix::{getsockopt_impl, libc, sockopt_impl};
 
 use crate::errno::Errno;
 
 /// The kernel never puts more than this into one datagram (`NLMSG_GOODSIZE` and `netlink_dump`'s
 /// 32 KiB).
 pub(super) const DATAGRAM_BYTES: usize = 64 * 1024;
+
+// uapi/asm-generic/socket.h: SO_NETNS_COOKIE has 64 bits
+sockopt_impl!(
+    NamespaceCookie,
+    GetOnly,
+    libc::SOL_SOCKET,
+    libc::SO_NETNS_COOKIE,
+    u64
+);
 
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -28,6 +38,11 @@ impl Wire {
             next_sequence: 1,
             buffer: vec![0; DATAGRAM_BYTES],
         }
+    }
+
+    /// That of the namespace that the socket is of; 0 where the kernel tells none.
+    pub(super) fn namespace_cookie(&self) -> u64 {
+        getsockopt(&self.socket, NamespaceCookie).unwrap_or_default()
     }
 
     /// The number that is taken next.
