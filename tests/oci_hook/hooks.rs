@@ -199,8 +199,8 @@ fn whoever_comes_to_a_network_whose_bridge_somebody_has_removed_finds_it_and_all
     assert!(removed.expect("inside").expect("a shell").success());
     machine.done("createRuntime", &second);
     let ping = || {
-        Command::new("ping")
-            .args(["-c1", "-W2", "10.98.0.2"])
+        Command::new("busybox")
+            .args(["ping", "-c1", "-W2", "10.98.0.2"])
             .output()
     };
     let pinged = two.container.netns().run(ping).expect("inside");
