@@ -72,7 +72,11 @@ impl State {
             self.claim_all(tables, &mut observed)?;
             self.look_into_unfit(&found, tables, &mut observed)?;
             let generation = (tries < TRIES_AT_REST).then_some(generation);
-            match self.mend(tables, (&found, &observed), generation) {
+            let mended = match generation {
+                None if tries % 2 == 0 => self.make_whole(tables),
+                generation => self.mend(tables, (&found, &observed), generation),
+            };
+            match mended {
                 Err(error) if is_outrun(&error, generation) => {}
                 Err(error) => return Err(explain(error, &[])),
                 Ok(()) => return Ok(found),
@@ -151,6 +155,19 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// As if there were nothing, so that it matters to nobody what went in between.
+    fn make_whole(&mut self, tables: &[Table]) -> Result<(), CommitError> {
+        let nothing = Observed::default();
+        let expected = Expected {
+            tables,
+            elements: &self.wanted.elements,
+            learned: &self.learned,
+            port: self.port().unwrap_or_default(),
+        };
+        let missing = deviations(&nothing, &expected);
+        self.mend(tables, (&missing, &nothing), None)
     }
 
     /// One transaction. Elements that the kernel does not take, since somebody has put others in

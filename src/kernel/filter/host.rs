@@ -106,10 +106,11 @@ impl State {
         }
         elements.sort();
         elements.dedup();
-        self.until_taken(&firewall.tables, |state| {
-            let change = [Change::AddElements(&elements, Presence::Accepted)];
-            let added = state.socket()?.commit(&change, None);
-            added.map_err(|error| explain(error, &[&elements]))
+        self.until_taken(&firewall.tables, |state, before| {
+            let mut changes = before.to_vec();
+            changes.push(Change::AddElements(&elements, Presence::Accepted));
+            let added = state.socket()?.commit(&changes, None);
+            added.map_err(|error| explain(error, &[]))
         })?;
         for family in lowered {
             doorway.set_sysctl(&family.setting(&uplink.link), 1)?;

@@ -20,7 +20,7 @@ use crate::errno::Errno;
 use crate::firewall::ForwardDrop;
 use crate::netlink::frame::Refusal;
 use crate::netlink::nft::audit::Learned;
-use crate::netlink::nft::{Absence, Change, Presence};
+use crate::netlink::nft::{Absence, Change, Presence, whole};
 use crate::netlink::socket::nft::{CommitError, NftSocket};
 use crate::plan::nft::{Deviation, Element, Field, Set, Table};
 use crate::plan::{ElementsEdit, HostFirewall, Switch};
@@ -133,14 +133,15 @@ impl Filter {
     /// process left when it died is ours.
     pub(super) fn edit(&self, netns: &Netns, edit: &ElementsEdit) -> Result<(), Refusal> {
         let mut state = self.open(netns)?;
-        match state.commit(edit) {
+        match state.commit_or_inherit(edit, &[]) {
             Err(refusal) if refusal.errno == Errno::ENOENT && edit.add.is_empty() => {}
             Err(refusal) if refusal.errno == Errno::ENOENT => {
                 let host = state.wanted.host.as_ref();
                 let tables = host.map(|host| host.tables.clone()).unwrap_or_default();
-                state.until_taken(&tables, |state| state.commit(edit))?;
+                state.until_taken(&tables, |state, before| {
+                    state.commit_or_inherit(edit, before)
+                })?;
             }
-            Err(refusal) if refusal.errno == Errno::EEXIST => state.inherit(edit)?,
             edited => edited?,
         }
         state.wanted.edit(edit);
@@ -265,27 +266,38 @@ impl State {
         Ok(elements)
     }
 
-    fn commit(&mut self, edit: &ElementsEdit) -> Result<(), Refusal> {
-        self.commit_without(edit, &[])
+    /// In one transaction with what has to be there before. A port of the host's is held by a socket
+    /// before anything leads from it: whoever made what leads from it now holds it no more, and is dead.
+    fn commit_or_inherit(
+        &mut self,
+        edit: &ElementsEdit,
+        before: &[Change<'_>],
+    ) -> Result<(), Refusal> {
+        match self.commit_without(edit, &[], before) {
+            Err(refusal) if refusal.errno == Errno::EEXIST => {
+                let ports = edit.add.iter().filter(|element| is_held_port(element));
+                let ports: Vec<Element> = ports.cloned().collect();
+                self.commit_without(edit, &ports, before)
+            }
+            edited => edited,
+        }
     }
 
-    /// A port of the host's is held by a socket before anything leads from it: whoever made what
-    /// leads from it now holds it no more, and is dead.
-    fn inherit(&mut self, edit: &ElementsEdit) -> Result<(), Refusal> {
-        let ports = edit.add.iter().filter(|element| is_held_port(element));
-        let ports: Vec<Element> = ports.cloned().collect();
-        self.commit_without(edit, &ports)
-    }
-
-    fn commit_without(&mut self, edit: &ElementsEdit, stale: &[Element]) -> Result<(), Refusal> {
-        let mut changes = vec![Change::DeleteElements(&edit.remove, Absence::Accepted)];
+    fn commit_without(
+        &mut self,
+        edit: &ElementsEdit,
+        stale: &[Element],
+        before: &[Change<'_>],
+    ) -> Result<(), Refusal> {
+        let mut changes = before.to_vec();
+        changes.push(Change::DeleteElements(&edit.remove, Absence::Accepted));
         if !stale.is_empty() {
             changes.push(Change::DeleteElements(stale, Absence::Accepted));
         }
         changes.push(Change::AddElements(&edit.add, Presence::Refused));
-        let lists = changes.iter().filter_map(|change| match change {
-            Change::DeleteElements(list, _) | Change::AddElements(list, _) => Some(*list),
-            _ => None,
+        let lists = changes.iter().map(|change| match change {
+            Change::DeleteElements(list, _) | Change::AddElements(list, _) => *list,
+            _ => &[],
         });
         let lists: Vec<&[Element]> = lists.collect();
         let committed = self.socket()?.commit(&changes, None);
@@ -303,16 +315,16 @@ impl State {
         }
     }
 
-    /// Tries it until the kernel has the tables that it is about: they are made again, however often
-    /// somebody removes them meanwhile.
+    /// Tries it until the kernel has the tables that it is about: they are made again. Where somebody
+    /// removes them again before it is tried, each time, they are made in one transaction with it.
     fn until_taken(
         &mut self,
         tables: &[Table],
-        mut attempt: impl FnMut(&mut Self) -> Result<(), Refusal>,
+        mut attempt: impl FnMut(&mut Self, &[Change<'_>]) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        const TRIES: usize = 32;
-        for _ in 1..TRIES {
-            match attempt(self) {
+        const TRIES: usize = 8;
+        for _ in 0..TRIES {
+            match attempt(self, &[]) {
                 Err(refusal) if refusal.errno == Errno::ENOENT => {
                     let mended = self.converge(tables, Extent::All)?;
                     self.mended.extend(mended);
@@ -320,7 +332,10 @@ impl State {
                 taken => return taken,
             }
         }
-        attempt(self)
+        let elements: Vec<Element> = self.wanted.elements.iter().cloned().collect();
+        let mut all: Vec<Change<'_>> = tables.iter().flat_map(whole).collect();
+        all.push(Change::AddElements(&elements, Presence::Accepted));
+        attempt(self, &all)
     }
 
     /// As [`mend_wanted`](Self::mend_wanted), if nobody has changed anything since the kernel was of
@@ -385,3 +400,6 @@ fn explain(error: CommitError, elements: &[&[Element]]) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
