@@ -116,7 +116,8 @@ impl Host {
         let prohibitions = unowned_prohibitions(&seen.snapshot, &networks.1);
         plan.extend(prohibitions.iter().copied().map(Step::DeleteProhibition));
         orphans.extend(prohibitions.into_iter().map(Orphan::Prohibition));
-        let rules = unowned_rules(seen, &networks.0, has_networks);
+        let going: BTreeSet<&str> = links.iter().map(|state| state.name.as_str()).collect();
+        let rules = unowned_rules(seen, (&networks.0, &going), has_networks);
         plan.extend(rules.iter().cloned().map(Step::DeletePolicyRule));
         orphans.extend(rules.into_iter().map(Orphan::PolicyRule));
         if !has_networks && !seen.elements.is_empty() {
@@ -176,7 +177,7 @@ fn unowned_links(snapshot: &Snapshot, records: &[Record]) -> Vec<LinkState> {
     unowned.cloned().collect()
 }
 
-fn index_of(record: &Record) -> Option<u32> {
+pub(super) fn index_of(record: &Record) -> Option<u32> {
     match &record.body {
         Body::Network(network) => Some(network.spec.link.index.get()),
         Body::Endpoint(endpoint) => Some(endpoint.spec.host_link.index.get()),
@@ -223,12 +224,16 @@ fn unowned_prohibitions(snapshot: &Snapshot, owned: &BTreeSet<Subnet>) -> Vec<Pr
         .collect()
 }
 
-/// Rules of links that are neither a network's nor there; all of them where there is no network.
-fn unowned_rules(seen: &Marked, bridges: &BTreeSet<String>, has_networks: bool) -> Vec<PolicyRule> {
+/// Rules of links that are neither a network's nor stay; all of them where there is no network.
+fn unowned_rules(
+    seen: &Marked,
+    (bridges, going): (&BTreeSet<String>, &BTreeSet<&str>),
+    has_networks: bool,
+) -> Vec<PolicyRule> {
     let is_needed = |rule: &&PolicyRule| match &rule.by {
         Some(link) => {
             let is_there = seen.snapshot.link_named(link.as_str()).is_some();
-            bridges.contains(link.as_str()) || is_there
+            bridges.contains(link.as_str()) || is_there && !going.contains(link.as_str())
         }
         None => true,
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::addr::ContainerName;
 use crate::audit::Finding;
 use crate::error::Result;
-use crate::kernel::read_text;
+use crate::kernel::boot_id;
 use crate::network::{Ledger, is_overtaken, join};
 use crate::record::{Body, HostRecord, Key, Phase, Record, Tenure};
 use crate::store::Change;
@@ -134,10 +134,18 @@ impl Host {
             return Ok(recovered);
         };
         registry.catch_up()?;
-        if !ledger.any(|_| true) {
+        // who has records since they were lost, and did not recover, has none of the host itself
+        if !ledger.any(|record| matches!(record.body, Body::Host(_))) {
             recovered.rebuilt = self.rebuild_records(ledger)?;
         }
-        recovered.forgotten = self.follow_boot(ledger)?;
+        recovered.forgotten = match self.follow_boot(ledger) {
+            // another process has recovered them
+            Err(error) if is_overtaken(&error) => {
+                registry.catch_up()?;
+                Vec::new()
+            }
+            followed => followed?,
+        };
         let (taken_back, result) = registry.take_back_unfinished();
         recovered.taken_back = taken_back;
         let mut results = vec![result];
@@ -170,7 +178,7 @@ impl Host {
     fn follow_boot(&self, ledger: &Ledger) -> Result<Vec<Key>> {
         let mut forgotten = Vec::new();
         let now = HostRecord {
-            boot: boot_id(),
+            boot: boot_id()?,
             netns: self.netns().identity(),
         };
         let key = Body::Host(now.clone()).key();
@@ -273,10 +281,4 @@ fn is_of_boot(record: &Record) -> bool {
         Body::Network(_) => record.tenure == Tenure::Held,
         Body::Host(_) | Body::Reservation(_) => false,
     }
-}
-
-/// Documentation/admin-guide/sysctl/kernel.rst: random.
-fn boot_id() -> String {
-    let text = read_text(std::path::Path::new("/proc/sys/kernel/random/boot_id"));
-    text.unwrap_or_default().trim().to_owned()
 }

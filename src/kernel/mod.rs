@@ -39,7 +39,7 @@ pub use netns::Netns;
 pub(crate) use netns::{Visit, WeakNetns};
 pub(crate) use ports::{Choice, HeldPort, HostPorts, Wish};
 pub(crate) use random::random_bytes;
-pub(crate) use read::read_text;
+pub(crate) use read::{boot_id, read_text};
 pub(crate) use relay::{Relay, RelayScope, Relayed};
 #[cfg(test)]
 pub(crate) use watch::tests::{alone, watch_descriptors};

@@ -59,13 +59,11 @@ impl Ledger {
         found.is_some_and(|(_, found)| found == record)
     }
 
-    /// What could not be taken account of is news once more.
-    pub(crate) fn tell_again(&self, news: &News) {
+    /// What could not be taken account of is news once more. It stays known as read, so that it is told
+    /// when it goes.
+    pub(crate) fn tell_again(&self, news: News) {
         let mut read = self.read.lock();
-        for record in &news.changed {
-            read.records.remove(&record.key());
-        }
-        read.revision = None;
+        read.untold.changed.splice(..0, news.changed);
     }
 
     /// Writes a change down, and knows it from then on.

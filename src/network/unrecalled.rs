@@ -103,8 +103,10 @@ impl Registry {
         for record in &news.gone {
             self.lose(&mut following, record);
         }
-        let followed = self.follow(ledger, &news, &mut following);
-        followed.inspect_err(|_| ledger.tell_again(&news))?;
+        if let Err(error) = self.follow(ledger, &news, &mut following) {
+            ledger.tell_again(news);
+            return Err(error);
+        }
         let concern = match self.attends_to_all.load(Ordering::Relaxed) {
             true => Concern::All,
             false => concern,

@@ -10,6 +10,7 @@ use bridgework::store::{Change, Changes, Memory, Store, StoreError};
 use bridgework::{EndpointConfig, Host, HostConfig, Netns, NetworkConfig};
 use parking_lot::Mutex;
 
+use crate::in_part::all_but_states;
 use crate::lab;
 
 /// An opener that is dead when it is told so.
@@ -159,6 +160,64 @@ fn what_bears_our_mark_and_is_of_no_record_is_removed() {
     let recovered = host.recover().unwrap();
     assert!(recovered.orphans.len() > 2, "{recovered}");
     assert!(ground.look() == before, "{recovered}\n{:#?}", ground.look());
+}
+
+#[test]
+fn records_that_are_lost_are_made_again_also_if_somebody_did_something_before() {
+    let ground = Ground::new();
+    let (app, late) = (lab::container("app"), lab::container("late"));
+    ground.die_after(|host| {
+        let network = host.create_network(net("web")).unwrap();
+        let connected = network.connect(&app).unwrap();
+        connected.persist().unwrap();
+    });
+    let lost = Ground {
+        netns: ground.netns.clone(),
+        ..Ground::new()
+    };
+    let host = lost.open();
+    let other = host.create_network(NetworkConfig::bridge("db")).unwrap();
+    let taken = host.create_network(NetworkConfig::bridge("cut")).unwrap();
+    taken.connect(&late).unwrap().persist().unwrap();
+    other.persist().unwrap();
+    taken.persist().unwrap();
+    let before = all_but_states(&host);
+    let recovered = host.recover().unwrap();
+    assert_eq!(recovered.rebuilt.len(), 3, "{recovered}");
+    assert!(recovered.orphans.is_empty(), "{recovered}");
+    assert_eq!(all_but_states(&host), before, "{recovered}");
+    let web = host.network("web").unwrap();
+    assert_eq!(web.endpoints()[0].container.as_str(), "app");
+    let again = host.recover().unwrap();
+    assert!(again.is_empty(), "{again}");
+}
+
+#[test]
+fn lost_records_of_a_name_that_somebody_has_taken_since_leave_the_rest_to_be_made_again() {
+    let ground = Ground::new();
+    let (app, db) = (lab::container("app"), lab::container("db"));
+    ground.die_after(|host| {
+        let web = host.create_network(net("web")).unwrap();
+        web.connect(&app).unwrap().persist().unwrap();
+        let data = NetworkConfig::bridge("data").subnet("10.90.0.0/24");
+        let data = host.create_network(data).unwrap();
+        data.connect(&db).unwrap().persist().unwrap();
+    });
+    let lost = Ground {
+        netns: ground.netns.clone(),
+        ..Ground::new()
+    };
+    let host = lost.open();
+    let web = NetworkConfig::bridge("web").subnet("10.91.0.0/24");
+    let web = host.create_network(web).unwrap();
+    web.persist().unwrap();
+    let recovered = host.recover().unwrap();
+    let data = host.network("data").unwrap();
+    assert_eq!(data.endpoints()[0].container.as_str(), "db", "{recovered}");
+    assert!(host.network("web").unwrap().endpoints().is_empty());
+    assert_eq!(lab::has_link(db.netns(), "eth0"), Some(true));
+    let again = host.recover().unwrap();
+    assert!(again.is_empty(), "{again}");
 }
 
 #[test]

@@ -59,6 +59,23 @@ impl Two {
 }
 
 #[test]
+fn who_goes_after_news_that_could_not_be_taken_account_of_is_not_known_any_more() {
+    let two = Two::new();
+    let endpoint = two.network.connect_with(&two.app, EndpointConfig::new());
+    let endpoint = endpoint.unwrap();
+    let id = endpoint.id();
+    two.other.repair().unwrap();
+    assert!(two.same.knows(&id));
+    endpoint.persist().unwrap();
+    let registry = two.same.0.registered.registry();
+    registry.ledger().unwrap().tell_again(two.read());
+
+    two.one.network("web").unwrap().disconnect("app").unwrap();
+    registry.catch_up().unwrap();
+    assert!(!two.same.knows(&id));
+}
+
+#[test]
 fn who_was_disconnected_here_since_that_was_read_is_not_known_again() {
     let two = Two::new();
     let endpoint = two.network.connect_with(&two.app, EndpointConfig::new());
