@@ -12,7 +12,7 @@ use crate::network::{Ledger, is_overtaken};
 use crate::plan::ALIAS_MARK;
 use crate::record::{
     Body, ContainerFiles, ContainerRecord, DnsOverrides, EndpointRecord, Key, Namespace,
-    NetworkRecord, Phase, Record, Tenure,
+    NetworkRecord, OwnerId, Phase, Record, Tenure,
 };
 use crate::snapshot::Snapshot;
 use crate::spec::{EndpointSpec, NetworkSpec, Stack};
@@ -20,7 +20,6 @@ use crate::store::{Change, Expected};
 
 use super::Host;
 use super::orphans::index_of;
-use super::state::NOBODY;
 
 impl Host {
     /// Writes down what bears our mark in the kernel and is of no record, where records were lost.
@@ -59,7 +58,7 @@ fn kept_by_nobody(body: Body) -> Record {
         body,
         phase: Phase::There,
         tenure,
-        owner: NOBODY,
+        owner: OwnerId::NOBODY,
     }
 }
 

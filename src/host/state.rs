@@ -7,9 +7,6 @@ use crate::store::{Change, Expected};
 
 use super::Host;
 
-/// Nobody: what is imported is of no process.
-pub(super) const NOBODY: OwnerId = OwnerId::new(0);
-
 impl Host {
     /// All that this host keeps for other processes and the next one: networks, containers, their
     /// places on networks, reservations. What is being made or removed at this moment is not in it.
@@ -59,7 +56,8 @@ impl Host {
         for record in &state.records {
             let mut record = record.clone();
             (record.phase, record.tenure) = (Phase::There, Tenure::Kept);
-            record.owner = NOBODY;
+            // what is imported is of no process
+            record.owner = OwnerId::NOBODY;
             change = change.put(record, Expected::Absent);
         }
         let taken_over = ledger

@@ -10,7 +10,8 @@ use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::plan::Link;
 use crate::record::{
-    Body, ContainerRecord, EndpointRecord, Key, NetworkRecord, Phase, Record, Reservation, Tenure,
+    Body, ContainerRecord, EndpointRecord, Key, NetworkRecord, OwnerId, Phase, Record, Reservation,
+    Tenure,
 };
 use crate::spec::{EndpointSpec, NetworkSpec};
 use crate::store::{Change, Expected};
@@ -64,7 +65,8 @@ impl Registry {
             record.published = former.published;
             record.residence = former.residence;
         }
-        let change = ledger.put_container(Change::new(), record, Tenure::Kept);
+        let opener = ledger.opener_elsewhere(record.id);
+        let change = ledger.put_container_of(opener, record, Tenure::Kept);
         ledger.write(|| format!("keep container {}", container.name()), &change)?;
         container.leave_files();
         Ok(())
@@ -80,8 +82,10 @@ impl Registry {
         };
         let is_open = || self.containers().iter().any(|one| one.id() == container.id);
         let is_lodger = !container.stack.is_own();
-        if ledger.is_on_a_network(container.id, None) || is_lodger && is_open() {
-            let change = ledger.put_container(Change::new(), container.clone(), Tenure::Held);
+        let opener = ledger.opener_elsewhere(container.id);
+        let is_open_anywhere = || opener.is_some() || is_open();
+        if ledger.is_on_a_network(container.id, None) || is_lodger && is_open_anywhere() {
+            let change = ledger.put_container_of(opener, container.clone(), Tenure::Held);
             return ledger.write(|| format!("forget container {}", container.name), &change);
         }
         match ledger.get(&Body::container_key(container.id)) {
@@ -149,6 +153,31 @@ impl Ledger {
         let former = self.get(&Body::container_key(container.id));
         let tenure = former.map_or(Tenure::Held, |record| record.tenure);
         self.put_container(change, container, tenure)
+    }
+
+    /// The other process that has it open as one without a wire, if one has.
+    pub(super) fn opener_elsewhere(&self, container: ContainerId) -> Option<OwnerId> {
+        let record = self.get(&Body::container_key(container))?;
+        let Body::Container(container) = &record.body else {
+            return None;
+        };
+        let is_lodger = !container.stack.is_own();
+        let opener = Some(record.owner).filter(|owner| is_lodger && *owner != self.owner());
+        opener.filter(|owner| *owner != OwnerId::NOBODY && self.is_alive(*owner))
+    }
+
+    /// As that process's; as this one's, if there is none.
+    fn put_container_of(
+        &self,
+        opener: Option<OwnerId>,
+        container: ContainerRecord,
+        tenure: Tenure,
+    ) -> Change {
+        let mut change = self.put_container(Change::new(), container, tenure);
+        for (record, _) in &mut change.put {
+            record.owner = opener.unwrap_or(record.owner);
+        }
+        change
     }
 
     fn put_container(&self, change: Change, container: ContainerRecord, tenure: Tenure) -> Change {

@@ -7,11 +7,11 @@ use std::sync::{Arc, Weak};
 use crate::addr::{ContainerId, ContainerName, EndpointId};
 use crate::container::Container;
 use crate::error::Result;
-use crate::record::{Body, ContainerRecord, Phase, Residence, Tenure};
+use crate::record::{Body, ContainerRecord, OwnerId, Phase, Record, Residence, Tenure};
 use crate::store::{Change, Expected};
 
 use super::Network;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, is_overtaken};
 use super::registry::Registry;
 use super::unrecalled::Concern;
 
@@ -46,9 +46,11 @@ impl Registry {
         })
     }
 
-    /// Those whose stack is gone.
+    /// Those whose stack is gone, and that nobody has open.
     pub(crate) fn dead_lodgers(&self) -> Vec<ContainerName> {
-        let records = self.ledger().map(Ledger::containers).unwrap_or_default();
+        let mut records = self.ledger().map(Ledger::containers).unwrap_or_default();
+        let opener = |record: &ContainerRecord| self.ledger()?.opener_elsewhere(record.id);
+        records.retain(|record| opener(record).is_none());
         let open = self.containers();
         let is_dead = |record: &ContainerRecord| {
             !record.stack.is_own()
@@ -83,25 +85,50 @@ impl Lodging {
     /// Whether it stays without a handle.
     pub(super) fn is_kept(&self) -> bool {
         let registry = self.registry.upgrade();
-        let key = Body::container_key(self.container);
-        let record = registry.and_then(|registry| registry.ledger()?.get(&key));
+        let record = registry.and_then(|registry| self.latest(registry.ledger()?));
         record.is_some_and(|record| record.tenure == Tenure::Kept)
+    }
+
+    /// As it is by now: another process may keep it, or not any more.
+    fn latest(&self, ledger: &Ledger) -> Option<Record> {
+        // what can't be read is as it was
+        let _looked = ledger.look();
+        ledger.get(&Body::container_key(self.container))
+    }
+
+    /// It is open no more: it goes, or stays as nobody's where it is kept.
+    fn end(&self, ledger: &Ledger) -> Result<()> {
+        let Some(record) = self.latest(ledger) else {
+            return Ok(());
+        };
+        let key = record.key();
+        let expected = ledger.expected(&key);
+        let owner = OwnerId::NOBODY;
+        let change = match record.tenure {
+            Tenure::Held => Change::new().delete(key, expected),
+            Tenure::Kept => Change::new().put(Record { owner, ..record }, expected),
+        };
+        ledger.write(
+            || format!("leave container {}", self.container.short()),
+            &change,
+        )
     }
 }
 
 impl Drop for Lodging {
     fn drop(&mut self) {
+        const TRIES: usize = 64;
         let Some(registry) = self.registry.upgrade() else {
             return;
         };
         let Some(ledger) = registry.ledger() else {
             return;
         };
-        if !self.is_kept() {
-            let key = Body::container_key(self.container);
-            let change = Change::new().delete(key, Expected::Anything);
-            let doing = || format!("strike container {}", self.container.short());
-            let _left_to_recovery = ledger.write(doing, &change);
+        for _ in 0..TRIES {
+            match self.end(ledger) {
+                Err(error) if is_overtaken(&error) => {}
+                _done_or_left_to_recovery => return,
+            }
         }
     }
 }

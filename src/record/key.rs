@@ -64,6 +64,9 @@ impl fmt::Display for Key {
 pub struct OwnerId(u64);
 
 impl OwnerId {
+    /// What is of no process.
+    pub(crate) const NOBODY: Self = Self(0);
+
     /// The one with that number.
     #[must_use]
     pub const fn new(number: u64) -> Self {

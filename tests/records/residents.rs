@@ -135,6 +135,33 @@ fn one_that_is_open_and_not_kept_any_more_goes_with_its_last_handle() {
 }
 
 #[test]
+fn what_another_process_keeps_stays_when_whoever_opened_it_goes() {
+    let [one, other] = two_hosts();
+    let proxy = attach(&one, "host", ContainerConfig::named("proxy"));
+    let same = other.container("proxy").unwrap();
+    other.keep(&same).unwrap();
+    drop((proxy, same));
+    assert_eq!(other.container("proxy").unwrap().stack(), Stack::Host);
+    one.forget("proxy").unwrap();
+    assert!(other.container("proxy").unwrap_err().is_not_found());
+}
+
+#[test]
+fn what_another_process_forgets_stays_as_long_as_it_is_open() {
+    let [one, other] = two_hosts();
+    let proxy = attach(&one, "host", ContainerConfig::named("proxy"));
+    one.keep(&proxy.container).unwrap();
+    other.forget("proxy").unwrap();
+    let mode = "host".parse().unwrap();
+    let taken = ContainerConfig::named("proxy");
+    let taken = other.attach(&mode, taken, EndpointConfig::new());
+    assert!(taken.unwrap_err().is_exists());
+    drop(proxy);
+    assert!(other.container("proxy").unwrap_err().is_not_found());
+    attach(&other, "host", ContainerConfig::named("proxy"));
+}
+
+#[test]
 fn what_a_dead_process_had_without_a_wire_is_nobodys() {
     let ground = Ground::new();
     ground.die_after(|host| attach(host, "host", ContainerConfig::named("proxy")));
@@ -169,6 +196,8 @@ fn a_kept_container_whose_file_is_gone_or_stands_for_something_else_is_pruned() 
         assert!(other.prune_containers().unwrap().is_empty());
         fs::remove_file(&place).unwrap();
         put(&place).unwrap();
+        assert!(other.prune_containers().unwrap().is_empty());
+        drop((batch, made));
         assert!(other.container("batch").unwrap_err().is_not_found());
         assert_eq!(other.recover().unwrap().dead[0].as_str(), "batch");
         assert_eq!(other.prune_containers().unwrap()[0].as_str(), "batch");
