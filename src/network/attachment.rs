@@ -131,6 +131,14 @@ impl Drop for Attachment {
         if self.tenure == Tenure::Kept {
             return;
         }
+        if self.is_held() && self.network.is_kept(self.ties.spec.id) {
+            // another process has made it stay
+            if self.network.keep_wiring(self) {
+                self.container.leave_files();
+                self.end();
+            }
+            return;
+        }
         let _lost = self.disconnect();
     }
 }

@@ -132,10 +132,10 @@ impl Endpoint {
     /// ```
     pub fn persist(self) -> Result<EndpointSpec> {
         let ties = Arc::clone(&self.attachment.ties);
-        if self.attachment.stays() {
+        let network = self.network();
+        if self.attachment.stays() && !network.is_held_elsewhere(ties.spec.id) {
             return Ok(ties.spec.clone());
         }
-        let network = self.network();
         let kept = network.persist_with(&ties);
         kept.map_err(|error| {
             error.during(format!(

@@ -7,6 +7,7 @@ mod detach;
 mod draft;
 mod endpoint;
 mod follow;
+mod found;
 mod inspect;
 mod join;
 mod keeping;
@@ -306,7 +307,8 @@ impl Network {
     /// on, and the next one.
     ///
     /// # Errors
-    /// The record can't be written; the network is as it was.
+    /// The record can't be written; the network is as it was. Or it is another process's, and that has
+    /// removed it ([`Error::is_not_found`]).
     ///
     /// ```no_run
     /// # use bridgework::{Host, NetworkConfig};
@@ -318,13 +320,18 @@ impl Network {
     /// # Ok::<(), bridgework::Error>(())
     /// ```
     pub fn persist(&self) -> Result<NetworkSpec> {
+        let attempt = || format!("persist network {}", self.name());
         let mut life = self.0.life.lock();
         if matches!(*life, Life::Owned | Life::Lent { .. }) {
             let kept = self.write(Phase::There, Tenure::Kept);
-            kept.map_err(|error| error.during(format!("persist network {}", self.name())))?;
+            kept.map_err(|error| error.during(attempt()))?;
             let former = std::mem::replace(&mut *life, self.kept());
             drop(life);
             drop(former);
+        } else if matches!(*life, Life::Recorded) {
+            drop(life);
+            let kept = self.keep_found();
+            kept.map_err(|error| error.during(attempt()))?;
         }
         Ok(self.0.spec.clone())
     }
@@ -466,13 +473,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if matches!(self.life.get_mut(), Life::Owned) {
-            let record = NetworkRecord {
-                spec: self.spec.clone(),
-                found: self.found.clone(),
-            };
-            let going = (Phase::Going, Tenure::Held);
-            let _left_to_recovery = self.registered.registry().write_network(&record, going);
-            let _lost = self.take_back();
+            let _lost = self.may_go().then(|| self.take_back());
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What a process that has died was doing is taken back by another one: the record says what there may
 //! be, the driver plans it again, and the plan is taken back as by whoever made it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::addr::NetworkId;
 use crate::error::Result;
 use crate::record::{Body, EndpointRecord, Key, NetworkRecord, Phase, Record, Tenure};
 use crate::spec::EndpointSpec;
@@ -12,7 +13,7 @@ use crate::store::{Change, Expected};
 use super::Network;
 use super::detach::{Departure, detach, join};
 use super::follow::plan_network;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, is_overtaken};
 use super::registry::Registry;
 
 impl Ledger {
@@ -29,12 +30,27 @@ impl Ledger {
             let owner = record.owner;
             !*alive.entry(owner).or_insert_with(|| self.is_alive(owner))
         });
+        let used = self.networks_used_but_by(&left);
         left.retain(|record| match &record.body {
             Body::Container(container) => !self.is_on_a_network(container.id, None),
+            Body::Network(network) => !used.contains(&network.spec.id),
             _ => true,
         });
         left.sort_by_key(|record| !matches!(record.body, Body::Endpoint(_)));
         left
+    }
+
+    /// Those that others than these are on.
+    fn networks_used_but_by(&self, left: &[Record]) -> BTreeSet<NetworkId> {
+        let left: BTreeSet<Key> = left.iter().map(Record::key).collect();
+        let mut used = BTreeSet::new();
+        self.each(|record| {
+            if let Body::Endpoint(endpoint) = &record.body {
+                let is_left = left.contains(&record.key());
+                used.extend(Some(endpoint.spec.network).filter(|_| !is_left));
+            }
+        });
+        used
     }
 }
 
@@ -95,6 +111,11 @@ impl Registry {
     }
 
     fn take_back_network(self: &Arc<Self>, record: &NetworkRecord) -> Result<()> {
+        // whoever has come to it since it was looked at stays on it
+        match self.write_network(record, (Phase::Going, Tenure::Held)) {
+            Err(error) if is_overtaken(&error) => return Ok(()),
+            written => written?,
+        }
         if let Some(network) = self.network_at(record.spec.id) {
             network.end()?;
             return Ok(());

@@ -170,9 +170,16 @@ impl Network {
 
     /// Both are kept for other processes.
     pub(super) fn persist_with(&self, ties: &Ties) -> Result<()> {
-        let is_owned = matches!(*self.0.life.lock(), Life::Owned);
+        let (is_owned, is_found) = match *self.0.life.lock() {
+            Life::Owned => (true, false),
+            Life::Recorded => (false, true),
+            _ => (false, false),
+        };
         if is_owned {
             self.write(Phase::There, Tenure::Kept)?;
+        }
+        if is_found {
+            self.keep_found()?;
         }
         self.write_kept(ties.spec.id)
     }

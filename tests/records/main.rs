@@ -9,6 +9,7 @@ mod lab;
 mod at_once;
 mod ensured;
 mod failing;
+mod held;
 mod in_part;
 mod in_the_way;
 mod made_anew;
