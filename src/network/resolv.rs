@@ -107,15 +107,21 @@ pub(super) fn rewrite_resolv(
     ties: &Ties,
     container: Option<&Container>,
 ) -> Result<()> {
-    let Some(resolv) = container.and_then(Container::resolv) else {
+    let Some((container, resolv)) = container.and_then(|of| Some((of, of.resolv()?))) else {
         return Ok(());
     };
     let change = resolv.without(&ties.spec.id);
     let plan = Plan::from_iter(change.step());
-    let rewritten = match plan.is_empty() {
-        true => Ok(()),
-        false => network.kernel().take_back(&plan, None),
-    };
+    if plan.is_empty() {
+        change.settle();
+        return Ok(());
+    }
+    let rewritten = network.kernel().take_back(&plan, None);
     change.settle();
+    let wiring = ties.place.wiring();
+    if wiring.is_answered() {
+        // the domains that the file says now, for the networks that are left
+        wiring.renew(network.outlook(container.overrides()));
+    }
     rewritten
 }

@@ -310,7 +310,8 @@ impl Wiring {
         Arc::clone(self.names.lock().client())
     }
 
-    /// What it takes for the stack to be answered, once it has an endpoint on that network too.
+    /// What it takes for the stack to be answered, once it has an endpoint on that network too. Where
+    /// it is answered elsewhere, that is by what its containers want all the same.
     pub(super) fn names_with(
         &self,
         (service, kernel): (&NameService, &Kernel),
@@ -319,7 +320,7 @@ impl Wiring {
     ) -> crate::error::Result<NamesChange> {
         match answers_inside(network) {
             true => self.names.lock().begin((service, kernel), netns, outlook),
-            false => Ok(NamesChange::None),
+            false => Ok(NamesChange::Renews(outlook)),
         }
     }
 
@@ -342,9 +343,10 @@ impl Wiring {
         answers_inside(network).then(|| self.names.lock().begin_on_paper())?
     }
 
-    /// The kernel has done it.
+    /// The kernel has done it. Who asks from now on is answered by what its containers want now.
     pub(super) fn settle_names(&self, change: NamesChange) {
         let former = change.settle(&mut self.names.lock());
+        self.change(|_| ());
         // whoever answers is waited for
         drop(former);
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use bridgework::{Netns, Network, NetworkConfig, ResolverScope};
 
 use super::ask::{receive_framed, send_framed};
-use super::dns::{self, A, AAAA, Message, SERVFAIL, query};
+use super::dns::{self, A, AAAA, Message, NXDOMAIN, SERVFAIL, query};
 use super::ground::Ground;
 use super::lab::DEADLINE;
+use super::upstream::Upstream;
 
 /// Longer than any answer takes, by far; shorter than a test may.
 const SILENCE: Duration = Duration::from_millis(300);
@@ -39,7 +40,7 @@ fn ask_within(netns: &Netns, at: SocketAddr, name: &str, wait: Duration) -> io::
         .expect("inside")
 }
 
-fn ask(netns: &Netns, at: SocketAddr, name: &str) -> Message {
+pub fn ask(netns: &Netns, at: SocketAddr, name: &str) -> Message {
     ask_within(netns, at, name, DEADLINE).expect("an answer")
 }
 
@@ -131,4 +132,36 @@ fn nobody_listens_there_once_the_network_is_gone_and_a_taken_port_is_told_of() {
         "nobody.outside.test",
     );
     assert_eq!(asked.rcode(), SERVFAIL);
+}
+
+#[test]
+fn who_is_answered_at_the_gateway_alone_is_so_by_what_it_wants() {
+    let ground = Ground::configured(
+        "gateway-alone",
+        "nameserver 127.0.0.53\nsearch corp\n",
+        |config| config.domain("dns.example"),
+    );
+    let stub = ground.stub();
+    let config = NetworkConfig::bridge("shop").resolver(ResolverScope::GatewayAlone);
+    let shop = ground.create(config);
+    let web = ground.open(ground.config("web").dns("127.0.0.99"));
+    let db = ground.container("db");
+    let at_web = shop.connect(&web).unwrap();
+    let at_db = shop.connect(&db).unwrap();
+    let own = Upstream::outside(web.netns(), "127.0.0.99");
+    let at = gateway(&shop, 0);
+    let of_db = at_db.ip().to_string();
+    for netns in [web.netns(), db.netns()] {
+        for name in ["db.dns.example", "db.corp", "db"] {
+            assert_eq!(ask(netns, at, name).says(), [of_db.as_str()], "{name}");
+        }
+        let told = ask(netns, at, "nobody.dns.example");
+        assert_eq!(told.rcode(), NXDOMAIN);
+    }
+    assert_eq!((stub.names(), own.names()), (vec![], vec![]));
+    // its server is asked from where the gateway is, and nobody is there
+    let told = ask(web.netns(), at, "www.outside.test");
+    assert_eq!(told.rcode(), SERVFAIL, "{told:?}");
+    assert_eq!((stub.count(), own.count()), (0, 0));
+    at_web.disconnect().unwrap();
 }
