@@ -97,6 +97,10 @@ impl<W> Flight<W> {
         &self.question.0
     }
 
+    pub(super) fn transport(&self) -> Transport {
+        self.question.1
+    }
+
     pub(super) fn join(&mut self, one: Waiting<W>) {
         self.waiting.push_back(one);
     }

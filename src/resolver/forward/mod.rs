@@ -4,9 +4,10 @@
 //!
 //! A question is built anew for others, and asked once for all who wait for its answer. One attempt
 //! is one query to one server, from a socket of its own, under an id of its own. What comes that is
-//! no reply to it is passed over. A server that fails is followed by the next at once, one that is
-//! silent after a second; it is still listened to. Whoever has waited four seconds is told that it
-//! failed, and when nobody waits, nobody is listened to.
+//! no reply to it is passed over, but for what comes by a connection: there it is the server's
+//! failure. A server that fails is followed by the next at once, one that is silent after a second;
+//! it is still listened to. Whoever has waited four seconds is told that it failed, and when nobody
+//! waits, nobody is listened to.
 
 mod cache;
 mod chain;
@@ -190,8 +191,9 @@ impl<W: Copy> Forwarder<W> {
             return;
         };
         match reply::read(bytes, asked.id, &flight.key().question) {
-            Heard::Foreign => {}
-            Heard::Refusal => {
+            // whoever may have sent the datagram; on a connection nobody speaks but the server
+            Heard::Foreign if flight.transport() == Transport::Udp => {}
+            Heard::Foreign | Heard::Refusal => {
                 self.due.push_back(Due::Order(Order::Close(attempt)));
                 self.failed(attempt, now, random);
             }

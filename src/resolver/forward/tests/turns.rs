@@ -3,6 +3,7 @@
 use super::packet::{A, Reply, a, ask};
 use super::world::{World, servers, world};
 use crate::resolver::forward::{Asked, Vantage};
+use crate::resolver::query::Transport;
 
 fn good() -> Reply {
     Reply::answer([a("@", 60, 1)])
@@ -187,6 +188,29 @@ fn a_reply_that_cannot_be_read_is_the_servers_failure() {
         (world.asked(), world.open.len(), world.sent.len()),
         (vec![1, 2], 1, 0)
     );
+}
+
+#[test]
+fn by_a_connection_what_is_no_reply_to_the_question_is_the_servers_failure() {
+    for (transport, asked) in [(Transport::Udp, vec![1]), (Transport::Tcp, vec![1, 2])] {
+        for strange in 0..3 {
+            let mut world = world();
+            world.transport = transport;
+            let (to, _) = world.ask(&ask("a.test", A));
+            let (attempt, open) = world.newest();
+            let mut reply = good().to(&open.query);
+            match strange {
+                0 => reply.clear(),
+                1 => reply[0] ^= 1,
+                _ => reply[14] ^= 1,
+            }
+            world.hear(attempt, &reply);
+            assert_eq!((world.asked(), world.open.len()), (asked.clone(), 1));
+            world.reply(&good());
+            assert_eq!(world.got(to).rcode(), 0);
+            world.assert_idle();
+        }
+    }
 }
 
 #[test]
