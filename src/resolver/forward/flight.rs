@@ -110,6 +110,11 @@ impl<W> Flight<W> {
         self.waiting.iter().any(|one| one.waiter.client == client)
     }
 
+    /// Whoever has waited longest.
+    pub(super) fn first_client(&self) -> Option<u64> {
+        self.waiting.front().map(|first| first.waiter.client)
+    }
+
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -157,14 +162,17 @@ impl<W> Flight<W> {
             .attempts
             .back()
             .is_some_and(|last| last.number == number);
-        let at = self
-            .attempts
-            .iter()
-            .position(|attempt| attempt.number == number);
-        if let Some(attempt) = at.and_then(|at| self.attempts.remove(at)) {
+        if let Some(attempt) = self.let_go(number) {
             self.turns.fail(&attempt.server);
         }
         is_last
+    }
+
+    /// The attempt is not listened to any more.
+    pub(super) fn let_go(&mut self, number: AttemptId) -> Option<Attempt> {
+        let mut attempts = self.attempts.iter();
+        let at = attempts.position(|attempt| attempt.number == number)?;
+        self.attempts.remove(at)
     }
 
     /// Whether all servers have failed.

@@ -114,6 +114,8 @@ pub(crate) enum Order<W> {
     /// and send the query. By TCP its length goes before it.
     Open {
         attempt: AttemptId,
+        /// For whom first of all.
+        client: u64,
         vantage: Vantage,
         server: NameServer,
         transport: Transport,
@@ -210,8 +212,8 @@ impl<W: Copy> Forwarder<W> {
         }
     }
 
-    /// The attempt came to nothing: refused, reset, closed, or no socket could be had. It is over,
-    /// and no order to close it follows.
+    /// The attempt came to nothing: refused, reset, closed. It is over, and no order to close it
+    /// follows.
     pub(crate) fn failed(
         &mut self,
         attempt: AttemptId,
@@ -226,6 +228,20 @@ impl<W: Copy> Forwarder<W> {
             self.open(flight, now, random);
         } else {
             self.flights.put(flight);
+        }
+    }
+
+    /// There is no socket for the attempt, or none any more, for which its server can do nothing. It
+    /// is over, and no order to close it follows. Where others are listened to the question goes on.
+    pub(crate) fn crowded_out(&mut self, attempt: AttemptId) {
+        let Some(mut flight) = self.flights.take(attempt.flight()) else {
+            return;
+        };
+        flight.let_go(attempt);
+        if flight.attempts().next().is_some() {
+            self.flights.put(flight);
+        } else {
+            self.land(flight, &Arc::new(Kept::failure()));
         }
     }
 
@@ -299,6 +315,7 @@ impl<W: Copy> Forwarder<W> {
         let (key, transport) = &flight.question;
         let open = Order::Open {
             attempt: opening.attempt.number,
+            client: flight.first_client().unwrap_or_default(),
             vantage: key.vantage,
             server: opening.attempt.server,
             transport: *transport,

@@ -114,7 +114,9 @@ pub struct ServerLimits {
     /// default.
     pub idle: Duration,
     /// Sockets towards other servers; at most an eighth of the descriptors that the process may
-    /// have. Where there are no more, the question fails.
+    /// have. Where there are no more, one of whoever has most of them makes room for whoever has less:
+    /// its oldest question fails. Whoever has as many as anybody is asked nothing more, and what it
+    /// asks fails.
     pub outside: usize,
 }
 

@@ -28,6 +28,9 @@ enum Event {
     Fail {
         attempt: prop::sample::Index,
     },
+    CrowdOut {
+        attempt: prop::sample::Index,
+    },
     Pass {
         ms: u64,
     },
@@ -45,6 +48,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (any::<prop::sample::Index>(), 0..8_u8)
             .prop_map(|(attempt, kind)| Event::Reply { attempt, kind }),
         1 => any::<prop::sample::Index>().prop_map(|attempt| Event::Fail { attempt }),
+        1 => any::<prop::sample::Index>().prop_map(|attempt| Event::CrowdOut { attempt }),
         3 => prop_oneof![0..50_u64, 900..1_100_u64, 0..5_000_u64]
             .prop_map(|ms| Event::Pass { ms }),
         1 => (0..4_u64).prop_map(|client| Event::Forget { client }),
@@ -232,7 +236,12 @@ proptest! {
                     let attempt = *world.open.keys().nth(number).expect("it is one of them");
                     world.fail(attempt);
                 }
-                Event::Fail { .. } => {}
+                Event::CrowdOut { attempt } if !world.open.is_empty() => {
+                    let number = attempt.index(world.open.len());
+                    let attempt = *world.open.keys().nth(number).expect("it is one of them");
+                    world.crowd_out(attempt);
+                }
+                Event::Fail { .. } | Event::CrowdOut { .. } => {}
                 Event::Pass { ms } => world.pass_ms(*ms),
                 Event::Forget { client } => {
                     model.pending.retain(|_, pending| pending.client != *client);

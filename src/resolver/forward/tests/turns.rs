@@ -127,6 +127,36 @@ fn the_failure_of_one_that_was_silent_hurries_nobody() {
 }
 
 #[test]
+fn where_there_is_no_socket_for_the_next_server_the_one_that_was_asked_is_still_listened_to() {
+    let mut world = world();
+    let (to, _) = world.ask(&ask("a.test", A));
+    let (first, open) = world.newest();
+    for asked in [vec![1, 2], vec![1, 2, 3]] {
+        world.pass_s(1);
+        assert_eq!(world.asked(), asked);
+        let (next, _) = world.newest();
+        world.crowd_out(next);
+        assert_eq!((world.asked(), world.sent.len()), (asked, 0));
+    }
+    // none of them is out of the question
+    world.pass_s(1);
+    assert_eq!(world.asked(), [1, 2, 3, 1]);
+    world.hear(first, &good().to(&open.query));
+    assert_eq!(world.got(to).rcode(), 0);
+    world.assert_idle();
+}
+
+#[test]
+fn where_there_is_no_socket_and_nobody_is_listened_to_the_client_is_told_at_once() {
+    let mut world = world();
+    let (to, _) = world.ask(&ask("a.test", A));
+    let (attempt, _) = world.newest();
+    world.crowd_out(attempt);
+    assert_eq!((world.got(to).rcode(), world.asked()), (2, vec![1]));
+    world.assert_idle();
+}
+
+#[test]
 fn a_slow_server_comes_last_for_ten_seconds() {
     let mut world = world();
     let next = |world: &mut World, number: u32| {
