@@ -12,7 +12,7 @@ use crate::resolver::query::{Query, Transport};
 use crate::resolver::resolv::NameServer;
 
 /// A server that is silent for so long is slow, and the next one is asked.
-const TRY: Duration = Duration::from_secs(1);
+pub(super) const TRY: Duration = Duration::from_secs(1);
 /// Nobody waits longer.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// So many attempts of a flight are listened to.
@@ -48,7 +48,7 @@ pub(super) struct Attempt {
     pub(super) number: AttemptId,
     pub(super) id: u16,
     pub(super) server: NameServer,
-    since: Instant,
+    pub(super) since: Instant,
 }
 
 /// What asking the next server takes.
@@ -180,10 +180,9 @@ impl<W> Flight<W> {
         self.turns.is_over()
     }
 
-    /// The server that has been silent for too long, if it is time to ask another.
-    pub(super) fn silent(&self, now: Instant) -> Option<&NameServer> {
-        let last = self.attempts.back().filter(|_| now >= self.next_try);
-        last.map(|attempt| &attempt.server)
+    /// The attempt whose server has been silent for too long, if it is time to ask another.
+    pub(super) fn silent(&self, now: Instant) -> Option<&Attempt> {
+        self.attempts.back().filter(|_| now >= self.next_try)
     }
 
     pub(super) fn is_try_due(&self, now: Instant) -> bool {

@@ -202,7 +202,7 @@ impl<W: Copy> Forwarder<W> {
             Heard::Answer(kept) => {
                 let kept = Arc::new(kept);
                 if asked.is_prompt(now) {
-                    self.slow.clear(flight.key().vantage, &asked.server);
+                    self.slow.clear(flight.key().vantage, &asked.server, now);
                 }
                 self.cache.insert(flight.key(), &kept, now);
                 if let Some(flight) = self.flights.take(attempt.flight()) {
@@ -248,8 +248,9 @@ impl<W: Copy> Forwarder<W> {
     /// Does what is due at `now`.
     pub(crate) fn wake(&mut self, now: Instant, random: &mut dyn FnMut() -> u16) {
         while let Some(mut flight) = self.flights.take_due(now) {
-            if let Some(server) = flight.silent(now) {
-                self.slow.mark(flight.key().vantage, server, now);
+            if let Some(silent) = flight.silent(now) {
+                let from = (flight.key().vantage, &silent.server);
+                self.slow.mark(from, silent.since, now);
             }
             let overdue = flight.take_overdue(now);
             self.reply(overdue, flight.key(), &Arc::new(Kept::failure()));

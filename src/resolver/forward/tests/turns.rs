@@ -183,6 +183,48 @@ fn a_slow_server_comes_last_for_ten_seconds() {
 }
 
 #[test]
+fn a_server_that_answers_others_meanwhile_is_not_slow_for_a_name_that_it_says_nothing_to() {
+    let mut world = World::new(&[1, 2]);
+    world.ask(&ask("dead.test", A));
+    world.pass_ms(500);
+    world.ask(&ask("live.test", A));
+    world.reply(&good());
+    world.pass_ms(500);
+    assert_eq!(
+        world.asked(),
+        [1, 1, 2],
+        "the silent name goes on to the next"
+    );
+    world.reply(&good());
+    world.ask(&ask("other.test", A));
+    world.reply(&good());
+    assert_eq!(world.asked(), [1, 1, 2, 1]);
+    // what it has answered before says nothing of now
+    world.pass_ms(100);
+    world.ask(&ask("later.test", A));
+    world.pass_s(1);
+    world.ask(&ask("last.test", A));
+    assert_eq!(world.log.last().expect("asked").server, 2);
+}
+
+#[test]
+fn a_server_that_answers_all_too_late_is_slow() {
+    let mut world = World::new(&[1, 2]);
+    let mut late = Vec::new();
+    for number in 0..3 {
+        world.ask(&ask(&format!("n{number}.test"), A));
+        late.push(world.newest());
+        world.pass_ms(400);
+    }
+    // after 1.2 s the first, which comes within the second of the other two
+    let (attempt, open) = late.remove(0);
+    world.hear(attempt, &good().to(&open.query));
+    world.pass_ms(1_000);
+    world.ask(&ask("next.test", A));
+    assert_eq!(world.log.last().expect("asked").server, 2);
+}
+
+#[test]
 fn who_answers_in_time_again_is_slow_no_more() {
     let mut world = World::new(&[1, 2]);
     world.ask(&ask("a.test", A));
