@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::question::{Asker, Key};
+use super::question::{Asker, Form, Key};
 use super::servers::{Slow, Turns};
 use super::{AttemptId, Waiter};
 use crate::resolver::query::{Query, Transport};
@@ -47,6 +47,7 @@ pub(super) struct Waiting<W> {
 pub(super) struct Attempt {
     pub(super) number: AttemptId,
     pub(super) id: u16,
+    pub(super) form: Form,
     pub(super) server: NameServer,
     pub(super) since: Instant,
 }
@@ -126,9 +127,35 @@ impl<W> Flight<W> {
         random: &mut dyn FnMut() -> u16,
     ) -> Option<Opening> {
         let server = self.turns.next()?;
+        Some(self.begin((server, Form::AsAsked), now, random))
+    }
+
+    /// Asks the attempt's server again, without what it may not have understood. `None` where that was
+    /// not in what it was asked.
+    pub(super) fn open_plainly(
+        &mut self,
+        number: AttemptId,
+        now: Instant,
+        random: &mut dyn FnMut() -> u16,
+    ) -> Option<Opening> {
+        let has_edns = self.key().question.has_edns();
+        let attempt = self.attempt(number)?;
+        let server = Some(attempt.server.clone());
+        let server = server.filter(|_| has_edns && attempt.form == Form::AsAsked)?;
+        self.let_go(number);
+        Some(self.begin((server, Form::Plain), now, random))
+    }
+
+    fn begin(
+        &mut self,
+        (server, form): (NameServer, Form),
+        now: Instant,
+        random: &mut dyn FnMut() -> u16,
+    ) -> Opening {
         let attempt = Attempt {
             number: AttemptId::new(self.number, self.opened),
             id: self.draw(random),
+            form,
             server,
             since: now,
         };
@@ -142,7 +169,7 @@ impl<W> Flight<W> {
         };
         self.attempts.push_back(attempt.clone());
         let closed = closed.map(|attempt| attempt.number);
-        Some(Opening { attempt, closed })
+        Opening { attempt, closed }
     }
 
     pub(super) fn attempt(&self, number: AttemptId) -> Option<&Attempt> {

@@ -5,7 +5,8 @@
 //! A question is built anew for others, and asked once for all who wait for its answer. One attempt
 //! is one query to one server, from a socket of its own, under an id of its own. What comes that is
 //! no reply to it is passed over, but for what comes by a connection: there it is the server's
-//! failure. A server that fails is followed by the next at once, one that is silent after a second;
+//! failure. A server that does not understand a query with extensions is asked once more without
+//! them. One that fails is followed by the next at once, one that is silent after a second;
 //! it is still listened to. Whoever has waited four seconds is told that it failed, and when nobody
 //! waits, nobody is listened to.
 
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::cache::Cache;
-use self::flight::{Flight, FlightId, Waiting};
+use self::flight::{Attempt, Flight, FlightId, Opening, Waiting};
 use self::flights::Flights;
 use self::kept::Kept;
 use self::question::{Asker, Key};
@@ -199,6 +200,10 @@ impl<W: Copy> Forwarder<W> {
                 self.due.push_back(Due::Order(Order::Close(attempt)));
                 self.failed(attempt, now, random);
             }
+            Heard::Puzzlement => {
+                self.due.push_back(Due::Order(Order::Close(attempt)));
+                self.puzzled(attempt, now, random);
+            }
             Heard::Answer(kept) => {
                 let kept = Arc::new(kept);
                 if asked.is_prompt(now) {
@@ -228,6 +233,20 @@ impl<W: Copy> Forwarder<W> {
             self.open(flight, now, random);
         } else {
             self.flights.put(flight);
+        }
+    }
+
+    /// The server may understand the question without extensions; else it has failed.
+    fn puzzled(&mut self, attempt: AttemptId, now: Instant, random: &mut dyn FnMut() -> u16) {
+        let Some(mut flight) = self.flights.take(attempt.flight()) else {
+            return;
+        };
+        match flight.open_plainly(attempt, now, random) {
+            Some(opening) => self.send(flight, opening),
+            None => {
+                self.flights.put(flight);
+                self.failed(attempt, now, random);
+            }
         }
     }
 
@@ -310,17 +329,28 @@ impl<W: Copy> Forwarder<W> {
 
     /// Asks the next server, or says that all have failed.
     fn open(&mut self, mut flight: Flight<W>, now: Instant, random: &mut dyn FnMut() -> u16) {
-        let Some(opening) = flight.open(now, random) else {
-            return self.land(flight, &Arc::new(Kept::failure()));
-        };
+        match flight.open(now, random) {
+            Some(opening) => self.send(flight, opening),
+            None => self.land(flight, &Arc::new(Kept::failure())),
+        }
+    }
+
+    fn send(&mut self, flight: Flight<W>, opening: Opening) {
+        let Attempt {
+            number,
+            id,
+            form,
+            server,
+            ..
+        } = opening.attempt;
         let (key, transport) = &flight.question;
         let open = Order::Open {
-            attempt: opening.attempt.number,
+            attempt: number,
             client: flight.first_client().unwrap_or_default(),
             vantage: key.vantage,
-            server: opening.attempt.server,
+            server,
             transport: *transport,
-            query: key.question.write_query(opening.attempt.id),
+            query: key.question.write_query(id, form),
         };
         let close = opening.closed.map(Order::Close);
         self.due

@@ -45,7 +45,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (0..4_u64, 0..5_u8, flags).prop_map(|(client, name, (own, tcp, edns))| {
             Event::Ask { client, name, own, tcp, edns }
         }),
-        4 => (any::<prop::sample::Index>(), 0..8_u8)
+        4 => (any::<prop::sample::Index>(), 0..9_u8)
             .prop_map(|(attempt, kind)| Event::Reply { attempt, kind }),
         1 => any::<prop::sample::Index>().prop_map(|attempt| Event::Fail { attempt }),
         1 => any::<prop::sample::Index>().prop_map(|attempt| Event::CrowdOut { attempt }),
@@ -201,6 +201,7 @@ fn reply(world: &mut World, index: prop::sample::Index, kind: u8) {
         3 => Reply::code(3).authority([soa("test", 2, 2)]),
         4 => Reply::code(2),
         5 => Reply::answer([a("@", 3, right)]).truncated(),
+        8 => Reply::code(1),
         _ => Reply::answer([a("@", 3, 66)]),
     }
     .to(&open.query);

@@ -1,7 +1,7 @@
 //! Who is asked, when the next one is, and when nobody is left.
 
 use super::packet::{A, Reply, a, ask};
-use super::world::{World, servers, world};
+use super::world::{Open, World, servers, world};
 use crate::resolver::forward::{Asked, Vantage};
 use crate::resolver::query::Transport;
 
@@ -21,6 +21,49 @@ fn a_server_that_cannot_answer_is_followed_by_the_next_at_once() {
         assert_eq!(world.got(to).rcode(), 0);
         world.assert_idle();
     }
+}
+
+#[test]
+fn a_server_that_does_not_understand_an_extended_query_is_asked_once_more_without_it() {
+    for rcode in [1, 4] {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let mut world = world();
+            world.transport = transport;
+            let mut asked = ask("a.test", A);
+            asked.edns = Some((1232, 0x8000));
+            let (to, _) = world.ask(&asked);
+            world.reply(&Reply::code(rcode));
+            assert_eq!((world.asked(), world.open.len()), (vec![1, 1], 1));
+            let has_opt = |open: &Open| open.query[11] == 1;
+            assert_eq!(
+                world.log.iter().map(has_opt).collect::<Vec<_>>(),
+                [true, false]
+            );
+            let (extended, plain) = (&world.log[0].query, &world.log[1].query);
+            assert_eq!(plain[2..11], extended[2..11]);
+            assert_eq!(plain[12..], extended[12..plain.len()]);
+            assert_ne!(plain[..2], extended[..2], "under another id");
+            world.reply(&good());
+            let got = world.got(to);
+            assert_eq!((got.rcode(), got.answers.len()), (0, 1));
+            world.assert_idle();
+        }
+    }
+}
+
+#[test]
+fn a_server_that_does_not_understand_a_plain_query_either_is_followed_by_the_next() {
+    let mut world = World::new(&[1, 2]);
+    let mut asked = ask("a.test", A);
+    asked.edns = Some((1232, 0));
+    let (to, _) = world.ask(&asked);
+    for servers in [vec![1, 1], vec![1, 1, 2], vec![1, 1, 2, 2]] {
+        world.reply(&Reply::code(1));
+        assert_eq!((world.asked(), world.open.len()), (servers, 1));
+    }
+    world.reply(&Reply::code(4));
+    assert_eq!(world.got(to).rcode(), 2);
+    world.assert_idle();
 }
 
 #[test]
