@@ -17,9 +17,9 @@ use crate::error::Fault;
 use crate::kernel::{Kernel, Netns, Relay, WeakNetns};
 use crate::plan::Step;
 use crate::resolver::{Client, Membership, View};
-use crate::spec::{NetworkSpec, Origin};
+use crate::spec::NetworkSpec;
 
-use super::names::{NameService, Names, NamesChange, Outlook, Reach, answers_inside};
+use super::names::{NameService, Names, NamesChange, Outlook, Reach, answers_inside, resolve_on};
 use super::ports::{PortSource, Ports, PortsChange, Stays};
 
 /// What a network's interfaces in containers are called, followed by a number.
@@ -70,7 +70,8 @@ struct Tenant {
     exit: Exit,
     /// Where it leads, until its names are withdrawn.
     reach: Option<Reach>,
-    origin: Origin,
+    /// Whether the names of its network resolve.
+    has_names: bool,
     /// The names that it brings, once they are published.
     membership: Option<Membership>,
 }
@@ -329,8 +330,7 @@ impl Wiring {
     pub(super) fn names_without(&self, endpoints: &[EndpointId]) -> NamesChange {
         let state = self.state.lock();
         let mut left = state.tenants.iter();
-        let is_answered =
-            left.any(|tenant| tenant.origin == Origin::Custom && !endpoints.contains(&tenant.id));
+        let is_answered = left.any(|tenant| tenant.has_names && !endpoints.contains(&tenant.id));
         drop(state);
         match is_answered {
             true => NamesChange::None,
@@ -356,7 +356,7 @@ impl Wiring {
             id,
             exit,
             reach: Some(Reach::of(network)),
-            origin: network.origin,
+            has_names: resolve_on(network),
             membership: None,
         };
         self.change(|tenants| tenants.push(tenant));

@@ -1,4 +1,4 @@
-//! A network that is asked at its gateway, as some clients expect it.
+//! A network that is asked at its gateway, as some clients expect it, and one that is asked nowhere.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
@@ -164,4 +164,34 @@ fn who_is_answered_at_the_gateway_alone_is_so_by_what_it_wants() {
     assert_eq!(told.rcode(), SERVFAIL, "{told:?}");
     assert_eq!((stub.count(), own.count()), (0, 0));
     at_web.disconnect().unwrap();
+}
+
+#[test]
+fn where_names_resolve_nowhere_a_container_s_file_names_whom_it_can_ask() {
+    let text = "nameserver 192.0.2.53\nnameserver 2001:db8::53\n";
+    let ground = Ground::with("nowhere", text);
+    let nowhere = |name| NetworkConfig::bridge(name).resolver(ResolverScope::Nowhere);
+    let mute = ground.create(nowhere("mute"));
+    let both = ground.create(nowhere("both").ipv6(bridgework::plan::Switch::On));
+    let shop = ground.network("shop");
+    let web = ground.container("web");
+    let servers = || {
+        let text = std::fs::read_to_string(ground.path("web-resolv")).unwrap();
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("nameserver "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let tables = || super::lab::output(web.netns(), "nft list tables").unwrap_or_default();
+    let _mute = mute.connect(&web).unwrap();
+    assert_eq!(servers(), ["192.0.2.53"]);
+    let at_both = both.connect(&web).unwrap();
+    assert_eq!(servers(), ["192.0.2.53", "2001:db8::53"]);
+    at_both.disconnect().unwrap();
+    let at_shop = shop.connect(&web).unwrap();
+    assert_eq!(servers(), ["127.0.0.11"]);
+    // with the last network whose names resolve nobody listens inside any more
+    at_shop.disconnect().unwrap();
+    assert_eq!(servers(), ["192.0.2.53"]);
+    assert_eq!(tables(), "");
 }
