@@ -38,6 +38,7 @@ known! {
     EEXIST: "It is there already.",
     ENODEV: "There is no such link.",
     EINVAL: "The kernel does not take the request as it is.",
+    ENFILE: "The kernel has no file descriptor left for anybody.",
     EMFILE: "The process has no file descriptor left.",
     ENOSPC: "The disk is full.",
     EXFULL: "The bridge has no port left.",

@@ -78,7 +78,8 @@ pub enum ResolverScope {
     /// the caller's then, names the gateways. One that [`ContainerConfig`](crate::ContainerConfig) is
     /// given names `127.0.0.11` all the same.
     GatewayAlone,
-    /// Nowhere: its names are none, for its containers' other networks either.
+    /// Nowhere: its names are none, for its containers' other networks either. What a container asks it
+    /// asks the servers of its `resolv.conf` itself, as on the default bridge.
     Nowhere,
 }
 

@@ -53,6 +53,8 @@ impl Network {
         let wiring = registry.wirings().at(identity.unwrap_or_default());
         let place = wiring.recall_place(&spec.link.name);
         let wiring = Arc::clone(place.wiring());
+        // what can't be read is told of by whoever serves it
+        let _informed = container.map(|container| self.inform(&wiring, container));
         wiring.enter(spec.id, &self.0.spec, Exit::new(&self.0.spec, &spec, &plan));
         let ties = Ties {
             own: plan.steps().len(),

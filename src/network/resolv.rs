@@ -4,10 +4,10 @@ use crate::container::{Container, ResolvChange, ResolvSource};
 use crate::error::Result;
 use crate::plan::Plan;
 use crate::resolver::{ResolvMode, ResolvOverrides};
-use crate::spec::{EndpointSpec, NetworkSpec, Origin};
+use crate::spec::{EndpointSpec, NetworkSpec};
 
 use super::Network;
-use super::names::{NameService, NamesChange, Outlook};
+use super::names::{NameService, NamesChange, Outlook, resolve_on};
 use super::registry::Registry;
 use super::ties::Ties;
 use super::wiring::Wiring;
@@ -94,10 +94,10 @@ fn source((network, registry): (&NetworkSpec, &Registry), endpoint: &EndpointSpe
 
 /// Where names resolve, it is by a name server of ours.
 fn mode(network: &NetworkSpec) -> ResolvMode {
-    match (network.origin, &network.ipv6) {
-        (Origin::Custom, _) => ResolvMode::Internal,
-        (Origin::Builtin, None) => ResolvMode::DirectV4,
-        (Origin::Builtin, Some(_)) => ResolvMode::DirectDual,
+    match (resolve_on(network), &network.ipv6) {
+        (true, _) => ResolvMode::Internal,
+        (false, None) => ResolvMode::DirectV4,
+        (false, Some(_)) => ResolvMode::DirectDual,
     }
 }
 
@@ -107,15 +107,21 @@ pub(super) fn rewrite_resolv(
     ties: &Ties,
     container: Option<&Container>,
 ) -> Result<()> {
-    let Some(resolv) = container.and_then(Container::resolv) else {
+    let Some((container, resolv)) = container.and_then(|of| Some((of, of.resolv()?))) else {
         return Ok(());
     };
     let change = resolv.without(&ties.spec.id);
     let plan = Plan::from_iter(change.step());
-    let rewritten = match plan.is_empty() {
-        true => Ok(()),
-        false => network.kernel().take_back(&plan, None),
-    };
+    if plan.is_empty() {
+        change.settle();
+        return Ok(());
+    }
+    let rewritten = network.kernel().take_back(&plan, None);
     change.settle();
+    let wiring = ties.place.wiring();
+    if wiring.is_answered() {
+        // the domains that the file says now, for the networks that are left
+        wiring.renew(network.outlook(container.overrides()));
+    }
     rewritten
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::record::Revision;
+use crate::record::{ContainerRecord, Revision};
 use crate::resolver::ResolvOverrides;
 
 use super::Network;
@@ -14,6 +14,7 @@ use super::ledger::Ledger;
 use super::names::{answers_inside, resolve_on};
 use super::registry::Registry;
 use super::ties::Ties;
+use super::wiring::Wiring;
 
 impl Registry {
     /// Serves all that other processes have connected and that is not served yet, if anything was
@@ -70,23 +71,31 @@ impl Network {
     fn serve(&self, ties: &Ties) -> Result<()> {
         let wiring = ties.place.wiring();
         let registry = self.0.registered.registry();
-        let is_to_be_answered = registry.names().is_some() && resolve_on(&self.0.spec);
-        match (is_to_be_answered, answers_inside(&self.0.spec)) {
-            (true, true) if !wiring.is_answered() => self.answer_recalled(ties)?,
-            (true, false) => self.inform(ties)?,
-            _ => {}
+        if registry.names().is_some() && resolve_on(&self.0.spec) {
+            self.inform_anew(ties)?;
+            if answers_inside(&self.0.spec) && !wiring.is_answered() {
+                self.answer_recalled(ties)?;
+            }
         }
         let held = wiring.hold_ports(registry.host_ports());
         held.map_err(|faults| Error::of("hold published ports", faults))?;
         self.carry_over(wiring)
     }
 
-    /// At the gateway it is answered by what it wants, too.
-    fn inform(&self, ties: &Ties) -> Result<()> {
+    /// Wherever a container is answered, it is by what it wants, also if it wants something else since.
+    fn inform_anew(&self, ties: &Ties) -> Result<()> {
         let ledger = self.0.registered.registry().ledger();
         let record = ledger.and_then(|ledger| ledger.container(ties.spec.container_id));
         let wiring = ties.place.wiring();
-        if let Some(record) = record.filter(|record| wiring.is_news(&record.dns)) {
+        match record.filter(|record| wiring.is_news(&record.dns)) {
+            Some(record) => self.inform(wiring, &record),
+            None => Ok(()),
+        }
+    }
+
+    /// What a container wants of who answers it, before anybody does.
+    pub(super) fn inform(&self, wiring: &Wiring, record: &ContainerRecord) -> Result<()> {
+        if self.0.registered.registry().names().is_some() {
             let overrides = ResolvOverrides::of_record(&record.dns)?;
             wiring.inform(&record.dns, self.outlook(&overrides));
         }

@@ -17,9 +17,9 @@ use crate::error::Fault;
 use crate::kernel::{Kernel, Netns, Relay, WeakNetns};
 use crate::plan::Step;
 use crate::resolver::{Client, Membership, View};
-use crate::spec::{NetworkSpec, Origin};
+use crate::spec::NetworkSpec;
 
-use super::names::{NameService, Names, NamesChange, Outlook, Reach, answers_inside};
+use super::names::{NameService, Names, NamesChange, Outlook, Reach, answers_inside, resolve_on};
 use super::ports::{PortSource, Ports, PortsChange, Stays};
 
 /// What a network's interfaces in containers are called, followed by a number.
@@ -70,7 +70,8 @@ struct Tenant {
     exit: Exit,
     /// Where it leads, until its names are withdrawn.
     reach: Option<Reach>,
-    origin: Origin,
+    /// Whether the names of its network resolve.
+    has_names: bool,
     /// The names that it brings, once they are published.
     membership: Option<Membership>,
 }
@@ -310,7 +311,8 @@ impl Wiring {
         Arc::clone(self.names.lock().client())
     }
 
-    /// What it takes for the stack to be answered, once it has an endpoint on that network too.
+    /// What it takes for the stack to be answered, once it has an endpoint on that network too. Where
+    /// it is answered elsewhere, that is by what its containers want all the same.
     pub(super) fn names_with(
         &self,
         (service, kernel): (&NameService, &Kernel),
@@ -319,7 +321,7 @@ impl Wiring {
     ) -> crate::error::Result<NamesChange> {
         match answers_inside(network) {
             true => self.names.lock().begin((service, kernel), netns, outlook),
-            false => Ok(NamesChange::None),
+            false => Ok(NamesChange::Renews(outlook)),
         }
     }
 
@@ -328,8 +330,7 @@ impl Wiring {
     pub(super) fn names_without(&self, endpoints: &[EndpointId]) -> NamesChange {
         let state = self.state.lock();
         let mut left = state.tenants.iter();
-        let is_answered =
-            left.any(|tenant| tenant.origin == Origin::Custom && !endpoints.contains(&tenant.id));
+        let is_answered = left.any(|tenant| tenant.has_names && !endpoints.contains(&tenant.id));
         drop(state);
         match is_answered {
             true => NamesChange::None,
@@ -342,9 +343,10 @@ impl Wiring {
         answers_inside(network).then(|| self.names.lock().begin_on_paper())?
     }
 
-    /// The kernel has done it.
+    /// The kernel has done it. Who asks from now on is answered by what its containers want now.
     pub(super) fn settle_names(&self, change: NamesChange) {
         let former = change.settle(&mut self.names.lock());
+        self.change(|_| ());
         // whoever answers is waited for
         drop(former);
     }
@@ -354,7 +356,7 @@ impl Wiring {
             id,
             exit,
             reach: Some(Reach::of(network)),
-            origin: network.origin,
+            has_names: resolve_on(network),
             membership: None,
         };
         self.change(|tenants| tenants.push(tenant));

@@ -1,4 +1,4 @@
-//! A network that is asked at its gateway, as some clients expect it.
+//! A network that is asked at its gateway, as some clients expect it, and one that is asked nowhere.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
@@ -7,9 +7,10 @@ use std::time::Duration;
 use bridgework::{Netns, Network, NetworkConfig, ResolverScope};
 
 use super::ask::{receive_framed, send_framed};
-use super::dns::{self, A, AAAA, Message, SERVFAIL, query};
+use super::dns::{self, A, AAAA, Message, NXDOMAIN, SERVFAIL, query};
 use super::ground::Ground;
 use super::lab::DEADLINE;
+use super::upstream::Upstream;
 
 /// Longer than any answer takes, by far; shorter than a test may.
 const SILENCE: Duration = Duration::from_millis(300);
@@ -39,7 +40,7 @@ fn ask_within(netns: &Netns, at: SocketAddr, name: &str, wait: Duration) -> io::
         .expect("inside")
 }
 
-fn ask(netns: &Netns, at: SocketAddr, name: &str) -> Message {
+pub fn ask(netns: &Netns, at: SocketAddr, name: &str) -> Message {
     ask_within(netns, at, name, DEADLINE).expect("an answer")
 }
 
@@ -131,4 +132,66 @@ fn nobody_listens_there_once_the_network_is_gone_and_a_taken_port_is_told_of() {
         "nobody.outside.test",
     );
     assert_eq!(asked.rcode(), SERVFAIL);
+}
+
+#[test]
+fn who_is_answered_at_the_gateway_alone_is_so_by_what_it_wants() {
+    let ground = Ground::configured(
+        "gateway-alone",
+        "nameserver 127.0.0.53\nsearch corp\n",
+        |config| config.domain("dns.example"),
+    );
+    let stub = ground.stub();
+    let config = NetworkConfig::bridge("shop").resolver(ResolverScope::GatewayAlone);
+    let shop = ground.create(config);
+    let web = ground.open(ground.config("web").dns("127.0.0.99"));
+    let db = ground.container("db");
+    let at_web = shop.connect(&web).unwrap();
+    let at_db = shop.connect(&db).unwrap();
+    let own = Upstream::outside(web.netns(), "127.0.0.99");
+    let at = gateway(&shop, 0);
+    let of_db = at_db.ip().to_string();
+    for netns in [web.netns(), db.netns()] {
+        for name in ["db.dns.example", "db.corp", "db"] {
+            assert_eq!(ask(netns, at, name).says(), [of_db.as_str()], "{name}");
+        }
+        let told = ask(netns, at, "nobody.dns.example");
+        assert_eq!(told.rcode(), NXDOMAIN);
+    }
+    assert_eq!((stub.names(), own.names()), (vec![], vec![]));
+    // its server is asked from where the gateway is, and nobody is there
+    let told = ask(web.netns(), at, "www.outside.test");
+    assert_eq!(told.rcode(), SERVFAIL, "{told:?}");
+    assert_eq!((stub.count(), own.count()), (0, 0));
+    at_web.disconnect().unwrap();
+}
+
+#[test]
+fn where_names_resolve_nowhere_a_container_s_file_names_whom_it_can_ask() {
+    let text = "nameserver 192.0.2.53\nnameserver 2001:db8::53\n";
+    let ground = Ground::with("nowhere", text);
+    let nowhere = |name| NetworkConfig::bridge(name).resolver(ResolverScope::Nowhere);
+    let mute = ground.create(nowhere("mute"));
+    let both = ground.create(nowhere("both").ipv6(bridgework::plan::Switch::On));
+    let shop = ground.network("shop");
+    let web = ground.container("web");
+    let servers = || {
+        let text = std::fs::read_to_string(ground.path("web-resolv")).unwrap();
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("nameserver "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let tables = || super::lab::output(web.netns(), "nft list tables").unwrap_or_default();
+    let _mute = mute.connect(&web).unwrap();
+    assert_eq!(servers(), ["192.0.2.53"]);
+    let at_both = both.connect(&web).unwrap();
+    assert_eq!(servers(), ["192.0.2.53", "2001:db8::53"]);
+    at_both.disconnect().unwrap();
+    let at_shop = shop.connect(&web).unwrap();
+    assert_eq!(servers(), ["127.0.0.11"]);
+    // with the last network whose names resolve nobody listens inside any more
+    at_shop.disconnect().unwrap();
+    assert_eq!(servers(), ["192.0.2.53"]);
+    assert_eq!(tables(), "");
 }

@@ -27,13 +27,22 @@ impl Ground {
     }
 
     pub fn with(name: &str, resolv_conf: &str) -> Self {
+        Self::configured(name, resolv_conf, |config| config)
+    }
+
+    /// The host is opened with what is made of that of the others.
+    pub fn configured(
+        name: &str,
+        resolv_conf: &str,
+        configure: impl FnOnce(HostConfig) -> HostConfig,
+    ) -> Self {
         let directory = Directory::new(name);
         let path = directory.path().join("host-resolv");
         fs::write(&path, resolv_conf).expect("written");
         let netns = Netns::create().expect("a namespace");
         lab::output(&netns, "ip link set lo up");
         let config = HostConfig::new().netns(netns).resolv_conf(path);
-        let host = Host::open_with(config).expect("a host");
+        let host = Host::open_with(configure(config)).expect("a host");
         Self { host, directory }
     }
 

@@ -21,5 +21,6 @@ mod messages;
 mod own;
 mod programs;
 mod resolvers;
+mod served;
 mod threads;
 mod upstream;

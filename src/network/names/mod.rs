@@ -68,6 +68,8 @@ pub(super) enum Reach {
 pub(super) enum NamesChange {
     /// All stays as it is.
     None,
+    /// Whether the stack is answered stays as it is, and by what its containers want is said anew.
+    Renews(Outlook),
     /// The stack is answered from now on.
     Begins(Box<Beginning>),
     /// It is not answered any more.
@@ -97,10 +99,15 @@ impl Names {
         }
     }
 
-    /// What the stack's containers want, where they are answered elsewhere.
+    /// What the stack's containers want, as another process has written it down.
     pub(super) fn inform(&mut self, wishes: &DnsOverrides, outlook: Outlook) {
         self.outlook = outlook;
         self.wishes = Some(wishes.clone());
+    }
+
+    /// As what its containers want comes to now.
+    pub(super) fn renew(&mut self, outlook: Outlook) {
+        self.outlook = outlook;
     }
 
     /// Whether that is news.
@@ -130,7 +137,7 @@ impl Names {
         outlook: Outlook,
     ) -> Result<NamesChange> {
         if self.open.is_some() {
-            return Ok(NamesChange::None);
+            return Ok(NamesChange::Renews(outlook));
         }
         let door = kernel.open_door(netns, INTERNAL_SERVER)?;
         let redirect = redirect(door.port);
@@ -203,7 +210,7 @@ impl NamesChange {
     /// The kernel's part.
     pub(super) fn step(&self) -> Option<Step> {
         match self {
-            Self::None => None,
+            Self::None | Self::Renews(_) => None,
             Self::Begins(beginning) => Some(Step::AddRedirect(beginning.open.redirect)),
             Self::Ends(redirect) => Some(Step::DeleteRedirect(*redirect)),
         }
@@ -213,6 +220,10 @@ impl NamesChange {
     pub(super) fn settle(self, names: &mut Names) -> Option<Open> {
         match self {
             Self::None => None,
+            Self::Renews(outlook) => {
+                names.outlook = outlook;
+                None
+            }
             Self::Begins(beginning) => {
                 names.outlook = beginning.outlook;
                 names.open.replace(beginning.open)

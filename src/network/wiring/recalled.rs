@@ -83,6 +83,12 @@ impl Wiring {
         self.change(|_| ());
     }
 
+    /// What its containers want of who answers them, as it comes to now.
+    pub(in crate::network) fn renew(&self, outlook: Outlook) {
+        self.names.lock().renew(outlook);
+        self.change(|_| ());
+    }
+
     /// Another process has led its questions somewhere.
     pub(in crate::network) fn recall_names(&self) {
         self.names.lock().recall();

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::question::{Asker, Key};
+use super::question::{Asker, Form, Key};
 use super::servers::{Slow, Turns};
 use super::{AttemptId, Waiter};
 use crate::resolver::query::{Query, Transport};
 use crate::resolver::resolv::NameServer;
 
 /// A server that is silent for so long is slow, and the next one is asked.
-const TRY: Duration = Duration::from_secs(1);
+pub(super) const TRY: Duration = Duration::from_secs(1);
 /// Nobody waits longer.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// So many attempts of a flight are listened to.
@@ -47,8 +47,9 @@ pub(super) struct Waiting<W> {
 pub(super) struct Attempt {
     pub(super) number: AttemptId,
     pub(super) id: u16,
+    pub(super) form: Form,
     pub(super) server: NameServer,
-    since: Instant,
+    pub(super) since: Instant,
 }
 
 /// What asking the next server takes.
@@ -97,6 +98,10 @@ impl<W> Flight<W> {
         &self.question.0
     }
 
+    pub(super) fn transport(&self) -> Transport {
+        self.question.1
+    }
+
     pub(super) fn join(&mut self, one: Waiting<W>) {
         self.waiting.push_back(one);
     }
@@ -104,6 +109,11 @@ impl<W> Flight<W> {
     /// Whether one of this client's waits.
     pub(super) fn has(&self, client: u64) -> bool {
         self.waiting.iter().any(|one| one.waiter.client == client)
+    }
+
+    /// Whoever has waited longest.
+    pub(super) fn first_client(&self) -> Option<u64> {
+        self.waiting.front().map(|first| first.waiter.client)
     }
 
     pub(super) fn is_awaited(&self) -> bool {
@@ -117,9 +127,35 @@ impl<W> Flight<W> {
         random: &mut dyn FnMut() -> u16,
     ) -> Option<Opening> {
         let server = self.turns.next()?;
+        Some(self.begin((server, Form::AsAsked), now, random))
+    }
+
+    /// Asks the attempt's server again, without what it may not have understood. `None` where that was
+    /// not in what it was asked.
+    pub(super) fn open_plainly(
+        &mut self,
+        number: AttemptId,
+        now: Instant,
+        random: &mut dyn FnMut() -> u16,
+    ) -> Option<Opening> {
+        let has_edns = self.key().question.has_edns();
+        let attempt = self.attempt(number)?;
+        let server = Some(attempt.server.clone());
+        let server = server.filter(|_| has_edns && attempt.form == Form::AsAsked)?;
+        self.let_go(number);
+        Some(self.begin((server, Form::Plain), now, random))
+    }
+
+    fn begin(
+        &mut self,
+        (server, form): (NameServer, Form),
+        now: Instant,
+        random: &mut dyn FnMut() -> u16,
+    ) -> Opening {
         let attempt = Attempt {
             number: AttemptId::new(self.number, self.opened),
             id: self.draw(random),
+            form,
             server,
             since: now,
         };
@@ -133,7 +169,7 @@ impl<W> Flight<W> {
         };
         self.attempts.push_back(attempt.clone());
         let closed = closed.map(|attempt| attempt.number);
-        Some(Opening { attempt, closed })
+        Opening { attempt, closed }
     }
 
     pub(super) fn attempt(&self, number: AttemptId) -> Option<&Attempt> {
@@ -153,14 +189,17 @@ impl<W> Flight<W> {
             .attempts
             .back()
             .is_some_and(|last| last.number == number);
-        let at = self
-            .attempts
-            .iter()
-            .position(|attempt| attempt.number == number);
-        if let Some(attempt) = at.and_then(|at| self.attempts.remove(at)) {
+        if let Some(attempt) = self.let_go(number) {
             self.turns.fail(&attempt.server);
         }
         is_last
+    }
+
+    /// The attempt is not listened to any more.
+    pub(super) fn let_go(&mut self, number: AttemptId) -> Option<Attempt> {
+        let mut attempts = self.attempts.iter();
+        let at = attempts.position(|attempt| attempt.number == number)?;
+        self.attempts.remove(at)
     }
 
     /// Whether all servers have failed.
@@ -168,10 +207,9 @@ impl<W> Flight<W> {
         self.turns.is_over()
     }
 
-    /// The server that has been silent for too long, if it is time to ask another.
-    pub(super) fn silent(&self, now: Instant) -> Option<&NameServer> {
-        let last = self.attempts.back().filter(|_| now >= self.next_try);
-        last.map(|attempt| &attempt.server)
+    /// The attempt whose server has been silent for too long, if it is time to ask another.
+    pub(super) fn silent(&self, now: Instant) -> Option<&Attempt> {
+        self.attempts.back().filter(|_| now >= self.next_try)
     }
 
     pub(super) fn is_try_due(&self, now: Instant) -> bool {

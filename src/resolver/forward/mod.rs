@@ -4,9 +4,11 @@
 //!
 //! A question is built anew for others, and asked once for all who wait for its answer. One attempt
 //! is one query to one server, from a socket of its own, under an id of its own. What comes that is
-//! no reply to it is passed over. A server that fails is followed by the next at once, one that is
-//! silent after a second; it is still listened to. Whoever has waited four seconds is told that it
-//! failed, and when nobody waits, nobody is listened to.
+//! no reply to it is passed over, but for what comes by a connection: there it is the server's
+//! failure. A server that does not understand a query with extensions is asked once more without
+//! them. One that fails is followed by the next at once, one that is silent after a second;
+//! it is still listened to. Whoever has waited four seconds is told that it failed, and when nobody
+//! waits, nobody is listened to.
 
 mod cache;
 mod chain;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::cache::Cache;
-use self::flight::{Flight, FlightId, Waiting};
+use self::flight::{Attempt, Flight, FlightId, Opening, Waiting};
 use self::flights::Flights;
 use self::kept::Kept;
 use self::question::{Asker, Key};
@@ -113,6 +115,8 @@ pub(crate) enum Order<W> {
     /// and send the query. By TCP its length goes before it.
     Open {
         attempt: AttemptId,
+        /// For whom first of all.
+        client: u64,
         vantage: Vantage,
         server: NameServer,
         transport: Transport,
@@ -190,15 +194,20 @@ impl<W: Copy> Forwarder<W> {
             return;
         };
         match reply::read(bytes, asked.id, &flight.key().question) {
-            Heard::Foreign => {}
-            Heard::Refusal => {
+            // whoever may have sent the datagram; on a connection nobody speaks but the server
+            Heard::Foreign if flight.transport() == Transport::Udp => {}
+            Heard::Foreign | Heard::Refusal => {
                 self.due.push_back(Due::Order(Order::Close(attempt)));
                 self.failed(attempt, now, random);
+            }
+            Heard::Puzzlement => {
+                self.due.push_back(Due::Order(Order::Close(attempt)));
+                self.puzzled(attempt, now, random);
             }
             Heard::Answer(kept) => {
                 let kept = Arc::new(kept);
                 if asked.is_prompt(now) {
-                    self.slow.clear(flight.key().vantage, &asked.server);
+                    self.slow.clear(flight.key().vantage, &asked.server, now);
                 }
                 self.cache.insert(flight.key(), &kept, now);
                 if let Some(flight) = self.flights.take(attempt.flight()) {
@@ -208,8 +217,8 @@ impl<W: Copy> Forwarder<W> {
         }
     }
 
-    /// The attempt came to nothing: refused, reset, closed, or no socket could be had. It is over,
-    /// and no order to close it follows.
+    /// The attempt came to nothing: refused, reset, closed. It is over, and no order to close it
+    /// follows.
     pub(crate) fn failed(
         &mut self,
         attempt: AttemptId,
@@ -227,11 +236,40 @@ impl<W: Copy> Forwarder<W> {
         }
     }
 
+    /// The server may understand the question without extensions; else it has failed.
+    fn puzzled(&mut self, attempt: AttemptId, now: Instant, random: &mut dyn FnMut() -> u16) {
+        let Some(mut flight) = self.flights.take(attempt.flight()) else {
+            return;
+        };
+        match flight.open_plainly(attempt, now, random) {
+            Some(opening) => self.send(flight, opening),
+            None => {
+                self.flights.put(flight);
+                self.failed(attempt, now, random);
+            }
+        }
+    }
+
+    /// There is no socket for the attempt, or none any more, for which its server can do nothing. It
+    /// is over, and no order to close it follows. Where others are listened to the question goes on.
+    pub(crate) fn crowded_out(&mut self, attempt: AttemptId) {
+        let Some(mut flight) = self.flights.take(attempt.flight()) else {
+            return;
+        };
+        flight.let_go(attempt);
+        if flight.attempts().next().is_some() {
+            self.flights.put(flight);
+        } else {
+            self.land(flight, &Arc::new(Kept::failure()));
+        }
+    }
+
     /// Does what is due at `now`.
     pub(crate) fn wake(&mut self, now: Instant, random: &mut dyn FnMut() -> u16) {
         while let Some(mut flight) = self.flights.take_due(now) {
-            if let Some(server) = flight.silent(now) {
-                self.slow.mark(flight.key().vantage, server, now);
+            if let Some(silent) = flight.silent(now) {
+                let from = (flight.key().vantage, &silent.server);
+                self.slow.mark(from, silent.since, now);
             }
             let overdue = flight.take_overdue(now);
             self.reply(overdue, flight.key(), &Arc::new(Kept::failure()));
@@ -291,16 +329,28 @@ impl<W: Copy> Forwarder<W> {
 
     /// Asks the next server, or says that all have failed.
     fn open(&mut self, mut flight: Flight<W>, now: Instant, random: &mut dyn FnMut() -> u16) {
-        let Some(opening) = flight.open(now, random) else {
-            return self.land(flight, &Arc::new(Kept::failure()));
-        };
+        match flight.open(now, random) {
+            Some(opening) => self.send(flight, opening),
+            None => self.land(flight, &Arc::new(Kept::failure())),
+        }
+    }
+
+    fn send(&mut self, flight: Flight<W>, opening: Opening) {
+        let Attempt {
+            number,
+            id,
+            form,
+            server,
+            ..
+        } = opening.attempt;
         let (key, transport) = &flight.question;
         let open = Order::Open {
-            attempt: opening.attempt.number,
+            attempt: number,
+            client: flight.first_client().unwrap_or_default(),
             vantage: key.vantage,
-            server: opening.attempt.server,
+            server,
             transport: *transport,
-            query: key.question.write_query(opening.attempt.id),
+            query: key.question.write_query(id, form),
         };
         let close = opening.closed.map(Order::Close);
         self.due

@@ -47,6 +47,16 @@ enum Edns {
     DnssecOk,
 }
 
+/// How a server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// With what the asker said of extensions.
+    AsAsked,
+    /// Without, since the server does not understand them.
+    // rfc6891 §6.2.2
+    Plain,
+}
+
 /// A question and who is asked, and from where. Answers are the same only if both are.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
@@ -151,14 +161,17 @@ impl Question {
     }
 
     /// The query for a server.
-    pub(super) fn write_query(&self, id: u16) -> Vec<u8> {
+    pub(super) fn write_query(&self, id: u16, form: Form) -> Vec<u8> {
         let mut query = Vec::with_capacity(HEADER_BYTES + self.wire.len() + OPT_BYTES);
         query.extend_from_slice(&id.to_be_bytes());
         query.extend_from_slice(&self.flags);
-        let additional = u8::from(self.has_edns());
+        let is_extended = self.has_edns() && form == Form::AsAsked;
+        let additional = u8::from(is_extended);
         query.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, additional]);
         query.extend_from_slice(&self.wire);
-        self.write_opt(&mut query);
+        if is_extended {
+            self.write_opt(&mut query);
+        }
         query
     }
 

@@ -29,6 +29,8 @@ pub(super) enum Heard {
     Foreign,
     /// The server can't answer, or not so that it could be read.
     Refusal,
+    /// The server does not understand the query, or says so.
+    Puzzlement,
     Answer(Kept),
 }
 
@@ -49,7 +51,10 @@ pub(super) fn read(message: &[u8], id: u16, question: &Question) -> Heard {
     let is_silent = counts.qdcount() == 0 && !is_answer;
     match (is_same || is_silent, is_answer) {
         (false, _) => Heard::Foreign,
-        (true, false) => Heard::Refusal,
+        (true, false) => match header.rcode() {
+            Rcode::FORMERR | Rcode::NOTIMP => Heard::Puzzlement,
+            _ => Heard::Refusal,
+        },
         (true, true) => keep(message, question, section).map_or(Heard::Refusal, Heard::Answer),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Vantage;
+use super::flight::TRY;
 use super::question::Key;
 use crate::resolver::resolv::NameServer;
 
@@ -13,7 +14,7 @@ const MAX_SERVERS: usize = 3;
 
 /// For how long a server comes last that did not answer.
 const SLOW: Duration = Duration::from_secs(10);
-/// As many are remembered as slow, at most.
+/// As many are remembered as slow, at most, and as many as not.
 const MAX_SLOW: usize = 1_024;
 
 /// The servers that one question can still be asked of, the next one first.
@@ -46,32 +47,62 @@ impl Turns {
 
 /// The servers that did not answer of late, each as seen from one place.
 #[derive(Default)]
-pub(super) struct Slow(HashMap<(Vantage, NameServer), Instant>);
+pub(super) struct Slow {
+    until: HashMap<(Vantage, NameServer), Instant>,
+    /// When each has last answered in time.
+    heard: HashMap<(Vantage, NameServer), Instant>,
+}
 
 impl Slow {
-    pub(super) fn mark(&mut self, vantage: Vantage, server: &NameServer, now: Instant) {
-        if self.0.len() >= MAX_SLOW {
-            self.0.retain(|_, until| now < *until);
+    /// It has said nothing to what it was asked at `since`. If it has answered something else
+    /// meanwhile, it is that name that nobody answers.
+    pub(super) fn mark(
+        &mut self,
+        (vantage, server): (Vantage, &NameServer),
+        since: Instant,
+        now: Instant,
+    ) {
+        let seen = (vantage, server.clone());
+        if self.heard.get(&seen).is_some_and(|at| *at >= since) {
+            return;
         }
+        make_room(&mut self.until, |until| now < *until);
         let until = now.checked_add(SLOW);
-        if let Some(until) = until.filter(|_| self.0.len() < MAX_SLOW) {
-            self.0.insert((vantage, server.clone()), until);
+        if let Some(until) = until.filter(|_| self.until.len() < MAX_SLOW) {
+            self.until.insert(seen, until);
         }
     }
 
-    pub(super) fn clear(&mut self, vantage: Vantage, server: &NameServer) {
-        if !self.0.is_empty() {
-            self.0.remove(&(vantage, server.clone()));
+    /// It has answered in time.
+    pub(super) fn clear(&mut self, vantage: Vantage, server: &NameServer, now: Instant) {
+        let seen = (vantage, server.clone());
+        self.until.remove(&seen);
+        make_room(&mut self.heard, |at| {
+            now.saturating_duration_since(*at) < TRY
+        });
+        if self.heard.len() < MAX_SLOW {
+            self.heard.insert(seen, now);
         }
     }
 
     pub(super) fn forget(&mut self, client: u64) {
-        self.0
-            .retain(|(vantage, _), _| *vantage != Vantage::Client(client));
+        for seen in [&mut self.until, &mut self.heard] {
+            seen.retain(|(vantage, _), _| *vantage != Vantage::Client(client));
+        }
     }
 
     fn is_slow(&self, vantage: Vantage, server: &NameServer, now: Instant) -> bool {
-        let until = self.0.get(&(vantage, server.clone()));
+        let until = self.until.get(&(vantage, server.clone()));
         until.is_some_and(|until| now < *until)
+    }
+}
+
+/// What says nothing any more goes where there is much.
+fn make_room(
+    seen: &mut HashMap<(Vantage, NameServer), Instant>,
+    says_something: impl Fn(&Instant) -> bool,
+) {
+    if seen.len() >= MAX_SLOW {
+        seen.retain(|_, at| says_something(at));
     }
 }

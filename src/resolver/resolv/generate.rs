@@ -43,9 +43,10 @@ const NDOTS_REQUIRED: &str = "ndots:0";
 pub enum ResolvMode {
     /// It shares the host's stack, and so all of the host's servers.
     Host,
-    /// It asks the servers itself, over IPv4: on the default bridge, and in the mode `none`.
+    /// It asks the servers itself, over IPv4: on the default bridge, where names resolve
+    /// [nowhere](crate::ResolverScope::Nowhere), and in the mode `none`.
     DirectV4,
-    /// It asks the servers itself, over either family: on a default bridge with IPv6.
+    /// It asks the servers itself, over either family: on such a bridge with IPv6.
     DirectDual,
     /// It asks [`INTERNAL_SERVER`], which asks others: on user-defined networks.
     Internal,

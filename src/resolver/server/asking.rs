@@ -12,6 +12,7 @@ use super::followed::Followed;
 use super::limits::ServerConfig;
 use super::outside::{Heard, MAX_MESSAGE_BYTES, Outpost, Upstream};
 use super::random::Random;
+use super::shares::Shares;
 use crate::errno::Errno;
 use crate::kernel::Watch;
 use crate::resolver::forward::{
@@ -72,6 +73,15 @@ pub(super) enum Outcome {
     Ignored,
 }
 
+/// Why nothing was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unasked {
+    /// It could not be, of that server.
+    Failed,
+    /// There is no socket to ask by, whoever the server is.
+    NoRoom,
+}
+
 /// All that is asked.
 #[derive(Debug)]
 pub(super) struct Asking {
@@ -82,6 +92,7 @@ pub(super) struct Asking {
     followed: Followed,
     random: Random,
     upstreams: HashMap<u64, Upstream>,
+    shares: Shares,
     keys: HashMap<AttemptId, u64>,
     outposts: HashMap<u64, Outpost>,
     /// Where we ourselves are asked as others are, and whose seat that is.
@@ -104,6 +115,7 @@ impl Asking {
             followed: Followed::new(config.resolv_conf, config.stub_resolv_conf),
             random: Random::new()?,
             upstreams: HashMap::new(),
+            shares: Shares::default(),
             keys: HashMap::new(),
             outposts: HashMap::new(),
             ours: Vec::new(),
@@ -224,6 +236,12 @@ impl Asking {
         self.with_forwarder(|forwarder, random| forwarder.failed(attempt, now, random));
     }
 
+    /// Nothing is heard by it any more, for want of sockets.
+    fn crowd_out(&mut self, attempt: AttemptId) {
+        self.close(attempt);
+        self.with_forwarder(|forwarder, _| forwarder.crowded_out(attempt));
+    }
+
     /// Carries out what is ordered, until there is a reply to be sent: it is written then, and whom
     /// it is for is returned.
     pub(super) fn next_reply(&mut self, now: Instant, reply: &mut Vec<u8>) -> Option<Waits> {
@@ -235,14 +253,17 @@ impl Asking {
             match order.flatten()? {
                 Order::Open {
                     attempt,
+                    client,
                     vantage,
                     server,
                     transport,
                     query,
                 } => {
                     let to = (attempt, &server);
-                    if self.open(vantage, to, transport, &query).is_none() {
-                        self.fail(attempt, now);
+                    match self.open((client, vantage), to, transport, &query) {
+                        Ok(()) => {}
+                        Err(Unasked::Failed) => self.fail(attempt, now),
+                        Err(Unasked::NoRoom) => self.crowd_out(attempt),
                     }
                 }
                 Order::Close(attempt) => self.close(attempt),
@@ -258,31 +279,49 @@ impl Asking {
 
     fn open(
         &mut self,
-        vantage: Vantage,
+        (client, vantage): (u64, Vantage),
         to: (AttemptId, &NameServer),
         transport: Transport,
         query: &[u8],
-    ) -> Option<()> {
-        if self.upstreams.len() >= self.most_upstreams {
-            return None;
-        }
+    ) -> Result<(), Unasked> {
+        self.make_room(client)?;
         let opened = match vantage {
             Vantage::Host => Upstream::open_here(to, transport, query),
             Vantage::Client(number) => {
-                let outpost = self.outposts.get_mut(&number)?;
+                let outpost = self.outposts.get_mut(&number).ok_or(Unasked::Failed)?;
                 outpost.open(to, transport, query)
             }
         };
-        let (upstream, key) = (opened.ok()?, self.watch.new_key());
-        self.watch.add(&upstream, upstream.wanted(), key).ok()?;
+        let upstream = opened.map_err(|error| Unasked::by(Errno::from(&error)))?;
+        let key = self.watch.new_key();
+        let watched = self.watch.add(&upstream, upstream.wanted(), key);
+        watched.map_err(Unasked::by)?;
         self.keys.insert(upstream.attempt, key);
         self.upstreams.insert(key, upstream);
-        Some(())
+        self.shares.add(client, key);
+        Ok(())
+    }
+
+    /// Room for one more socket on this client's account: where there are no more, of whoever has
+    /// most.
+    fn make_room(&mut self, client: u64) -> Result<(), Unasked> {
+        if self.upstreams.len() < self.most_upstreams {
+            return Ok(());
+        }
+        let giving_way = self.shares.giving_way_to(client);
+        let upstream = giving_way.and_then(|key| self.upstreams.get(&key));
+        let attempt = upstream.map(|upstream| upstream.attempt);
+        attempt
+            .map(|attempt| self.crowd_out(attempt))
+            .ok_or(Unasked::NoRoom)
     }
 
     fn close(&mut self, attempt: AttemptId) {
-        let key = self.keys.remove(&attempt);
-        if let Some(upstream) = key.and_then(|key| self.upstreams.remove(&key)) {
+        let Some(key) = self.keys.remove(&attempt) else {
+            return;
+        };
+        self.shares.remove(key);
+        if let Some(upstream) = self.upstreams.remove(&key) {
             self.watch.remove(&upstream);
         }
     }
@@ -306,6 +345,16 @@ impl Asking {
             self.close_all(|_| true);
         }
         done
+    }
+}
+
+impl Unasked {
+    fn by(errno: Errno) -> Self {
+        let wants = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+        match wants.contains(&errno) {
+            true => Self::NoRoom,
+            false => Self::Failed,
+        }
     }
 }
 

@@ -105,7 +105,8 @@ pub struct ServerLimits {
     /// Connections of clients. 1,024 by default, and at most an eighth of the descriptors that the
     /// process may have.
     pub connections: usize,
-    /// As many to one listener, 64 by default: the idlest makes room for another.
+    /// As many to one listener, 64 by default: of the client that has most of them the idlest makes
+    /// room for another.
     pub connections_per_listener: usize,
     /// Queries on one connection that wait for an answer from others. It is not read on until one
     /// has come. 16 by default.
@@ -114,7 +115,9 @@ pub struct ServerLimits {
     /// default.
     pub idle: Duration,
     /// Sockets towards other servers; at most an eighth of the descriptors that the process may
-    /// have. Where there are no more, the question fails.
+    /// have. Where there are no more, one of whoever has most of them makes room for whoever has less:
+    /// its oldest question fails. Whoever has as many as anybody is asked nothing more, and what it
+    /// asks fails.
     pub outside: usize,
 }
 

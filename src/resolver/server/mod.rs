@@ -17,6 +17,7 @@ mod followed;
 mod limits;
 mod outside;
 mod random;
+mod shares;
 mod streams;
 #[cfg(test)]
 mod tests;

@@ -156,8 +156,14 @@ impl Stream {
         }
     }
 
+    /// What has come already first, so that never more is kept than one message.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<Heard> {
-        match self.stream.read(buffer) {
+        if let Heard::Message(length) = self.take_message(buffer) {
+            return Ok(Heard::Message(length));
+        }
+        let missing = MAX_MESSAGE_BYTES.saturating_sub(self.answer.len());
+        let room = buffer.len().min(missing);
+        match self.stream.read(buffer.get_mut(..room).unwrap_or_default()) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(length) => {
                 let fresh = buffer.get(..length).unwrap_or_default();

@@ -28,6 +28,9 @@ enum Event {
     Fail {
         attempt: prop::sample::Index,
     },
+    CrowdOut {
+        attempt: prop::sample::Index,
+    },
     Pass {
         ms: u64,
     },
@@ -42,9 +45,10 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (0..4_u64, 0..5_u8, flags).prop_map(|(client, name, (own, tcp, edns))| {
             Event::Ask { client, name, own, tcp, edns }
         }),
-        4 => (any::<prop::sample::Index>(), 0..8_u8)
+        4 => (any::<prop::sample::Index>(), 0..9_u8)
             .prop_map(|(attempt, kind)| Event::Reply { attempt, kind }),
         1 => any::<prop::sample::Index>().prop_map(|attempt| Event::Fail { attempt }),
+        1 => any::<prop::sample::Index>().prop_map(|attempt| Event::CrowdOut { attempt }),
         3 => prop_oneof![0..50_u64, 900..1_100_u64, 0..5_000_u64]
             .prop_map(|ms| Event::Pass { ms }),
         1 => (0..4_u64).prop_map(|client| Event::Forget { client }),
@@ -197,6 +201,7 @@ fn reply(world: &mut World, index: prop::sample::Index, kind: u8) {
         3 => Reply::code(3).authority([soa("test", 2, 2)]),
         4 => Reply::code(2),
         5 => Reply::answer([a("@", 3, right)]).truncated(),
+        8 => Reply::code(1),
         _ => Reply::answer([a("@", 3, 66)]),
     }
     .to(&open.query);
@@ -232,7 +237,12 @@ proptest! {
                     let attempt = *world.open.keys().nth(number).expect("it is one of them");
                     world.fail(attempt);
                 }
-                Event::Fail { .. } => {}
+                Event::CrowdOut { attempt } if !world.open.is_empty() => {
+                    let number = attempt.index(world.open.len());
+                    let attempt = *world.open.keys().nth(number).expect("it is one of them");
+                    world.crowd_out(attempt);
+                }
+                Event::Fail { .. } | Event::CrowdOut { .. } => {}
                 Event::Pass { ms } => world.pass_ms(*ms),
                 Event::Forget { client } => {
                     model.pending.retain(|_, pending| pending.client != *client);

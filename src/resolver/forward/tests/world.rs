@@ -154,6 +154,12 @@ impl World {
         self.obey();
     }
 
+    pub(super) fn crowd_out(&mut self, attempt: AttemptId) {
+        self.open.remove(&attempt);
+        self.forwarder.crowded_out(attempt);
+        self.obey();
+    }
+
     /// Lets time pass, and wakes the forwarder whenever it wants that.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
@@ -197,6 +203,7 @@ impl World {
                     server,
                     transport,
                     query,
+                    ..
                 } => {
                     let std::net::IpAddr::V4(address) = server.address() else {
                         panic!("no such server")

@@ -1,6 +1,8 @@
 //! Who comes by a door and stays for a while: connections accepted, read, answered and closed. Each
-//! door has so many guests and the server so many in all; the idlest makes room.
+//! door has so many guests and the server so many in all; the idlest of whoever has most makes room.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use nix::sys::epoll::EpollFlags;
 
 use super::{Engine, Entry};
 use crate::kernel::is_of_one_peer;
+use crate::resolver::Client;
 use crate::resolver::server::asking::{Asker, Outcome, Waits};
 use crate::resolver::server::streams::{Connection, Fate, Taken};
 
@@ -40,7 +43,7 @@ impl Engine {
                 // whether anybody waits is not looked at before there is a descriptor
                 Err(_) if accepted > 0 => return,
                 Err(_) => {
-                    return match self.idlest(key) {
+                    return match self.giving_way(key, None) {
                         Some(guest) => self.close(guest),
                         None => self.rest(key, now),
                     };
@@ -50,7 +53,7 @@ impl Engine {
     }
 
     fn welcome(&mut self, connection: Connection, now: Instant) {
-        self.make_room(connection.door);
+        self.make_room(connection.door, &connection.client);
         let key = self.watch.new_key();
         let watched = self.watch.add(&connection.stream, connection.watched, key);
         // one that can't be served is closed
@@ -67,9 +70,9 @@ impl Engine {
         self.sweep_at.get_or_insert(now + self.limits.idle / 4);
     }
 
-    /// Room for one more guest at this door: of its own guests where it has any, else of those of
-    /// the door that has most.
-    fn make_room(&mut self, door: u64) {
+    /// Room for one more guest of this client's at this door: of its own guests where it has any, else
+    /// of those of the door that has most.
+    fn make_room(&mut self, door: u64, client: &Arc<Client>) {
         let guests = |entry: Option<&Entry>| match entry {
             Some(Entry::Door(door)) => door.guests.len(),
             _ => 0,
@@ -85,20 +88,31 @@ impl Engine {
             }
             () => None,
         };
-        if let Some(guest) = from.and_then(|door| self.idlest(door)) {
+        if let Some(guest) = from.and_then(|door| self.giving_way(door, Some(client))) {
             self.close(guest);
         }
     }
 
-    fn idlest(&self, door: u64) -> Option<u64> {
+    /// The idlest guest at a door of the client that has most there, counting the one that comes.
+    fn giving_way(&self, door: u64, coming: Option<&Arc<Client>>) -> Option<u64> {
         let Some(Entry::Door(door)) = self.entries.get(&door) else {
             return None;
         };
-        let used_at = |key: &u64| match self.entries.get(key) {
-            Some(Entry::Connection(connection)) => Some(connection.used_at),
-            _ => None,
-        };
-        door.guests.iter().copied().min_by_key(used_at)
+        let guests = door
+            .guests
+            .iter()
+            .filter_map(|key| match self.entries.get(key) {
+                Some(Entry::Connection(connection)) => Some((*key, connection.as_ref())),
+                _ => None,
+            });
+        let mut counts: HashMap<*const Client, usize> = HashMap::new();
+        let clients = guests.clone().map(|(_, connection)| &connection.client);
+        for client in clients.chain(coming) {
+            *counts.entry(Arc::as_ptr(client)).or_default() += 1;
+        }
+        let has = |client: &Arc<Client>| counts.get(&Arc::as_ptr(client)).copied();
+        let by_guests = |(_, one): &(u64, &Connection)| (Reverse(has(&one.client)), one.used_at);
+        guests.min_by_key(by_guests).map(|(key, _)| key)
     }
 
     /// Leaves a door alone for a moment, since there is nothing to open it with.

@@ -127,6 +127,25 @@ fn what_is_truncated_is_told_so_and_asked_by_stream_by_who_asks_by_stream() {
 }
 
 #[test]
+fn a_stream_of_empty_messages_is_given_up_with_the_first_and_the_next_server_is_asked() {
+    let (_file, ground, _seat, at) = asking(&["127.0.0.1", "127.0.0.2"]);
+    let bad = Stub::at(&ground.netns, "127.0.0.1");
+    let good = Stub::at(&ground.netns, "127.0.0.2");
+    let mut stream = ground.connect(at);
+    say(&mut stream, &query(8, "example.com", 1));
+    let mut endless = bad.accept();
+    listen_bytes(&mut endless);
+    // more than anybody would take in
+    let writer =
+        std::thread::spawn(move || (0..4096).all(|_| endless.write_all(&[0; 1 << 16]).is_ok()));
+    assert!(!writer.join().unwrap(), "nobody hears all of it");
+    let mut upstream = good.accept();
+    let question = listen_bytes(&mut upstream);
+    say(&mut upstream, &reply_to(&question, &[FAR]));
+    assert_eq!(listen(&mut stream).addresses, [FAR]);
+}
+
+#[test]
 fn a_stream_that_ends_without_an_answer_is_a_server_that_failed() {
     let (_file, ground, _seat, at) = asking(&["127.0.0.1", "127.0.0.2"]);
     let bad = Stub::at(&ground.netns, "127.0.0.1");

@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::Backlog;
+use socket2::{Domain, Socket, Type};
 use wire::{Reply, query};
 
 use super::{Audience, Listeners, Seat, Server, ServerConfig, ServerHandle};
@@ -110,6 +111,20 @@ impl Ground {
         let stream = connected.unwrap().expect("it connects");
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        stream
+    }
+
+    /// A connection from that address of the namespace's.
+    fn connect_from(&self, address: &str, server: SocketAddr) -> TcpStream {
+        let from = SocketAddr::new(address.parse().unwrap(), 0);
+        let connect = || {
+            let socket = Socket::new(Domain::for_address(from), Type::STREAM, None)?;
+            socket.bind(&from.into())?;
+            socket.connect(&server.into())?;
+            Ok::<_, std::io::Error>(TcpStream::from(socket))
+        };
+        let stream = self.netns.run(connect).unwrap().expect("it connects");
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream
     }
 

@@ -79,6 +79,29 @@ fn where_no_more_sockets_may_be_opened_the_question_fails() {
 }
 
 #[test]
+fn who_has_all_sockets_gives_way_to_who_has_none() {
+    let file = File::naming(&["127.0.0.1"]);
+    let mut limits = ServerLimits::of_process();
+    limits.outside = 4;
+    let config = ServerConfig::new().resolv_conf(file.path()).limits(limits);
+    let ground = Ground::with(config);
+    let stub = Stub::at(&ground.netns, "127.0.0.1");
+    let (_seat, at) = ground.serve("127.0.0.11", &client(Forwarding::Host));
+    let (_other, at_other) = ground.serve("127.0.0.12", &client(Forwarding::Host));
+    let (greedy, modest) = (ground.asker(at), ground.asker(at_other));
+    for id in 0..4 {
+        let name = format!("n{id}.example");
+        greedy.send(&query(id, &name, 1)).unwrap();
+        stub.heard();
+    }
+    modest.send(&query(7, "modest.example", 1)).unwrap();
+    let (question, from) = stub.heard_of("modest.example");
+    stub.say(&reply_to(&question, &[FAR]), from);
+    assert_eq!(heard(&modest).unwrap().addresses, [FAR]);
+    assert_eq!(heard(&greedy).unwrap().rcode, SERVFAIL);
+}
+
+#[test]
 fn a_client_with_too_many_questions_fails_alone() {
     let file = File::naming(&["127.0.0.1"]);
     let mut limits = ServerLimits::of_process();

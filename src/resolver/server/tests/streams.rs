@@ -145,6 +145,42 @@ fn the_idlest_of_a_listener_makes_room_and_no_others_does() {
 }
 
 #[test]
+fn a_neighbour_with_many_connections_makes_room_itself_and_no_other_one_does() {
+    let mut limits = patient();
+    limits.connections_per_listener = 4;
+    let ground = Ground::with(ServerConfig::new().limits(limits));
+    let clients = ["127.0.0.1", "127.0.0.2"].map(|at| {
+        let at: IpAddr = at.parse().unwrap();
+        (at, client(Forwarding::Nobody))
+    });
+    let by_address = Arc::new(move |from| {
+        let found = clients.iter().find(|(at, _)| *at == from);
+        found.map(|(_, client)| Arc::clone(client))
+    });
+    let (_seat, at) = ground.serve_all("127.0.0.11", Audience::Neighbours { by_address });
+    let talk = |stream: &mut TcpStream| {
+        say(stream, &query(1, "db", 1));
+        assert_eq!(listen(stream).addresses, [DB]);
+    };
+    let mut modest = ground.connect_from("127.0.0.2", at);
+    talk(&mut modest);
+    let mut greedy: Vec<TcpStream> = Vec::new();
+    for _ in 0..12 {
+        let mut stream = ground.connect(at);
+        talk(&mut stream);
+        greedy.push(stream);
+    }
+    talk(&mut modest);
+    assert!(is_closed(&mut greedy[8]));
+    // who comes is not made to go either
+    let mut second = ground.connect_from("127.0.0.2", at);
+    talk(&mut second);
+    assert!(is_closed(&mut greedy[9]));
+    [modest, second].iter_mut().for_each(talk);
+    greedy[10..].iter_mut().for_each(talk);
+}
+
+#[test]
 fn a_listener_without_connections_gets_one_from_the_fullest() {
     let mut limits = patient();
     limits.connections = 4;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use socket2::SockRef;
 
-use super::wire::reply_to;
+use super::wire::{asked, reply_to};
 use super::*;
 
 pub(super) struct Stub {
@@ -35,6 +35,16 @@ impl Stub {
         let mut buffer = [0; 2048];
         let (length, from) = self.udp.recv_from(&mut buffer).expect("a question");
         (buffer[..length].to_vec(), from)
+    }
+
+    /// The next question for that name. Others are passed over.
+    pub(super) fn heard_of(&self, name: &str) -> (Vec<u8>, SocketAddr) {
+        loop {
+            let (question, from) = self.heard();
+            if asked(&question).0 == name {
+                return (question, from);
+            }
+        }
     }
 
     pub(super) fn say(&self, message: &[u8], to: SocketAddr) {
