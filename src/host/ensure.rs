@@ -56,6 +56,7 @@ impl Host {
     /// ```
     pub fn ensure_network(&self, config: NetworkConfig) -> Result<Network> {
         let begun = Instant::now();
+        let mut overlapped = false;
         loop {
             if let Some(network) = self.network_named(config.name()) {
                 return Ok(network);
@@ -64,10 +65,17 @@ impl Host {
                 Err(error) if is_in_others_hands(&error) && begun.elapsed() < PATIENCE => {
                     thread::sleep(BETWEEN_LOOKS);
                 }
+                // by the bridge of that very network maybe, of which nothing had been read
+                Err(error) if is_overlap(&error) && !overlapped => overlapped = true,
                 done => return done,
             }
         }
     }
+}
+
+fn is_overlap(error: &Error) -> bool {
+    let is_it = |fault: &Fault| matches!(fault, Fault::SubnetOverlaps { .. });
+    error.faults().iter().any(is_it)
 }
 
 /// Whether somebody is making or removing it at the moment.

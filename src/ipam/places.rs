@@ -128,6 +128,11 @@ impl Places {
         }
     }
 
+    /// Any of them may have been held before.
+    pub(super) fn forget_all(&mut self) {
+        self.forgotten_end = self.end;
+    }
+
     fn is_passed(&self, place: u64) -> bool {
         u128::from(place) < self.next
     }

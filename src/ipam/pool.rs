@@ -13,6 +13,8 @@ use crate::addr::{ContainerName, Subnet};
 use crate::error::Fault;
 use crate::spec::History;
 
+mod past;
+
 /// The addresses of one subnet.
 ///
 /// # Which address is next
@@ -450,10 +452,7 @@ impl Pool {
             return Err(self.refuse(offset));
         }
         match self.span.place(offset) {
-            Some(place) => match self.places.take(place) {
-                Some(history) => Ok(history),
-                None => Err(self.refuse(offset)),
-            },
+            Some(place) => (self.places.take(place)).ok_or_else(|| self.refuse(offset)),
             None => {
                 self.taken_outside += 1;
                 Ok(self.outside)

@@ -269,7 +269,7 @@ fn pools(spec: &NetworkSpec) -> Result<BTreeMap<Family, Pool>> {
         if range.gateway.is_some() {
             let _kept = pool.reserve_gateway(range.gateway);
         }
-        Ok((Family::of_subnet(range.subnet), pool))
+        Ok((Family::of_subnet(range.subnet), pool.of_unknown_past()))
     };
     ranges.map(pool).collect()
 }

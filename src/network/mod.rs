@@ -7,7 +7,7 @@ mod detach;
 mod draft;
 mod endpoint;
 mod follow;
-mod found;
+mod held;
 mod inspect;
 mod join;
 mod keeping;

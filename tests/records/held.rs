@@ -1,6 +1,6 @@
 //! What one process made and holds, and another one uses or makes stay.
 
-use bridgework::NetworkConfig;
+use bridgework::{EndpointConfig, NetworkConfig};
 
 use crate::lab::{self, udp_both_ways};
 use crate::recovered::Ground;
@@ -76,6 +76,25 @@ fn an_endpoint_that_another_process_makes_stay_outlives_whoever_made_it() {
     udp_both_ways(&probe, &app, address);
     again.disconnect("app").unwrap();
     assert_eq!(lab::has_link(app.netns(), "eth0"), Some(false));
+}
+
+#[test]
+fn who_gets_an_address_that_another_process_gave_before_is_reached_at_once() {
+    let ground = Ground::new();
+    let host = ground.open();
+    let network = host.create_network(web()).unwrap();
+    let (probe, app, job) = ("probe", "app", "job");
+    let [probe, app, job] = [probe, app, job].map(lab::container);
+    let _at_probe = network.connect(&probe).unwrap();
+    let at = || EndpointConfig::new().ip([10, 89, 0, 9]);
+    for container in [&app, &job] {
+        // each by a process that knows nothing of the one before
+        let passing = ground.open();
+        let same = passing.network("web").unwrap();
+        let endpoint = same.connect_with(container, at()).unwrap();
+        udp_both_ways(&probe, container, endpoint.ip());
+        endpoint.disconnect().unwrap();
+    }
 }
 
 #[test]
