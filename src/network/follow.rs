@@ -80,7 +80,7 @@ impl Registry {
             }
             (Phase::Coming, None) => {
                 let subnets = subnets(&record.spec);
-                let _foreign = self.register_foreign(&record.spec.name, subnets);
+                let _foreign = self.register_foreign(&record.spec, subnets);
                 Ok(())
             }
             (Phase::Going, Some(network)) => {
@@ -94,7 +94,7 @@ impl Registry {
     /// The network of another process is one of this host's.
     fn recall_network(self: &Arc<Self>, record: &NetworkRecord, host: &Snapshot) -> Result<()> {
         let NetworkRecord { spec, .. } = record;
-        let registered = self.register_foreign(&spec.name, subnets(spec));
+        let registered = self.register_foreign(spec, subnets(spec));
         let foundation = self.foundation();
         // a driver of another process's own, of which nothing is known here
         let Some(driver) = foundation.driver(&spec.driver) else {
@@ -160,7 +160,7 @@ impl Registry {
                 if let Some(network) = self.network_at(lost.spec.id) {
                     network.lose();
                 }
-                self.unregister_foreign(&lost.spec.name);
+                self.unregister_foreign(&lost.spec);
             }
             Body::Endpoint(lost) => {
                 if let Some(network) = self.network_at(lost.spec.network) {

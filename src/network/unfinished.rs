@@ -106,7 +106,7 @@ impl Registry {
             let undo = plan.undo(plan.steps().len());
             foundation.kernel.take_back(&undo, None)?;
         }
-        self.unregister_foreign(&record.spec.name);
+        self.unregister_foreign(&record.spec);
         self.strike_network(&record.spec)
     }
 
