@@ -19,6 +19,7 @@ use crate::events::EventHub;
 use crate::kernel::{HostPorts, Kernel, Relay};
 use crate::spec::NetworkSpec;
 
+use super::in_hand::InHand;
 use super::ledger::Ledger;
 use super::names::NameService;
 use super::unrecalled::Unrecalled;
@@ -44,6 +45,8 @@ pub(crate) struct Registry {
     kept: Mutex<BTreeMap<NetworkId, Network>>,
     /// Held while the news of other processes are taken account of.
     pub(super) following: Mutex<Unrecalled>,
+    /// What is taken back at the moment for its record's sake.
+    pub(super) in_hand: InHand,
     /// Whether all that others have connected is somebody's concern here: it is watched, or answered.
     pub(super) attends_to_all: AtomicBool,
 }
@@ -132,6 +135,7 @@ impl Registry {
             foundation,
             kept: Mutex::default(),
             following: Mutex::default(),
+            in_hand: InHand::default(),
             attends_to_all,
         }
     }

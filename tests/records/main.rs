@@ -11,6 +11,7 @@ mod ensured;
 mod failing;
 mod in_part;
 mod in_the_way;
+mod left_over;
 mod made_anew;
 mod meanwhile;
 mod recovered;

@@ -53,9 +53,17 @@ impl Ground {
     }
 
     pub(crate) fn open(&self) -> Host {
+        Host::open_with(self.config()).unwrap()
+    }
+
+    pub(crate) fn config(&self) -> HostConfig {
         let store = Arc::new(Mortal(self.store.open(), self.dead.clone()));
-        let config = HostConfig::new().netns(self.netns.clone()).store(store);
-        Host::open_with(config).unwrap()
+        HostConfig::new().netns(self.netns.clone()).store(store)
+    }
+
+    /// How many there are.
+    pub(crate) fn records(&self) -> usize {
+        self.store.changes(None).unwrap().records.len()
     }
 
     /// What `act` made stays in the kernel, and nobody knows of it but by the store.
