@@ -104,7 +104,8 @@ impl Host {
     /// again; what is persisted is made again where it is missing;
     /// what bears our mark and is of no record is removed; where there are no records at all, since the
     /// store was lost, they are made again of what bears our mark. After a reboot, containers have lost
-    /// their places, networks are made again, and reservations are as they were. What living processes
+    /// their places, networks are made again, or are on the bridges of their names where those were there
+    /// before (and are looked up anew), and reservations are as they were. What living processes
     /// do is left alone, and so is all that does not bear our mark. Needs `CAP_NET_ADMIN`, and
     /// `CAP_SYS_ADMIN` to enter containers' namespaces.
     ///
@@ -187,6 +188,7 @@ impl Host {
                     self.0.registry.drop_record(&record)?;
                 }
             }
+            self.follow_bridges(ledger)?;
         }
         let record = ledger.record(Body::Host(now), Phase::There, Tenure::Kept);
         let change = Change::new().put(record, ledger.expected(&key));

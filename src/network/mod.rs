@@ -7,6 +7,7 @@ mod detach;
 mod draft;
 mod endpoint;
 mod follow;
+mod found;
 mod in_hand;
 mod inspect;
 mod join;
@@ -441,14 +442,21 @@ impl Network {
 }
 
 impl Inner {
+    fn record(&self) -> NetworkRecord {
+        NetworkRecord {
+            spec: self.spec.clone(),
+            found: self.found.clone(),
+        }
+    }
+
     fn take_back(&self) -> Result<()> {
         self.registered
             .registry()
             .upkeep()
             .end_network(self.spec.id);
-        let undo = self.plan.undo(self.plan.steps().len());
         let begun = Instant::now();
-        let result = self.kernel.take_back(&undo, None);
+        let undo = found::undo(&self.kernel, &self.record(), &self.plan);
+        let result = undo.and_then(|undo| self.kernel.take_back(&undo, None));
         if result.is_ok() {
             let registry = self.registered.registry();
             registry.keep_no_longer(self.spec.id);
@@ -468,10 +476,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if matches!(self.life.get_mut(), Life::Owned) {
-            let record = NetworkRecord {
-                spec: self.spec.clone(),
-                found: self.found.clone(),
-            };
+            let record = self.record();
             let going = (Phase::Going, Tenure::Held);
             let _left_to_recovery = self.registered.registry().write_network(&record, going);
             let _lost = self.take_back();

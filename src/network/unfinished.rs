@@ -15,6 +15,7 @@ use crate::store::{Change, Expected};
 use super::Network;
 use super::detach::{Departure, detach, join};
 use super::follow::plan_network;
+use super::found;
 use super::keeping::Published;
 use super::ledger::Ledger;
 use super::registry::Registry;
@@ -137,7 +138,7 @@ impl Registry {
         if let Some(driver) = foundation.driver(&record.spec.driver) {
             let host = foundation.kernel.snapshot()?;
             let plan = plan_network(driver.as_ref(), record, &host)?;
-            let undo = plan.undo(plan.steps().len());
+            let undo = found::undo(&foundation.kernel, record, &plan)?;
             foundation.kernel.take_back(&undo, None)?;
         }
         self.unregister_foreign(&record.spec);

@@ -61,7 +61,15 @@ impl Ground {
         HostConfig::new().netns(self.netns.clone()).store(store)
     }
 
-    /// How many there are.
+    /// With the same records, and nothing in the kernel.
+    pub(crate) fn rebooted(self) -> Self {
+        Self {
+            netns: Netns::create().unwrap(),
+            ..self
+        }
+    }
+
+    /// How many records there are.
     pub(crate) fn records(&self) -> usize {
         self.store.changes(None).unwrap().records.len()
     }
@@ -242,11 +250,7 @@ fn after_a_reboot_networks_are_made_again_leases_are_gone_and_reservations_stay(
         network.reserve(&"db".parse().unwrap(), kept).unwrap();
         network.connect(&app).unwrap().persist().unwrap();
     });
-    let rebooted = Ground {
-        netns: Netns::create().unwrap(),
-        ..ground
-    };
-    let host = rebooted.open();
+    let host = ground.rebooted().open();
     let recovered = host.recover().unwrap();
     assert_eq!(recovered.forgotten.len(), 2, "{recovered}");
     assert!(!recovered.repaired.is_empty(), "{recovered}");
