@@ -85,7 +85,8 @@ pub enum Finding {
         /// Networks whose containers are kept apart.
         apart: Vec<LinkName>,
     },
-    /// A process has died before it was done with something, or had it for itself alone.
+    /// A process has died before it was done with something, or had it for itself alone; or this one could
+    /// not take it back.
     Unfinished {
         /// The record of it.
         record: Key,
@@ -135,7 +136,7 @@ impl fmt::Display for Finding {
             Self::Unfinished { record } => {
                 write!(
                     f,
-                    "{record} was not finished by a process that has died: {RECOVER}"
+                    "{record} was not finished, and nobody is at it: {RECOVER}"
                 )
             }
             Self::Unowned { what } => {

@@ -131,7 +131,9 @@ fn of_links(host: &Snapshot, networks: &[Made<'_>]) -> Vec<Finding> {
     for made in networks {
         let bridge = &made.spec.link;
         let is_made = made.plan.steps().iter().any(|step| step.brings(bridge));
-        if !is_made && host.link_named(bridge.name.as_str()).is_none() {
+        let state = host.link_named(bridge.name.as_str());
+        let is_there = state.is_some_and(|state| state.index == bridge.index.get());
+        if !is_made && !is_there {
             found.push(Finding::BridgeMissing {
                 network: made.spec.name.clone(),
                 bridge: bridge.name.clone(),

@@ -134,6 +134,7 @@ impl Fault {
             Self::NetworkNotFound { .. }
             | Self::TemplateNotFound { .. }
             | Self::LinkNotFound { .. }
+            | Self::BridgeGone { .. }
             | Self::ContainerNotFound { .. }
             | Self::NotConnected { .. }
             | Self::LinkTarget { .. }

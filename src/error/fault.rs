@@ -366,6 +366,14 @@ pub enum Fault {
         /// Whose namespace it was looked for in; `None` for the host's.
         namespace: Option<String>,
     },
+    /// The bridge that the network was made on is not there, or has another number since a reboot.
+    #[error("bridge {bridge} of network {network} is not where it was: recover the host")]
+    BridgeGone {
+        /// The network.
+        network: NetworkName,
+        /// Its bridge.
+        bridge: LinkName,
+    },
     /// The link is there, but it is of another kind.
     #[error("existing interface {name} is not a {expected}")]
     LinkKind {

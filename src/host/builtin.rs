@@ -116,7 +116,7 @@ impl Host {
     /// The one of them, if it was asked for before, here or by another process.
     pub(super) fn made(&self, which: Builtin) -> Result<Option<Network>> {
         let known = self.0.builtins.lock().get(&which).cloned();
-        match known {
+        match known.filter(|network| !network.is_removed()) {
             Some(network) => Ok(Some(network)),
             None => self.kept_builtin(which),
         }
@@ -124,7 +124,8 @@ impl Host {
 
     pub(super) fn builtin(&self, which: Builtin) -> Result<Network> {
         let mut builtins = self.0.builtins.lock();
-        if let Some(network) = builtins.get(&which) {
+        let known = builtins.get(&which);
+        if let Some(network) = known.filter(|network| !network.is_removed()) {
             return Ok(network.clone());
         }
         if let Some(network) = self.kept_builtin(which)? {

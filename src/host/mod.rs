@@ -1,6 +1,7 @@
 //! The host: the side that has the bridges, and the entry point.
 
 mod attach;
+mod bridges;
 mod builtin;
 mod check;
 mod config;

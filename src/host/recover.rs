@@ -37,7 +37,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Recovered {
-    /// What was coming or going when its process died, or was to go with it: it is taken back.
+    /// What was coming or going when its process died, or was to go with it, and what this process could
+    /// not take back before: it is taken back.
     pub taken_back: Vec<Key>,
     /// What was written down again of what the kernel still says, since there were no records: with
     /// all that it says, and without labels, aliases, name servers, and the ways to namespaces.
@@ -99,10 +100,12 @@ impl fmt::Display for Recovered {
 impl Host {
     /// Puts the host in order after crashes, reboots and outsiders, whoever was there: what a dead
     /// process had begun is taken back, and what it held and had not
-    /// [persisted](crate::Endpoint::persist); what is persisted is made again where it is missing;
+    /// [persisted](crate::Endpoint::persist); what this process itself failed to disconnect is tried
+    /// again; what is persisted is made again where it is missing;
     /// what bears our mark and is of no record is removed; where there are no records at all, since the
     /// store was lost, they are made again of what bears our mark. After a reboot, containers have lost
-    /// their places, networks are made again, and reservations are as they were. What living processes
+    /// their places, networks are made again, or are on the bridges of their names where those were there
+    /// before (and are looked up anew), and reservations are as they were. What living processes
     /// do is left alone, and so is all that does not bear our mark. Needs `CAP_NET_ADMIN`, and
     /// `CAP_SYS_ADMIN` to enter containers' namespaces.
     ///
@@ -193,6 +196,7 @@ impl Host {
                     self.0.registry.drop_record(&record)?;
                 }
             }
+            self.follow_bridges(ledger)?;
         }
         let record = ledger.record(Body::Host(now), Phase::There, Tenure::Kept);
         let change = Change::new().put(record, ledger.expected(&key));
@@ -238,8 +242,8 @@ impl Host {
         let Some(ledger) = self.0.registry.ledger() else {
             return Ok(Vec::new());
         };
-        let of_the_dead = self.0.registry.left_by_the_dead()?.into_iter();
-        let mut found: Vec<Finding> = of_the_dead
+        let left = self.0.registry.left_unfinished()?.into_iter();
+        let mut found: Vec<Finding> = left
             .map(|record| Finding::Unfinished {
                 record: record.key(),
             })
@@ -260,7 +264,7 @@ impl Host {
             // what is seen there now was written down before, or is nobody's
             let seen = self.see_marked()?;
             self.0.registry.catch_up()?;
-            let left = self.0.registry.left_by_the_dead()?;
+            let left = self.0.registry.left_unfinished()?;
             let is_busy =
                 ledger.any(|record| record.phase != Phase::There && !left.contains(record));
             if !is_busy && self.is_recent(&seen)? {

@@ -24,7 +24,7 @@ impl Host {
         let (registered, request) = self.register_template(config)?;
         let spec = spec_of(&request).inspect_err(|_| registered.cancel())?;
         let network = self.settle_linkless(spec, Arc::new(NoneDriver), registered, begun)?;
-        self.0.registry.offer(request);
+        self.0.registry.offer(&network, request);
         Ok(network)
     }
 

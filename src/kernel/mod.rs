@@ -50,7 +50,7 @@ use crate::netlink;
 use crate::netlink::socket::NetlinkSocket;
 use crate::plan::nft::Element;
 use crate::plan::{HostFirewall, Link, Plan, Step, Switch};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{LinkState, Snapshot};
 use doorway::Doorway;
 use filter::Filter;
 use perform::Run;
@@ -318,13 +318,13 @@ impl Kernel {
         })
     }
 
-    /// Whether there is a link of that number on the host's side.
-    pub(crate) fn has_link(&self, link: &Link) -> Result<bool> {
+    /// The link of that number on the host's side.
+    pub(crate) fn link_at(&self, link: &Link) -> Result<Option<LinkState>> {
         self.with_doorway("read a link", |doorway| {
             let request = netlink::link::get(link.index);
             match doorway.route.get(request, &netlink::read::LINK) {
-                Err(refusal) if refusal.errno.is_absence() => Ok(false),
-                found => Ok(found?.is_some()),
+                Err(refusal) if refusal.errno.is_absence() => Ok(None),
+                found => found,
             }
         })
     }

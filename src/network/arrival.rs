@@ -77,6 +77,7 @@ impl Arrival<'_> {
             Some(place) => place,
             None => self.next_place()?,
         };
+        self.network.stands()?;
         let asked = (&self.request, &self.admission);
         let attachment = self.network.wire(self.container, asked, place)?;
         self.is_in = true;

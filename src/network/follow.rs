@@ -46,12 +46,7 @@ impl Registry {
                         containers.push(container.id);
                     }
                 }
-                Body::Reservation(kept) => {
-                    if let Some(network) = self.network_at(kept.network) {
-                        let mut members = network.0.members.lock();
-                        let _kept = members.reserve(&kept.container, kept.address);
-                    }
-                }
+                Body::Reservation(kept) => self.recall_reservation(kept),
                 Body::Host(_) | Body::Network(_) => {}
             }
         }
@@ -71,16 +66,13 @@ impl Registry {
             return Ok(());
         }
         match (told.phase, known) {
-            (Phase::There, None) => {
-                let host = match host {
-                    Some(host) => host,
-                    None => host.insert(self.foundation().kernel.snapshot()?),
-                };
-                self.recall_network(record, host)
+            (Phase::There, None) => self.recall_network(record, self.look(host)?),
+            (Phase::There, Some(network)) if network.has_moved_to(record) => {
+                self.follow_moved(ledger, (&network, record), self.look(host)?)
             }
             (Phase::Coming, None) => {
                 let subnets = subnets(&record.spec);
-                let _foreign = self.register_foreign(&record.spec.name, subnets);
+                let _foreign = self.register_foreign(&record.spec, subnets);
                 Ok(())
             }
             (Phase::Going, Some(network)) => {
@@ -91,10 +83,22 @@ impl Registry {
         }
     }
 
+    /// Once for all that is told at a time.
+    fn look<'h>(&self, host: &'h mut Option<Snapshot>) -> Result<&'h Snapshot> {
+        match host {
+            Some(host) => Ok(host),
+            None => Ok(host.insert(self.foundation().kernel.snapshot()?)),
+        }
+    }
+
     /// The network of another process is one of this host's.
-    fn recall_network(self: &Arc<Self>, record: &NetworkRecord, host: &Snapshot) -> Result<()> {
+    pub(super) fn recall_network(
+        self: &Arc<Self>,
+        record: &NetworkRecord,
+        host: &Snapshot,
+    ) -> Result<()> {
         let NetworkRecord { spec, .. } = record;
-        let registered = self.register_foreign(&spec.name, subnets(spec));
+        let registered = self.register_foreign(spec, subnets(spec));
         let foundation = self.foundation();
         // a driver of another process's own, of which nothing is known here
         let Some(driver) = foundation.driver(&spec.driver) else {
@@ -160,7 +164,7 @@ impl Registry {
                 if let Some(network) = self.network_at(lost.spec.id) {
                     network.lose();
                 }
-                self.unregister_foreign(&lost.spec.name);
+                self.unregister_foreign(&lost.spec);
             }
             Body::Endpoint(lost) => {
                 if let Some(network) = self.network_at(lost.spec.network) {

@@ -3,7 +3,7 @@
 
 use crate::addr::EndpointId;
 use crate::error::{Error, Fault, Result};
-use crate::record::{Body, Key, NetworkRecord, Phase, Record, Tenure};
+use crate::record::{Body, Key, Phase, Record, Tenure};
 
 use super::ledger::{News, is_overtaken};
 use super::unrecalled::Concern;
@@ -56,10 +56,7 @@ impl Inner {
         let Some(ledger) = registry.ledger() else {
             return true;
         };
-        let record = NetworkRecord {
-            spec: self.spec.clone(),
-            found: self.found.clone(),
-        };
+        let record = self.record();
         for _ in 0..TRIES {
             let _looked = ledger.look();
             let known = ledger.get(&Body::network_key(self.spec.id));

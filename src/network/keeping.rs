@@ -250,10 +250,7 @@ impl Network {
     }
 
     pub(crate) fn record(&self) -> NetworkRecord {
-        NetworkRecord {
-            spec: self.0.spec.clone(),
-            found: self.0.found.clone(),
-        }
+        self.0.record()
     }
 
     pub(super) fn write(&self, phase: Phase, tenure: Tenure) -> Result<()> {

@@ -86,7 +86,9 @@ impl Endpoint {
         rest.extend(error.left_behind().steps().iter().cloned());
         let namespace = Some(self.container().netns());
         let gone = network.kernel().take_back(&rest, namespace);
-        dismiss(&self.attachment.departure(), &gone);
+        let departure = self.attachment.departure();
+        let gone = gone.and_then(|()| network.strike(&ties.spec, Some(&departure)));
+        dismiss(&departure, &gone);
         match gone {
             Ok(()) => error.leaving(Plan::new()),
             Err(still) => error.leaving(still.left_behind().clone()),

@@ -76,6 +76,7 @@ impl Members {
     /// Another process has connected it: it is in.
     pub(crate) fn recall(&mut self, member: Member) {
         self.release_elsewhere(&member.spec.id);
+        self.release_struck_off(&member.spec.id);
         self.hold_addresses(&member.spec);
         self.there.push(member);
     }
@@ -356,6 +357,13 @@ impl Members {
         self.struck_off.extend(off);
     }
 
+    /// What it has left behind is gone, or goes.
+    pub(crate) fn release_struck_off(&mut self, endpoint: &EndpointId) {
+        if let Some(member) = take_out(&mut self.struck_off, endpoint) {
+            self.release_all_of(&member.spec);
+        }
+    }
+
     /// The addresses of those of that name that left something behind are free after all. Returns
     /// how many there were.
     pub(crate) fn write_off(&mut self, container: &str) -> usize {
@@ -372,6 +380,15 @@ impl Members {
 
     fn present(&self) -> impl Iterator<Item = &Member> {
         self.there.iter().chain(&self.leaving)
+    }
+
+    /// Whether it is there, on its way, or about to leave.
+    pub(crate) fn has(&self, spec: &EndpointSpec) -> bool {
+        let mut wired = self
+            .present()
+            .map(|member| &member.spec)
+            .chain(&self.staged);
+        wired.any(|one| one.id == spec.id) || self.coming.contains(&spec.container)
     }
 
     /// All that are there.

@@ -7,7 +7,9 @@ mod detach;
 mod draft;
 mod endpoint;
 mod follow;
+mod found;
 mod held;
+mod in_hand;
 mod inspect;
 mod join;
 mod keeping;
@@ -38,7 +40,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::addr::{ContainerName, NetworkId, NetworkName};
 use crate::driver::Driver;
@@ -263,7 +265,7 @@ impl Network {
     }
 
     fn remove_unless_used(&self) -> Result<bool> {
-        let mut life = self.0.life.lock();
+        let life = self.0.life.lock();
         if matches!(*life, Life::Removed) {
             return Ok(false);
         }
@@ -281,23 +283,24 @@ impl Network {
         withdrawn.map_err(|fault| Error::of("", vec![fault]))?;
         // nobody else can connect to it from now on, unless somebody just did
         self.write(Phase::Going, Tenure::Kept)?;
-        let former = std::mem::replace(&mut *life, Life::Removed);
-        drop(life);
-        let taken_back = self.0.take_back().inspect_err(|_| {
-            *self.0.life.lock() = former;
-        });
-        taken_back.map(|()| true)
+        self.end_of(life).map(|()| true)
     }
 
     /// It is gone, whoever thought it was there.
     pub(super) fn end(&self) -> Result<()> {
-        let mut life = self.0.life.lock();
-        if matches!(*life, Life::Removed) {
-            return Ok(());
+        let life = self.0.life.lock();
+        match *life {
+            Life::Removed => Ok(()),
+            _ => self.end_of(life),
         }
+    }
+
+    /// What could not be taken back lives as before, and can be taken back again.
+    fn end_of(&self, mut life: MutexGuard<'_, Life>) -> Result<()> {
         let former = std::mem::replace(&mut *life, Life::Removed);
-        drop((life, former));
-        self.0.take_back()
+        drop(life);
+        let taken_back = self.0.take_back();
+        taken_back.inspect_err(|_| *self.0.life.lock() = former)
     }
 
     /// Leaves the network as it is when the process ends, and returns what was chosen. It then ends
@@ -446,14 +449,21 @@ impl Network {
 }
 
 impl Inner {
+    fn record(&self) -> NetworkRecord {
+        NetworkRecord {
+            spec: self.spec.clone(),
+            found: self.found.clone(),
+        }
+    }
+
     fn take_back(&self) -> Result<()> {
         self.registered
             .registry()
             .upkeep()
             .end_network(self.spec.id);
-        let undo = self.plan.undo(self.plan.steps().len());
         let begun = Instant::now();
-        let result = self.kernel.take_back(&undo, None);
+        let undo = found::undo(&self.kernel, &self.record(), &self.plan);
+        let result = undo.and_then(|undo| self.kernel.take_back(&undo, None));
         if result.is_ok() {
             let registry = self.registered.registry();
             registry.keep_no_longer(self.spec.id);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime};
 
@@ -17,7 +17,9 @@ use crate::error::{Fault, Obstacle, Occupant};
 use crate::event::{Event, EventKind};
 use crate::events::EventHub;
 use crate::kernel::{HostPorts, Kernel, Relay};
+use crate::spec::NetworkSpec;
 
+use super::in_hand::InHand;
 use super::ledger::Ledger;
 use super::names::NameService;
 use super::unrecalled::Unrecalled;
@@ -30,7 +32,9 @@ pub(crate) struct Registry {
     host_ports: HostPorts,
     relay: Option<Relay>,
     names: Option<NameService>,
-    entries: Mutex<BTreeMap<NetworkName, Entry>>,
+    entries: Mutex<BTreeMap<Place, Entry>>,
+    /// How many were registered here.
+    registered: AtomicU64,
     wirings: Wirings,
     upkeep: Upkeep,
     events: EventHub,
@@ -41,6 +45,8 @@ pub(crate) struct Registry {
     kept: Mutex<BTreeMap<NetworkId, Network>>,
     /// Held while the news of other processes are taken account of.
     pub(super) following: Mutex<Unrecalled>,
+    /// What is taken back at the moment for its record's sake.
+    pub(super) in_hand: InHand,
     /// Whether all that others have connected is somebody's concern here: it is watched, or answered.
     pub(super) attends_to_all: AtomicBool,
 }
@@ -65,6 +71,19 @@ pub(crate) struct Services {
     pub(crate) names: Option<NameService>,
 }
 
+/// Of one name there are several for as long as one process does not know yet what another has done:
+/// whoever goes takes its own away, and nobody else's.
+type Place = (NetworkName, Whose);
+
+/// Who has taken a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    /// This process, the so manieth time that it took one.
+    Own(u64),
+    /// Another one, for the network of that id.
+    Foreign(NetworkId),
+}
+
 struct Entry {
     subnets: Vec<Subnet>,
     network: Weak<Inner>,
@@ -76,7 +95,7 @@ struct Entry {
 /// A name and subnets that are taken until it is cancelled.
 pub(crate) struct Registered {
     registry: Arc<Registry>,
-    name: NetworkName,
+    place: Place,
     /// The template stays as long as a network that depends on it.
     _template: Option<Network>,
 }
@@ -108,6 +127,7 @@ impl Registry {
             relay,
             names,
             entries: Mutex::default(),
+            registered: AtomicU64::default(),
             wirings: Wirings::default(),
             upkeep: Upkeep::default(),
             events: EventHub::default(),
@@ -115,6 +135,7 @@ impl Registry {
             foundation,
             kept: Mutex::default(),
             following: Mutex::default(),
+            in_hand: InHand::default(),
             attends_to_all,
         }
     }
@@ -150,10 +171,11 @@ impl Registry {
         drop(kept);
     }
 
-    /// A name and subnets that another process has.
+    /// A name and subnets that another process has. One that is taken here at the same time stays so until
+    /// the records have said whose it is.
     pub(super) fn register_foreign(
         self: &Arc<Self>,
-        name: &NetworkName,
+        spec: &NetworkSpec,
         subnets: Vec<Subnet>,
     ) -> Registered {
         let entry = Entry {
@@ -162,23 +184,18 @@ impl Registry {
             offered: None,
             depends_on: None,
         };
-        self.entries.lock().insert(name.clone(), entry);
+        let place = foreign(spec);
+        self.entries.lock().insert(place.clone(), entry);
         Registered {
             registry: Arc::clone(self),
-            name: name.clone(),
+            place,
             _template: None,
         }
     }
 
-    /// The name and the subnets that another process had are free again, unless a network has them.
-    pub(super) fn unregister_foreign(&self, name: &NetworkName) {
-        let mut entries = self.entries.lock();
-        if entries
-            .get(name)
-            .is_some_and(|entry| entry.network.strong_count() == 0)
-        {
-            entries.remove(name);
-        }
+    /// The name and the subnets that another process had are free again, whoever has them here by now.
+    pub(super) fn unregister_foreign(&self, spec: &NetworkSpec) {
+        self.entries.lock().remove(&foreign(spec));
     }
 
     /// Where the host's own files are.
@@ -209,7 +226,7 @@ impl Registry {
     ) -> Result<Registered, Vec<Fault>> {
         let mut entries = self.entries.lock();
         let mut faults = Vec::new();
-        if entries.contains_key(name) {
+        if of_name(&entries, name).next().is_some() {
             faults.push(Fault::NetworkExists { name: name.clone() });
         }
         faults.extend(template.and_then(|template| template.missing_from(&entries)));
@@ -224,18 +241,21 @@ impl Registry {
             offered: None,
             depends_on: template.map(|template| template.network.name().clone()),
         };
-        entries.insert(name.clone(), entry);
+        let nth = self.registered.fetch_add(1, Ordering::Relaxed);
+        let place = (name.clone(), Whose::Own(nth));
+        entries.insert(place.clone(), entry);
         let registered = Registered {
             registry: Arc::clone(self),
-            name: name.clone(),
+            place,
             _template: template.map(|template| template.network.clone()),
         };
         Ok(registered)
     }
 
-    /// The network of that name is a template from now on.
-    pub(crate) fn offer(&self, request: NetworkRequest) {
-        if let Some(entry) = self.entries.lock().get_mut(&request.name) {
+    /// The network is a template from now on.
+    pub(crate) fn offer(&self, network: &Network, request: NetworkRequest) {
+        let place = &network.0.registered.place;
+        if let Some(entry) = self.entries.lock().get_mut(place) {
             entry.offered = Some(Arc::new(request));
         }
     }
@@ -243,15 +263,17 @@ impl Registry {
     /// The template of that name.
     pub(crate) fn template(&self, name: &NetworkName) -> Option<Template> {
         let entries = self.entries.lock();
-        let entry = entries.get(name)?;
-        let request = entry.offered.clone()?;
-        let network = entry.network.upgrade().map(Network)?;
-        Some(Template { network, request })
+        of_name(&entries, name).find_map(|entry| {
+            let request = entry.offered.clone()?;
+            let network = entry.network.upgrade().map(Network)?;
+            Some(Template { network, request })
+        })
     }
 
     /// The network that was registered is there.
     pub(crate) fn announce(&self, network: &Network) {
-        if let Some(entry) = self.entries.lock().get_mut(network.name()) {
+        let place = &network.0.registered.place;
+        if let Some(entry) = self.entries.lock().get_mut(place) {
             entry.network = Arc::downgrade(&network.0);
         }
         self.upkeep.begin_network(network);
@@ -310,10 +332,10 @@ impl Registry {
 
 impl Template {
     /// Somebody may have removed it since it was looked up.
-    fn missing_from(&self, entries: &BTreeMap<NetworkName, Entry>) -> Option<Fault> {
+    fn missing_from(&self, entries: &BTreeMap<Place, Entry>) -> Option<Fault> {
         let name = self.network.name();
-        let offered = entries.get(name).and_then(|entry| entry.offered.as_ref());
-        match offered {
+        let entry = entries.get(&self.network.0.registered.place);
+        match entry.and_then(|entry| entry.offered.as_ref()) {
             Some(request) if Arc::ptr_eq(request, &self.request) => None,
             _ => Some(Fault::TemplateNotFound { name: name.clone() }),
         }
@@ -323,7 +345,7 @@ impl Template {
 impl Registered {
     /// Nobody can depend on it from now on, unless somebody does.
     pub(super) fn withdraw_offer(&self) -> Result<(), Fault> {
-        let name = &self.name;
+        let (name, _) = &self.place;
         let mut entries = self.registry.entries.lock();
         if entries
             .values()
@@ -331,7 +353,7 @@ impl Registered {
         {
             return Err(Fault::TemplateInUse { name: name.clone() });
         }
-        if let Some(entry) = entries.get_mut(name) {
+        if let Some(entry) = entries.get_mut(&self.place) {
             entry.offered = None;
         }
         Ok(())
@@ -367,11 +389,23 @@ impl Registered {
 
     /// The name and the subnets are free again.
     pub(crate) fn cancel(&self) {
-        self.registry.entries.lock().remove(&self.name);
+        self.registry.entries.lock().remove(&self.place);
     }
 }
 
-fn obstacles((name, entry): (&NetworkName, &Entry)) -> Vec<Obstacle> {
+fn foreign(spec: &NetworkSpec) -> Place {
+    (spec.name.clone(), Whose::Foreign(spec.id))
+}
+
+fn of_name<'e>(
+    entries: &'e BTreeMap<Place, Entry>,
+    name: &'e NetworkName,
+) -> impl Iterator<Item = &'e Entry> {
+    let named = entries.iter().filter(move |((one, _), _)| one == name);
+    named.map(|(_, entry)| entry)
+}
+
+fn obstacles(((name, _), entry): (&Place, &Entry)) -> Vec<Obstacle> {
     let obstacle = |&subnet| Obstacle {
         subnet,
         occupant: Occupant::Network(name.clone()),
@@ -381,6 +415,9 @@ fn obstacles((name, entry): (&NetworkName, &Entry)) -> Vec<Obstacle> {
 
 impl fmt::Debug for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Registered({})", self.name)
+        write!(f, "Registered({})", self.place.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,8 @@ impl Network {
         let (Some(name), Some(admission)) = (name, admitted) else {
             return Err(Error::of("", faults));
         };
-        let made = self.make_staged(&name, (&request, &admission));
+        let stands = self.stands();
+        let made = stands.and_then(|()| self.make_staged(&name, (&request, &admission)));
         if made.is_err() {
             self.0.members.lock().turn_away(&name, &admission);
         }

@@ -1,10 +1,12 @@
-//! What a process that has died was doing is taken back by another one: the record says what there may
-//! be, the driver plans it again, and the plan is taken back as by whoever made it.
+//! What a process that has died was doing is taken back by another one, and what one that lives could
+//! not take back is tried again: the record says what there may be, the driver plans it again, and the
+//! plan is taken back as by whoever made it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::addr::NetworkId;
+use crate::addr::{ContainerName, NetworkId};
 use crate::error::Result;
 use crate::record::{Body, EndpointRecord, Key, NetworkRecord, Phase, Record, Tenure};
 use crate::spec::EndpointSpec;
@@ -13,6 +15,8 @@ use crate::store::{Change, Expected};
 use super::Network;
 use super::detach::{Departure, detach, join};
 use super::follow::plan_network;
+use super::found;
+use super::keeping::Published;
 use super::ledger::{Ledger, is_overtaken};
 use super::registry::Registry;
 
@@ -55,10 +59,12 @@ impl Ledger {
 }
 
 impl Registry {
-    /// What processes that have died were at, or had only for themselves: endpoints, and then the
-    /// networks that they are on. Their containers go with the last of these.
-    pub(crate) fn left_by_the_dead(self: &Arc<Self>) -> Result<Vec<Record>> {
-        let mut left = self.ledger().map(Ledger::of_the_dead).unwrap_or_default();
+    /// What processes that have died were at, or had only for themselves, and what this one could not
+    /// take back: endpoints, and then the networks that they are on. Their containers go with the last of
+    /// these.
+    pub(crate) fn left_unfinished(self: &Arc<Self>) -> Result<Vec<Record>> {
+        let mut left = self.left_here();
+        left.extend(self.ledger().map(Ledger::of_the_dead).unwrap_or_default());
         if !left.is_empty() {
             // who has ended since that was read may have been done before
             self.catch_up()?;
@@ -67,34 +73,62 @@ impl Registry {
         Ok(left)
     }
 
+    /// Endpoints that are going by this process, of which nobody has a handle and that nobody is at.
+    fn left_here(&self) -> Vec<Record> {
+        let mut left = Vec::new();
+        if let Some(ledger) = self.ledger() {
+            let owner = ledger.owner();
+            ledger.each(|record| {
+                if record.phase == Phase::Going && record.owner == owner {
+                    left.push(record.clone());
+                }
+            });
+        }
+        // whoever is at one has it among the members until its record is as it stays
+        left.retain(|record| match &record.body {
+            Body::Endpoint(endpoint) => !self.has_member(&endpoint.spec),
+            _ => false,
+        });
+        left
+    }
+
+    fn has_member(&self, spec: &EndpointSpec) -> bool {
+        let network = self.network_at(spec.network);
+        network.is_some_and(|network| network.0.members.lock().has(spec))
+    }
+
     fn is_as_it_was(&self, record: &Record) -> bool {
         let ledger = self.ledger();
         ledger.is_some_and(|ledger| ledger.get(&record.key()).as_ref() == Some(record))
     }
 
-    /// Takes back what the dead have left, and says which records that were.
+    /// Takes back what was left, and says which records that were.
     pub(crate) fn take_back_unfinished(self: &Arc<Self>) -> (Vec<Key>, Result<()>) {
         let (mut keys, mut results) = (Vec::new(), Vec::new());
         // a container goes with its last endpoint, unless that was on no network that is known
         let passes: [fn(&Record) -> bool; 2] = [|r| !is_container(r), is_container];
         for is_due in passes {
-            let left = self.left_by_the_dead().unwrap_or_else(|error| {
+            let left = self.left_unfinished().unwrap_or_else(|error| {
                 results.push(Err(error));
                 Vec::new()
             });
             for record in left.iter().filter(|record| is_due(record)) {
-                // others take it back, too
-                match self.catch_up() {
-                    Ok(()) if self.is_as_it_was(record) => {
-                        keys.push(record.key());
-                        results.push(self.take_back(record));
-                    }
-                    Ok(()) => {}
-                    Err(error) => results.push(Err(error)),
+                if let Some(taken_back) = self.take_back_still(record) {
+                    keys.push(record.key());
+                    results.push(taken_back);
                 }
             }
         }
         (keys, join(results))
+    }
+
+    /// Takes it back unless others have done so by now: other processes do, too, and other threads.
+    fn take_back_still(self: &Arc<Self>, record: &Record) -> Option<Result<()>> {
+        let _hand = self.in_hand.take(record.key());
+        match self.catch_up() {
+            Ok(()) => self.is_as_it_was(record).then(|| self.take_back(record)),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Takes back what may have been done for a record, and strikes it.
@@ -124,10 +158,10 @@ impl Registry {
         if let Some(driver) = foundation.driver(&record.spec.driver) {
             let host = foundation.kernel.snapshot()?;
             let plan = plan_network(driver.as_ref(), record, &host)?;
-            let undo = plan.undo(plan.steps().len());
+            let undo = found::undo(&foundation.kernel, record, &plan)?;
             foundation.kernel.take_back(&undo, None)?;
         }
-        self.unregister_foreign(&record.spec.name);
+        self.unregister_foreign(&record.spec);
         self.strike_network(&record.spec)
     }
 
@@ -153,6 +187,7 @@ impl Network {
         if !self.knows(&record.spec.id) {
             self.recall_member(record, container.as_ref());
             self.recall_wire(record, container.as_ref())?;
+            self.hush(&record.spec.container);
             // by it its ports may lead already, or still
             if let Some(container) = &container {
                 self.0.registered.registry().recall_ports(container);
@@ -175,8 +210,58 @@ impl Network {
         let undo = plan.undo(plan.steps().len());
         self.kernel().take_back(&undo, None)?;
         self.strike(&record.spec, None)?;
-        self.0.members.lock().release_elsewhere(&record.spec.id);
+        let mut members = self.0.members.lock();
+        members.release_elsewhere(&record.spec.id);
+        members.release_struck_off(&record.spec.id);
         Ok(())
+    }
+
+    /// Whoever subscribed was told that it went, or never that it came.
+    fn hush(&self, container: &ContainerName) {
+        if let Some(ties) = self.0.persisted.lock().get(container) {
+            ties.told.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// What this process could not take back as that container left.
+    fn left_of(&self, container: &str) -> Vec<(Record, EndpointSpec)> {
+        let left = self.0.registered.registry().left_here().into_iter();
+        let of_it = left.filter_map(|record| match &record.body {
+            Body::Endpoint(endpoint) => {
+                let spec = endpoint.spec.clone();
+                let is_it = spec.network == self.id() && spec.container.as_str() == container;
+                is_it.then_some((record, spec))
+            }
+            _ => None,
+        });
+        of_it.collect()
+    }
+
+    /// Takes it back once more; `None` where there is nothing.
+    pub(super) fn take_back_left(&self, container: &str) -> Option<Result<()>> {
+        let registry = self.0.registered.registry();
+        let left = self.left_of(container).into_iter();
+        let mut taken_back = left.filter_map(|(record, _)| registry.take_back_still(&record));
+        let first = taken_back.next()?;
+        Some(join(std::iter::once(first).chain(taken_back)))
+    }
+
+    /// Nobody takes it back any more, and its place is anybody's. Returns whether there was any.
+    pub(super) fn give_up_left(&self, container: &str) -> Result<bool> {
+        let registry = self.0.registered.registry();
+        let left = self.left_of(container);
+        for (record, spec) in &left {
+            let _hand = registry.in_hand.take(record.key());
+            if !registry.is_as_it_was(record) {
+                continue;
+            }
+            self.strike(spec, None)?;
+            let is_on_none = |ledger: &Ledger| !ledger.is_on_a_network(spec.container_id, None);
+            if self.ledger().is_some_and(is_on_none) {
+                self.write_published(spec.container_id, Published::new())?;
+            }
+        }
+        Ok(!left.is_empty())
     }
 
     /// Whether the endpoint's container has a network namespace that can be reached.

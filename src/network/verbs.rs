@@ -19,6 +19,10 @@ impl Network {
     /// whether it was persisted or not. The handle, if there is one, has nothing left to do. If
     /// another thread is at it already, this waits until it is done.
     ///
+    /// Where the host keeps [records](crate::HostConfig::store), it may follow a disconnection that
+    /// failed: what that left behind is taken back then. [`Host::recover`](crate::Host::recover) does
+    /// the same, and so does a verb that it is in the way of.
+    ///
     /// Of a persisted endpoint what is inside the container's namespace, and that its default routes
     /// find another way, is seen to while there is any handle to that namespace that was connected;
     /// without one, the link goes and all that falls with it.
@@ -47,11 +51,14 @@ impl Network {
     /// As [`disconnect`](Self::disconnect), whatever becomes of it: the address, the names and the
     /// place are free when it returns. What the kernel did not take back is returned as the steps
     /// that would; there is nothing where all is gone. It may follow a disconnection that failed:
-    /// what that left behind is the caller's, and the address is free now.
+    /// what that left behind is the caller's, and the address is free now. Where the host keeps
+    /// [records](crate::HostConfig::store), there is none of it any more, and what is left behind is
+    /// nobody's, until somebody [recovers](crate::Host::recover).
     ///
     /// # Errors
     /// The container is not connected ([`Error::is_not_found`]), or the network is one that
-    /// containers belong to from when they are opened.
+    /// containers belong to from when they are opened; or the host's records can't be written, and it
+    /// may be repeated.
     ///
     /// ```no_run
     /// # use bridgework::{Container, Host, NetworkConfig};
@@ -67,11 +74,15 @@ impl Network {
         let Err(error) = self.try_disconnect(container) else {
             return Ok(Plan::new());
         };
+        let attempt = || format!("disconnect {container} from {} by force", self.name());
+        let given_up = self.give_up_left(container).map_err(|unwritten| {
+            let unwritten = unwritten.during(attempt());
+            unwritten.leaving(error.left_behind().clone())
+        })?;
         let written_off = self.0.members.lock().write_off(container);
-        let was_there = written_off > 0 || !error.left_behind().is_empty();
+        let was_there = given_up || written_off > 0 || !error.left_behind().is_empty();
         if !was_there {
-            let attempt = format!("disconnect {container} from {} by force", self.name());
-            return Err(error.during(attempt));
+            return Err(error.during(attempt()));
         }
         Ok(error.left_behind().clone())
     }
@@ -105,7 +116,10 @@ impl Network {
                 self.keep_no_longer();
                 detached
             }
-            None => Err(Error::of("", vec![self.not_connected(container)])),
+            None => {
+                let not_connected = || Err(Error::of("", vec![self.not_connected(container)]));
+                self.take_back_left(container).unwrap_or_else(not_connected)
+            }
         }
     }
 

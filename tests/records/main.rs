@@ -6,12 +6,14 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod adopted;
 mod at_once;
 mod ensured;
 mod failing;
 mod held;
 mod in_part;
 mod in_the_way;
+mod left_over;
 mod made_anew;
 mod meanwhile;
 mod recovered;

@@ -54,9 +54,25 @@ impl Ground {
     }
 
     pub(crate) fn open(&self) -> Host {
+        Host::open_with(self.config()).unwrap()
+    }
+
+    pub(crate) fn config(&self) -> HostConfig {
         let store = Arc::new(Mortal(self.store.open(), self.dead.clone()));
-        let config = HostConfig::new().netns(self.netns.clone()).store(store);
-        Host::open_with(config).unwrap()
+        HostConfig::new().netns(self.netns.clone()).store(store)
+    }
+
+    /// With the same records, and nothing in the kernel.
+    pub(crate) fn rebooted(self) -> Self {
+        Self {
+            netns: Netns::create().unwrap(),
+            ..self
+        }
+    }
+
+    /// How many records there are.
+    pub(crate) fn records(&self) -> usize {
+        self.store.changes(None).unwrap().records.len()
     }
 
     /// What `act` made stays in the kernel, and nobody knows of it but by the store.
@@ -293,11 +309,7 @@ fn after_a_reboot_networks_are_made_again_leases_are_gone_and_reservations_stay(
         network.reserve(&"db".parse().unwrap(), kept).unwrap();
         network.connect(&app).unwrap().persist().unwrap();
     });
-    let rebooted = Ground {
-        netns: Netns::create().unwrap(),
-        ..ground
-    };
-    let host = rebooted.open();
+    let host = ground.rebooted().open();
     let recovered = host.recover().unwrap();
     assert_eq!(recovered.forgotten.len(), 2, "{recovered}");
     assert!(!recovered.repaired.is_empty(), "{recovered}");

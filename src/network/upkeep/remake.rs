@@ -16,7 +16,7 @@ impl Ties {
     /// name or the number of the one that is gone.
     pub(in crate::network) fn remake(&self, kernel: &Kernel, netns: &Netns) -> Result<()> {
         // another process that watches may have been quicker
-        if kernel.has_link(&self.spec.host_link)? {
+        if kernel.link_at(&self.spec.host_link)?.is_some() {
             return Ok(());
         }
         // somebody may have moved the host's end away, which leaves the container's
