@@ -130,9 +130,10 @@ impl Filter {
 
     /// Elements go and come in one transaction. Those that are gone already count as gone; if all is
     /// gone since somebody else has removed it, it is made again first. A published port that a
-    /// process left when it died is ours.
-    pub(super) fn edit(&self, netns: &Netns, edit: &ElementsEdit) -> Result<(), Refusal> {
+    /// process left when it died is ours; where it led until now is returned.
+    pub(super) fn edit(&self, netns: &Netns, edit: &ElementsEdit) -> Result<Vec<Element>, Refusal> {
         let mut state = self.open(netns)?;
+        let mut inherited = Vec::new();
         match state.commit(edit) {
             Err(refusal) if refusal.errno == Errno::ENOENT && edit.add.is_empty() => {}
             Err(refusal) if refusal.errno == Errno::ENOENT => {
@@ -140,11 +141,11 @@ impl Filter {
                 let tables = host.map(|host| host.tables.clone()).unwrap_or_default();
                 state.until_taken(&tables, |state| state.commit(edit))?;
             }
-            Err(refusal) if refusal.errno == Errno::EEXIST => state.inherit(edit)?,
+            Err(refusal) if refusal.errno == Errno::EEXIST => inherited = state.inherit(edit)?,
             edited => edited?,
         }
         state.wanted.edit(edit);
-        Ok(())
+        Ok(inherited)
     }
 
     /// What another process has made is as if we had.
@@ -270,11 +271,18 @@ impl State {
     }
 
     /// A port of the host's is held by a socket before anything leads from it: whoever made what
-    /// leads from it now holds it no more, and is dead.
-    fn inherit(&mut self, edit: &ElementsEdit) -> Result<(), Refusal> {
+    /// leads from it now holds it no more, and is dead. Returns that.
+    fn inherit(&mut self, edit: &ElementsEdit) -> Result<Vec<Element>, Refusal> {
         let ports = edit.add.iter().filter(|element| is_held_port(element));
         let ports: Vec<Element> = ports.cloned().collect();
-        self.commit_without(edit, &ports)
+        let tables = self.wanted.tables().to_vec();
+        let is_of_port = |set: &Set| ports.iter().any(|port| port.set == set.name);
+        let mut stale = self.elements(&tables, |_, set| is_of_port(set))?;
+        let place = |element: &Element| (element.set, element.key.clone());
+        let places: BTreeSet<_> = ports.iter().map(place).collect();
+        stale.retain(|element| places.contains(&place(element)));
+        self.commit_without(edit, &ports)?;
+        Ok(stale)
     }
 
     fn commit_without(&mut self, edit: &ElementsEdit, stale: &[Element]) -> Result<(), Refusal> {
@@ -346,7 +354,10 @@ impl State {
 /// SCTP has no sockets that hold its ports.
 fn is_held_port(element: &Element) -> bool {
     let sctp = Field::Protocol(Protocol::Sctp);
-    element.set.starts_with("published") && !element.key.contains(&sctp)
+    let is_port = ["published", "carried"]
+        .iter()
+        .any(|kind| element.set.starts_with(kind));
+    is_port && !element.key.contains(&sctp)
 }
 
 fn unavailable(errno: Errno) -> Refusal {

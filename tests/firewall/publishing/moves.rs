@@ -12,10 +12,10 @@ use crate::steady::{Steady, datagrams, datagrams_of_each_family};
 use crate::world::{Ground, Guard, Place, World};
 
 /// A client that keeps its port, as those do that keep a flow alive.
-struct Client(UdpSocket);
+pub struct Client(UdpSocket);
 
 impl Client {
-    fn of(place: &impl Place, to: SocketAddr) -> Self {
+    pub fn of(place: &impl Place, to: SocketAddr) -> Self {
         let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = place
             .at()
@@ -28,7 +28,7 @@ impl Client {
     }
 
     /// Who answers one datagram.
-    fn ask(&self) -> String {
+    pub fn ask(&self) -> String {
         self.0.send(b"who is there").expect("sent");
         let mut buffer = [0; 64];
         let length = self.0.recv(&mut buffer).expect("an answer");
