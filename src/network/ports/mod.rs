@@ -161,17 +161,22 @@ impl Ports {
         Ok(PortsChange { effect, steps })
     }
 
-    /// What another process has published, by these doors. No socket holds it here.
+    /// What another process has published, by these doors. What is as it was is held here as it was,
+    /// and no socket holds what is otherwise.
     pub(super) fn recall(
         &mut self,
         ports: &HostPorts,
         container: &ContainerRecord,
         doors: Vec<Door>,
     ) {
-        let known = self.publications.iter();
-        let known: Vec<PortMapping> = known.map(|publication| publication.mapping).collect();
-        self.publications
-            .retain(|publication| container.published.contains_key(&publication.mapping));
+        self.publications.retain(|publication| {
+            let published = container.published.get(&publication.mapping);
+            published.is_some_and(|now| publication.ports().eq(now.iter().copied()))
+        });
+        for kept in &mut self.publications {
+            *kept = kept.by(&doors);
+        }
+        let known = BTreeSet::from_iter(self.mappings());
         let new = container.published.iter();
         let new = new.filter(|(mapping, _)| !known.contains(mapping));
         let new = new.map(|(mapping, published)| {
