@@ -76,6 +76,13 @@ impl<'k> Run<'k> {
             }
             let outcomes = self.perform_batch(&steps[start..end]);
             for (step, outcome) in (start..).zip(outcomes) {
+                let outcome = match outcome {
+                    // what goes unasked may be gone
+                    Outcome::Refused(refusal) if is_absent_rule(&steps[step], &refusal) => {
+                        Outcome::Done
+                    }
+                    outcome => outcome,
+                };
                 progress.note(step, outcome);
             }
             start = end;
@@ -452,6 +459,10 @@ fn needs_doorway(step: &Step) -> bool {
     step.side() == Some(Side::Container) && !is_redirect
 }
 
+fn is_absent_rule(step: &Step, refusal: &Refusal) -> bool {
+    matches!(step, Step::DeletePolicyRule(_)) && is_gone(step, refusal.errno)
+}
+
 /// Whether the refusal of a step that takes something back says that it is gone already.
 fn is_gone(step: &Step, errno: Errno) -> bool {
     match step {
@@ -469,6 +480,8 @@ fn is_gone(step: &Step, errno: Errno) -> bool {
         Step::DeletePolicyRule(_) | Step::DeleteProhibition(_) => {
             errno.is_absence() || errno == Errno::ENOENT
         }
+        // the link is, or the kernel does not have the setting
+        Step::SetSysctl { .. } => errno == Errno::ENOENT || errno.is_absence(),
         _ => errno.is_absence(),
     }
 }

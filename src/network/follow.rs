@@ -250,6 +250,7 @@ fn as_it_was(host: &Snapshot, record: &NetworkRecord) -> Snapshot {
             let link = index;
             AddressState { link, address }
         }));
+        before.settings = found.settings(&link.name);
     }
     before
 }

@@ -140,6 +140,27 @@ fn what_is_carried_over_follows_the_container_to_where_another_process_leads_it(
 }
 
 #[test]
+fn what_a_container_claims_of_the_host_s_ports_is_not_in_its_own_way() {
+    let (_, host) = pair();
+    let (web, _web) = residents::opened("web");
+    lab::output(host.netns(), "ip link set lo up");
+    let near = NetworkConfig::bridge("near").host_binding([127, 0, 0, 1]);
+    let near = host.create_network(near).unwrap();
+    let far = host.create_network(NetworkConfig::bridge("far")).unwrap();
+    let config = EndpointConfig::new().publish("8080-8081:80-81");
+    let at_near = near.connect_with(&web, config).unwrap();
+    let before = at_near.published();
+    assert_eq!(before.len(), 2);
+    for _ in 0..2 {
+        let config = EndpointConfig::new().priority(10);
+        let at_far = far.connect_with(&web, config).unwrap();
+        assert_eq!(at_near.published().len(), 4);
+        at_far.disconnect().unwrap();
+        assert_eq!(at_near.published(), before);
+    }
+}
+
+#[test]
 fn others_networks_are_asked_at_their_gateways_alone_or_nowhere() {
     let (open, living) = pair();
     let service = living.serve().unwrap();

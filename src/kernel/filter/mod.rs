@@ -76,6 +76,9 @@ impl Wanted {
     }
 
     fn edit(&mut self, edit: &ElementsEdit) {
+        for element in &edit.superseded {
+            self.supersede(element);
+        }
         for element in &edit.remove {
             if self.elements.remove(element) && is_network(element) {
                 self.ending += 1;
@@ -88,6 +91,13 @@ impl Wanted {
             .count();
         self.beginning = self.beginning.saturating_sub(begun);
         self.elements.extend(edit.add.iter().cloned());
+    }
+
+    /// Whatever is in its place is not wanted any more.
+    fn supersede(&mut self, element: &Element) {
+        let place = (element.set, &element.key);
+        self.elements
+            .retain(|other| (other.set, &other.key) != place);
     }
 
     /// A network that has come to its end, or that was begun and is given up, needs no tables.
@@ -149,12 +159,15 @@ impl Filter {
     }
 
     /// What another process has made is as if we had.
-    pub(super) fn recall(&self, firewall: Option<&HostFirewall>, elements: &[Element]) {
+    pub(super) fn recall(&self, firewall: Option<&HostFirewall>, edit: &ElementsEdit) {
         let mut state = self.state.lock();
         if let Some(firewall) = firewall {
             state.wanted.host.get_or_insert_with(|| firewall.clone());
         }
-        state.wanted.elements.extend(elements.iter().cloned());
+        for element in &edit.superseded {
+            state.wanted.supersede(element);
+        }
+        state.wanted.elements.extend(edit.add.iter().cloned());
     }
 
     /// What another process has taken back is no business of ours any more.
@@ -287,6 +300,9 @@ impl State {
 
     fn commit_without(&mut self, edit: &ElementsEdit, stale: &[Element]) -> Result<(), Refusal> {
         let mut changes = vec![Change::DeleteElements(&edit.remove, Absence::Accepted)];
+        if !edit.superseded.is_empty() {
+            changes.push(Change::DeleteElements(&edit.superseded, Absence::Accepted));
+        }
         if !stale.is_empty() {
             changes.push(Change::DeleteElements(stale, Absence::Accepted));
         }

@@ -150,6 +150,7 @@ impl Ports {
         let edit = ElementsEdit {
             remove: besides(&before, &after),
             add: besides(&after, &before),
+            ..ElementsEdit::default()
         };
         let opens = Opens::new(&[], &publications);
         let steps = steps(source, &doors, (edit, opens));
