@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 
 use crate::addr::{MacAddr, Mtu};
-use crate::plan::PolicyRule;
+use crate::plan::{PolicyRule, Sysctl};
 
 /// A link as it is. The name is what the kernel says, which may be more than a
 /// [`LinkName`](crate::LinkName) allows.
@@ -177,6 +177,8 @@ pub struct Snapshot {
     pub addresses: Vec<AddressState>,
     /// The routes of all tables, IPv4 before IPv6.
     pub routes: Vec<RouteState>,
+    /// Settings of the link that a network is going to be on, where that is there already; else none.
+    pub settings: Vec<(Sysctl, u32)>,
 }
 
 impl Snapshot {

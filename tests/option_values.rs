@@ -128,6 +128,20 @@ fn published_ports_have_the_forms_that_docker_takes() {
         ("0.0.0.0:8080:80", "0.0.0.0:8080:80/tcp"),
         ("[::]:8080:80", "[::]:8080:80/tcp"),
         ("[0:0::1]::80", "[::1]::80/tcp"),
+        ("0:80", "80/tcp"),
+        ("127.0.0.1:0:8080", "127.0.0.1::8080/tcp"),
+        ("[::1]:0:80/udp", "[::1]::80/udp"),
+        (":8080:80", "8080:80/tcp"),
+        ("::80", "80/tcp"),
+        ("::1:8080:80", "[::1]:8080:80/tcp"),
+        ("::1::80", "[::1]::80/tcp"),
+        (":::8080:80", "[::]:8080:80/tcp"),
+        (
+            "2001:db8::2:8080-8081:80-81",
+            "[2001:db8::2]:8080-8081:80-81/tcp",
+        ),
+        ("80/", "80/tcp"),
+        ("8080:80/", "8080:80/tcp"),
     ] {
         let mapping: PortMapping = text.parse().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(mapping.to_string(), canonical, "{text}");
@@ -136,8 +150,7 @@ fn published_ports_have_the_forms_that_docker_takes() {
 
 #[test]
 fn published_ports_of_no_form_say_what_is_wrong_with_them() {
-    let whole = "expected [HOST-ADDRESS:][HOST-PORTS:]CONTAINER-PORTS[/PROTOCOL], an IPv6 address \
-                 in brackets";
+    let whole = "expected [HOST-ADDRESS:][HOST-PORTS:]CONTAINER-PORTS[/PROTOCOL]";
     for (text, error) in [
         ("", "invalid published port \"\": it is empty".to_owned()),
         (":", "invalid port range \"\": expected a number".to_owned()),
@@ -154,7 +167,16 @@ fn published_ports_of_no_form_say_what_is_wrong_with_them() {
             "invalid port range \"65536\": it must be from 1 to 65535".to_owned(),
         ),
         (
-            "0:80",
+            "0-2:80",
+            "invalid port range \"0-2\": it must be from 1 to 65535".to_owned(),
+        ),
+        (
+            "0:80-81",
+            "invalid published port \"0:80-81\": 1 of the host's ports for 2 of the container's"
+                .to_owned(),
+        ),
+        (
+            "8080:0",
             "invalid port range \"0\": it must be from 1 to 65535".to_owned(),
         ),
         (
@@ -174,8 +196,8 @@ fn published_ports_of_no_form_say_what_is_wrong_with_them() {
             "invalid port range \"+80\": expected a number".to_owned(),
         ),
         (
-            "80/",
-            "invalid protocol \"\": expected tcp, udp or sctp".to_owned(),
+            "/tcp",
+            "invalid port range \"\": expected a number".to_owned(),
         ),
         (
             "80/icmp",
@@ -192,12 +214,12 @@ fn published_ports_of_no_form_say_what_is_wrong_with_them() {
             "invalid port range \"127.0.0.1\": expected a number".to_owned(),
         ),
         (
-            ":8080:80",
-            format!("invalid published port \":8080:80\": {whole}"),
+            ":::80",
+            format!("invalid published port \":::80\": {whole}"),
         ),
         (
-            "::1:8080:80",
-            format!("invalid published port \"::1:8080:80\": {whole}"),
+            "2001:db8::1:80",
+            format!("invalid published port \"2001:db8::1:80\": {whole}"),
         ),
         (
             "[::1]:80",

@@ -1,7 +1,7 @@
 //! What `--publish` says: ports of a container, and those of the host by which they are reached.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::parse::{ParseError, Reason, ValueKind, text_value};
@@ -12,8 +12,9 @@ use super::port::{Port, PortRange, Protocol};
 ///
 /// Each kind of ports is one, or the first and the last with a dash between them. With as many of
 /// the host's as of the container's, each belongs to one; for one of the container's, the first
-/// that is free of several of the host's is taken; with none of the host's, any that are free. An
-/// IPv6 address stands in brackets. An address without ports has two colons behind it.
+/// that is free of several of the host's is taken; with none of the host's, or 0 for one of the
+/// container's, any that are free. An IPv6 address stands in brackets or without. An address without
+/// ports has two colons behind it. What is left empty is as if it were not there.
 ///
 /// ```
 /// use bridgework::PortMapping;
@@ -116,6 +117,7 @@ impl FromStr for PortMapping {
             return Err(ParseError::new(ValueKind::PortMapping, text, Reason::Empty));
         }
         let (ports, protocol) = match text.split_once('/') {
+            Some((ports, "")) => (ports, Protocol::default()),
             Some((ports, protocol)) => (ports, protocol.parse()?),
             None => (text, Protocol::Tcp),
         };
@@ -125,11 +127,18 @@ impl FromStr for PortMapping {
             Some((address, host_ports)) => (Some(address), host_ports),
             None => (None, before),
         };
-        if let Some(address) = address {
+        if let Some(address) = address.filter(|address| !address.is_empty()) {
             mapping = mapping.at(host_address(address, text)?);
         }
         match host_ports {
             "" => Ok(mapping),
+            "0" => match mapping.container_ports.count() {
+                1 => Ok(mapping),
+                container => {
+                    let reason = Reason::CountsDiffer { host: 1, container };
+                    Err(ParseError::new(ValueKind::PortMapping, text, reason))
+                }
+            },
             ports => mapping
                 .by(ports.parse::<PortRange>()?)
                 .map_err(|error| error.quoting(text)),
@@ -137,18 +146,17 @@ impl FromStr for PortMapping {
     }
 }
 
-/// An IPv4 address as it is, or an IPv6 address in brackets.
+/// An address as it is; one of IPv6 may stand in brackets.
 fn host_address(address: &str, whole: &str) -> Result<IpAddr, ParseError> {
     let bracketed = address
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
     let parsed = match bracketed {
         Some(inside) => inside.parse::<Ipv6Addr>().map(IpAddr::V6).ok(),
-        None => address.parse::<Ipv4Addr>().map(IpAddr::V4).ok(),
+        None => address.parse().ok(),
     };
     let reason = Reason::Malformed {
-        expected: "[HOST-ADDRESS:][HOST-PORTS:]CONTAINER-PORTS[/PROTOCOL], an IPv6 address in \
-                   brackets",
+        expected: "[HOST-ADDRESS:][HOST-PORTS:]CONTAINER-PORTS[/PROTOCOL]",
     };
     parsed.ok_or_else(|| ParseError::new(ValueKind::PortMapping, whole, reason))
 }

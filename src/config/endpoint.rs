@@ -1,6 +1,6 @@
 //! A container's place in a network as it is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -380,10 +380,11 @@ impl EndpointConfig {
         }
     }
 
-    /// The mappings that were asked for, and with [`publish_exposed`](Self::publish_exposed) one for
+    /// The mappings that were asked for, each once, and with [`publish_exposed`](Self::publish_exposed) one for
     /// every exposed port that none of them is about.
     fn published(&self, faults: &mut Vec<Fault>) -> Vec<PortMapping> {
-        let mut mappings = self.ports.clone();
+        let (mut mappings, mut seen) = (self.ports.clone(), BTreeSet::new());
+        mappings.retain(|mapping| seen.insert(*mapping));
         for exposed in &self.exposed {
             if exposed.host_ports().is_some() || exposed.host_address().is_some() {
                 let why = format!("the exposed port {exposed} and a port of the host's");

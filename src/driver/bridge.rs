@@ -6,10 +6,11 @@
 use ipnet::IpNet;
 
 use super::Driver;
-use crate::addr::{Family, LinkSysctl, Mtu, SysctlTable};
+use crate::addr::{Family, LinkName, LinkSysctl, Mtu, SysctlTable};
 use crate::error::Fault;
 use crate::firewall::{
-    apart_element, barriers, guard_elements, host_firewall, is_open, network_elements,
+    apart_element, barriers, barriers_of_way_out, elements_of_way_out, guard_elements,
+    host_firewall, is_open, network_elements,
 };
 use crate::plan::nft::Element;
 use crate::plan::{
@@ -49,7 +50,7 @@ impl Driver for BridgeDriver {
             None => {}
         }
         let mut plan = Plan::new();
-        plan.extend(raise_firewall(network, host));
+        plan.extend(raise_firewall(network, host, Before::Nothing));
         plan.push(Step::AddBridge {
             link: bridge.clone(),
             mac: network.mac,
@@ -107,16 +108,36 @@ fn bridge_options(network: &NetworkSpec) -> BridgeOptions {
     options
 }
 
+/// What the packet filter may have of a link before it is a network's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    /// Others may reach networks by it, which ends for good.
+    WayOut,
+}
+
 /// Before the bridge is there: nothing passes it that is not meant to.
-fn raise_firewall(network: &NetworkSpec, host: &Snapshot) -> Vec<Step> {
+fn raise_firewall(network: &NetworkSpec, host: &Snapshot, before: Before) -> Vec<Step> {
     if !network.firewall.is_on() {
         return Vec::new();
     }
+    let name = &network.link.name;
+    let (superseded, stale) = match before {
+        Before::Nothing => (Vec::new(), Vec::new()),
+        Before::WayOut => (
+            elements_of_way_out(name),
+            barriers_of_way_out(name).collect(),
+        ),
+    };
     let (rules, prohibitions) = barriers(network);
     let mut steps = vec![
         Step::RaiseFirewall(host_firewall(host, network)),
-        Step::EditElements(ElementsEdit::adding(network_elements(network))),
+        Step::EditElements(ElementsEdit {
+            superseded,
+            ..ElementsEdit::adding(network_elements(network))
+        }),
     ];
+    steps.extend(stale.into_iter().map(Step::DeletePolicyRule));
     steps.extend(rules.into_iter().map(Step::AddPolicyRule));
     steps.extend(prohibitions.into_iter().map(Step::AddProhibition));
     steps
@@ -183,20 +204,23 @@ fn adopt(network: &NetworkSpec, state: &LinkState, host: &Snapshot) -> Result<Pl
         states.any(|state| state.link == bridge.index.get() && state.address == *address)
     };
     let mut plan = Plan::new();
-    plan.extend(raise_firewall(network, host));
-    plan.extend(forwarding(network));
+    plan.extend(raise_firewall(network, host, Before::WayOut));
+    let lacking: Vec<IpNet> = bridge_addresses(network).filter(|a| !has(a)).collect();
+    // a bridge without the family takes no address of it
+    let lacks_ipv6 = lacking.iter().any(|address| address.addr().is_ipv6());
+    let disable = Sysctl::Ipv6(ConfScope::Link(bridge.name.clone()), Ipv6Conf::DisableIpv6);
+    let enabled = lacks_ipv6.then(|| sysctl(bridge.side, disable, 0));
+    let forwarding = forwarding(network);
+    let changes = forwarding.iter().chain(&enabled);
+    plan.extend(kept(network, changes, host));
+    plan.extend(forwarding);
     // a bridge whose address nobody has set takes the lowest one of its ports', and another one as
     // they come and go (`br_stp_recalculate_bridge_id`): containers would lose their gateway
     plan.push(Step::Announce {
         link: bridge.clone(),
         mac: network.mac,
     });
-    let lacking: Vec<IpNet> = bridge_addresses(network).filter(|a| !has(a)).collect();
-    if lacking.iter().any(|address| address.addr().is_ipv6()) {
-        // a bridge without the family takes no address of it
-        let key = Sysctl::Ipv6(ConfScope::Link(bridge.name.clone()), Ipv6Conf::DisableIpv6);
-        plan.push(sysctl(bridge.side, key, 0));
-    }
+    plan.extend(enabled);
     plan.extend(
         lacking
             .into_iter()
@@ -207,6 +231,45 @@ fn adopt(network: &NetworkSpec, state: &LinkState, host: &Snapshot) -> Result<Pl
         plan.push(Step::SetUp { link });
     }
     Ok(plan)
+}
+
+/// What of a bridge that stays is set otherwise by its network, or by published ports.
+fn kept<'s>(
+    network: &NetworkSpec,
+    changes: impl Iterator<Item = &'s Step>,
+    host: &Snapshot,
+) -> Vec<Step> {
+    let scope = ConfScope::Link(network.link.name.clone());
+    let of_ports = Sysctl::Ipv4(scope, Ipv4Conf::RouteLocalnet);
+    let changed = changes.filter_map(|step| match step {
+        Step::SetSysctl { key, .. } => Some(key),
+        _ => None,
+    });
+    let mut changed: Vec<&Sysctl> = changed.collect();
+    changed.extend(network.firewall.is_on().then_some(&of_ports));
+    let found = host.settings.iter();
+    let found = found.filter(|(key, _)| changed.contains(&key));
+    let keep = |(key, value): &(Sysctl, u32)| Step::KeepSysctl {
+        side: network.link.side,
+        key: key.clone(),
+        value: *value,
+    };
+    found.map(keep).collect()
+}
+
+/// The settings of a link that a network on it may change.
+pub(crate) fn settings_of(link: &LinkName) -> Vec<Sysctl> {
+    let scope = || ConfScope::Link(link.clone());
+    let ipv4 = [
+        Ipv4Conf::Forwarding,
+        Ipv4Conf::RouteLocalnet,
+        Ipv4Conf::RpFilter,
+        Ipv4Conf::SrcValidMark,
+    ];
+    let ipv6 = [Ipv6Conf::DisableIpv6, Ipv6Conf::ForceForwarding];
+    let ipv4 = ipv4.map(|conf| Sysctl::Ipv4(scope(), conf));
+    let ipv6 = ipv6.map(|conf| Sysctl::Ipv6(scope(), conf));
+    ipv4.into_iter().chain(ipv6).collect()
 }
 
 /// What the caller set, where `place` holds for it.

@@ -13,6 +13,7 @@ mod none;
 use std::fmt;
 
 pub use bridge::BridgeDriver;
+pub(crate) use bridge::settings_of;
 pub use container::ContainerDriver;
 pub(crate) use gateway::{Exit, doors, lead_out, moves};
 pub use host::HostDriver;

@@ -2,10 +2,10 @@
 
 use super::table::{VOUCHED_MARK, tables};
 use crate::addr::{Family, LinkName};
-use crate::plan::nft::{Field, Ownership, TableFamily, Verdict};
+use crate::plan::nft::{Element, Field, Ownership, TableFamily, Verdict};
 use crate::plan::{
-    ALIAS_MARK, HostFirewall, PROHIBITION_TABLE, PolicyAction, PolicyRule, Prohibition, Uplink,
-    UplinkFamily,
+    ALIAS_MARK, HostFirewall, PROHIBITION_TABLE, PolicyAction, PolicyRule, Prohibition, Sysctl,
+    Uplink, UplinkFamily,
 };
 use crate::snapshot::{LinkState, Snapshot};
 use crate::spec::NetworkSpec;
@@ -30,6 +30,48 @@ pub(crate) fn host_firewall(host: &Snapshot, network: &NetworkSpec) -> HostFirew
     let own = &network.link.name;
     let foreign = host.links.iter().filter(|link| link.name != own.as_str());
     firewall_with(foreign, host, network.firewall.ownership())
+}
+
+/// That the link of a network is one by which others are reached: once the network is gone from it.
+pub(crate) fn way_out(host: &Snapshot, network: &NetworkSpec) -> HostFirewall {
+    let own = &network.link.name;
+    let own = host.links.iter().filter(|link| link.name == own.as_str());
+    firewall_with(own, host, network.firewall.ownership())
+}
+
+/// What the filter has of a link while it is such a one.
+pub(crate) fn elements_of_way_out(name: &LinkName) -> Vec<Element> {
+    let words = Words::new(TableFamily::Inet, UPLINK_COMMENT);
+    let mut elements = vec![words.member("uplinks", [link(name)]), through(&words, name)];
+    elements.extend(FAMILIES.map(|family| raised(&words, name, family)));
+    elements
+}
+
+/// The rules that a link has while it is such a one.
+pub(crate) fn barriers_of_way_out(name: &LinkName) -> impl Iterator<Item = PolicyRule> {
+    let by = name.clone();
+    FAMILIES.into_iter().map(move |family| PolicyRule {
+        by: Some(by.clone()),
+        ..barrier(family)
+    })
+}
+
+/// The settings of the link that are as they are since it is such a one, as these elements say.
+pub(crate) fn raised_settings(there: &[Element], name: &LinkName) -> Vec<Sysctl> {
+    let words = Words::new(TableFamily::Inet, UPLINK_COMMENT);
+    let is_raised = |family: &Family| there.contains(&raised(&words, name, *family));
+    let families = FAMILIES.into_iter().filter(is_raised);
+    families
+        .map(|family| UplinkFamily::setting_of(family, name))
+        .collect()
+}
+
+fn raised(words: &Words, name: &LinkName, family: Family) -> Element {
+    words.member("raised", [Field::Family(family), link(name)])
+}
+
+fn through(words: &Words, name: &LinkName) -> Element {
+    words.verdict("within", [link(name), link(name)], Verdict::Accept)
 }
 
 /// As [`host_firewall`], where nothing is known of any network.
@@ -83,11 +125,8 @@ fn uplink(state: &LinkState, host: &Snapshot) -> Option<Uplink> {
     let is_bridge = state.kind == "bridge";
     let of_family = |family| UplinkFamily {
         family,
-        raised: words.member("raised", [Field::Family(family), link(&name)]),
-        passing: Vec::from_iter(is_bridge.then(|| {
-            let through = [link(&name), link(&name)];
-            words.verdict("within", through, Verdict::Accept)
-        })),
+        raised: raised(&words, &name, family),
+        passing: Vec::from_iter(is_bridge.then(|| through(&words, &name))),
     };
     Some(Uplink {
         element: words.member("uplinks", [link(&name)]),

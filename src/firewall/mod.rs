@@ -84,7 +84,10 @@ mod words;
 pub(crate) use drops::ForwardDrop;
 pub(crate) use flows::{needs_addresses, stale_flows};
 pub(crate) use guard::{apart_element, guard_elements};
-pub(crate) use host::{UPLINK_COMMENT, bare_firewall, barriers, host_firewall};
+pub(crate) use host::{
+    UPLINK_COMMENT, bare_firewall, barriers, barriers_of_way_out, elements_of_way_out,
+    host_firewall, raised_settings, way_out,
+};
 pub(crate) use network::{is_open, network_elements, subnet};
 pub(crate) use ports::{Door, carried_elements, open_elements, port_elements};
 pub use table::{TABLE, VOUCHED_MARK, tables};

@@ -12,12 +12,13 @@ use crate::addr::{Family, LinkIndex, MacAddr, Mtu, NetworkId, NetworkName, Subne
 use crate::config::{
     Firewall, HostsScope, MacPolicy, NetworkConfig, NetworkOptions, ResolverScope,
 };
-use crate::driver::{Driver, HostDriver, NoneDriver};
+use crate::driver::{Driver, HostDriver, NoneDriver, settings_of};
 use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
+use crate::firewall::{bare_firewall, raised_settings};
 use crate::kernel::random_bytes;
 use crate::network::{Members, Network, Registered};
-use crate::plan::{BridgeOptions, Link, Plan, Side, Switch};
+use crate::plan::{BridgeOptions, Ipv4Conf, Ipv6Conf, Link, Plan, Side, Switch, Sysctl};
 use crate::record::{FoundLink, NetworkRecord};
 use crate::snapshot::{LinkState, Snapshot};
 use crate::spec::{NetworkSpec, Origin};
@@ -148,6 +149,28 @@ impl Host {
 }
 
 impl Host {
+    /// The bridge of that name, if there is one.
+    pub(super) fn find_adopted(&self, config: &NetworkConfig) -> Result<Option<Adopted>> {
+        let snapshot = self.snapshot()?;
+        let Some(mut adopted) = Adopted::find(&snapshot, config, &self.networks())? else {
+            return Ok(None);
+        };
+        let name = adopted.link.name.clone();
+        let found = self.kernel().settings(&settings_of(&name))?.into_iter();
+        adopted.settings = found
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
+        if self.0.config.firewall.is_on() {
+            // that it forwards since other networks are reached by it is their doing
+            let there = self.kernel().elements(&bare_firewall(&snapshot))?;
+            let raised = raised_settings(&there, &name);
+            let all = adopted.settings.iter_mut();
+            let lifted = all.filter(|(key, _)| raised.contains(key));
+            lifted.for_each(|(_, value)| *value = 0);
+        }
+        Ok(Some(adopted))
+    }
+
     /// The one of them that another process has made.
     fn kept_builtin(&self, which: Builtin) -> Result<Option<Network>> {
         self.0.registry.catch_up()?;
@@ -230,6 +253,8 @@ pub(super) struct Adopted {
     pub(super) link: Link,
     pub(super) state: LinkState,
     pub(super) addresses: Vec<IpNet>,
+    /// What a network on it may change.
+    pub(super) settings: Vec<(Sysctl, u32)>,
 }
 
 impl Adopted {
@@ -267,6 +292,7 @@ impl Adopted {
             link: Link::new(Side::Host, name.clone(), index),
             state: state.clone(),
             addresses: addresses.collect(),
+            settings: Vec::new(),
         }))
     }
 
@@ -278,6 +304,8 @@ impl Adopted {
                 false => Switch::Off,
             },
             addresses: self.addresses.clone(),
+            ipv4: self.settings.iter().filter_map(of_ipv4).collect(),
+            ipv6: self.settings.iter().filter_map(of_ipv6).collect(),
         }
     }
 
@@ -326,6 +354,20 @@ impl Adopted {
             let name = format!("{} {address}", self.link.name);
             config.auxiliary(name, address)
         })
+    }
+}
+
+fn of_ipv4((key, value): &(Sysctl, u32)) -> Option<(Ipv4Conf, u32)> {
+    match key {
+        Sysctl::Ipv4(_, conf) => Some((*conf, *value)),
+        Sysctl::Ipv6(..) => None,
+    }
+}
+
+fn of_ipv6((key, value): &(Sysctl, u32)) -> Option<(Ipv6Conf, u32)> {
+    match key {
+        Sysctl::Ipv6(_, conf) => Some((*conf, *value)),
+        Sysctl::Ipv4(..) => None,
     }
 }
 

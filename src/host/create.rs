@@ -14,7 +14,6 @@ use crate::spec::Origin;
 use crate::trace::operation;
 
 use super::Host;
-use super::builtin::Adopted;
 use super::prepared::{Kind, Prepared};
 use super::subnets::in_order;
 
@@ -68,7 +67,7 @@ impl Host {
         let operation = operation!("adopt network", config.name());
         let begun = Instant::now();
         let adopted = self.0.registry.attempt(|| {
-            let adopted = Adopted::find(&self.snapshot()?, &config, &self.networks())?;
+            let adopted = self.find_adopted(&config)?;
             let adopted = adopted.ok_or_else(|| alone(no_bridge(&config)))?;
             let completed = adopted.complete(&config);
             self.create_prepared(self.prepare(&completed, Kind::On(adopted))?, begun)
@@ -121,7 +120,7 @@ impl Host {
             let why = "the default network and a configuration-only network".to_owned();
             return Err(alone(Fault::Conflicting(why)));
         }
-        let adopted = Adopted::find(&self.snapshot()?, config, &self.networks())?;
+        let adopted = self.find_adopted(config)?;
         let completed = match &adopted {
             Some(adopted) => adopted.complete(config),
             None => config.clone(),
@@ -172,6 +171,9 @@ impl Host {
                 if error.left_behind().is_empty() {
                     let _left_to_recovery = registry.strike_network(&record.spec);
                 }
+                if record.found.is_some() {
+                    let _left_to_repair = registry.lead_by(&record.spec);
+                }
             });
             match made {
                 Ok(()) => return Ok((record, plan)),
@@ -195,11 +197,13 @@ impl Host {
             let driver = config.driver().to_owned();
             faults.push(Fault::Driver { driver, why });
         }
-        let (Some(request), snapshot) = (request, self.snapshot()?) else {
+        let (Some(request), mut snapshot) = (request, self.snapshot()?) else {
             return Err(Error::of("", faults));
         };
+        let adopted = kind.adopted();
+        snapshot.settings = adopted.map_or(Vec::new(), |adopted| adopted.settings.clone());
         let (request, template) = self.complete(request, keys, &mut faults);
-        let obstacles = match kind.adopted() {
+        let obstacles = match adopted {
             Some(adopted) => self.obstacles(&adopted.take_from(&snapshot)),
             None => self.obstacles(&snapshot),
         };

@@ -53,6 +53,7 @@ impl Doorway {
             links: route.dump(link::dump(), &read::LINK)?,
             addresses: route.dump(address::dump(), &read::ADDRESS)?,
             routes: route.dump(route::dump(), &read::ROUTE)?,
+            settings: Vec::new(),
         };
         snapshot.links.sort_by_key(|link| link.index);
         // of a link that changed while it was read, what was read last

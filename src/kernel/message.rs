@@ -10,6 +10,7 @@ use crate::plan::{Side, Step, Switch};
 pub(super) fn side(step: &Step) -> Option<Side> {
     match step {
         Step::SetSysctl { .. }
+        | Step::KeepSysctl { .. }
         | Step::SetLinkSysctl { .. }
         | Step::AwaitForwarding { .. }
         | Step::RaiseFirewall(_)
@@ -73,6 +74,7 @@ pub(super) fn request<'n>(
         Step::AddProhibition(prohibition) => policy::prohibit(prohibition),
         Step::DeleteProhibition(prohibition) => policy::permit(prohibition),
         Step::SetSysctl { .. }
+        | Step::KeepSysctl { .. }
         | Step::SetLinkSysctl { .. }
         | Step::AwaitForwarding { .. }
         | Step::RaiseFirewall(_)

@@ -48,8 +48,7 @@ pub(crate) use watch::{Events, Watch, is_of_one_peer, timeout_until};
 use crate::error::{Error, Fault, Result};
 use crate::netlink;
 use crate::netlink::socket::NetlinkSocket;
-use crate::plan::nft::Element;
-use crate::plan::{HostFirewall, Link, Plan, Step, Switch};
+use crate::plan::{ElementsEdit, HostFirewall, Link, Plan, Step, Switch};
 use crate::snapshot::{LinkState, Snapshot};
 use doorway::Doorway;
 use filter::Filter;
@@ -166,14 +165,14 @@ impl Kernel {
     /// What another process has done by `plan` is known of from now on, where it has to be made again
     /// if somebody removes it.
     pub(crate) fn recall(&self, plan: &Plan) {
-        let (firewall, elements) = filtered(plan);
-        self.shared.filter.recall(firewall, &elements);
+        let (firewall, edit) = filtered(plan);
+        self.shared.filter.recall(firewall, &edit);
     }
 
     /// What another process has taken back is not made again.
     pub(crate) fn forget_plan(&self, plan: &Plan) {
-        let (_firewall, elements) = filtered(plan);
-        self.shared.filter.forget(&elements);
+        let (_firewall, edit) = filtered(plan);
+        self.shared.filter.forget(&edit.add);
     }
 
     /// The namespace that is a plan's host side.
@@ -386,15 +385,15 @@ impl Kernel {
 }
 
 /// What a plan puts into the packet filter of the host.
-fn filtered(plan: &Plan) -> (Option<&HostFirewall>, Vec<Element>) {
+fn filtered(plan: &Plan) -> (Option<&HostFirewall>, ElementsEdit) {
     let mut firewall = None;
-    let mut elements = Vec::new();
+    let mut all = ElementsEdit::default();
     for step in plan.steps() {
         match step {
             Step::RaiseFirewall(raised) => firewall = Some(raised),
-            Step::EditElements(edit) => elements.extend(edit.add.iter().cloned()),
+            Step::EditElements(edit) => all.extend(edit),
             _ => {}
         }
     }
-    (firewall, elements)
+    (firewall, all)
 }

@@ -12,10 +12,11 @@ use super::{Kernel, explain, files, message, redirect, reroute, settle};
 use crate::addr::{Family, LinkIndex, LinkSysctl, SysctlTable};
 use crate::errno::Errno;
 use crate::error::{Fault, Result};
+use crate::firewall::stale_flows;
 use crate::netlink::frame::{Refusal, Request};
 use crate::netlink::socket::Outcome;
 use crate::netlink::{link, read};
-use crate::plan::{ALIAS_MARK, Link, Plan, Side, Step, Switch};
+use crate::plan::{ALIAS_MARK, ElementsEdit, Link, Plan, Side, Step, Switch};
 use crate::snapshot::LinkState;
 
 /// How far a plan got.
@@ -75,6 +76,13 @@ impl<'k> Run<'k> {
             }
             let outcomes = self.perform_batch(&steps[start..end]);
             for (step, outcome) in (start..).zip(outcomes) {
+                let outcome = match outcome {
+                    // what goes unasked may be gone
+                    Outcome::Refused(refusal) if is_absent_rule(&steps[step], &refusal) => {
+                        Outcome::Done
+                    }
+                    outcome => outcome,
+                };
                 progress.note(step, outcome);
             }
             start = end;
@@ -245,11 +253,7 @@ impl<'k> Run<'k> {
                 let filter = &kernel.shared.filter;
                 filter.retire((kernel.namespace(), doorway), firewall)
             }
-            Step::EditElements(edit) => self
-                .kernel
-                .shared
-                .filter
-                .edit(self.kernel.namespace(), edit),
+            Step::EditElements(edit) => self.edit_elements(edit),
             Step::AddRedirect(redirect) => {
                 let namespace = self.far()?.namespace;
                 redirect::add(namespace, &self.kernel.shared.reaper, redirect)
@@ -269,6 +273,18 @@ impl<'k> Run<'k> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What a dead process has led goes on as it began, unless it is forgotten.
+    fn edit_elements(&self, edit: &ElementsEdit) -> std::result::Result<(), Refusal> {
+        let filter = &self.kernel.shared.filter;
+        let inherited = filter.edit(self.kernel.namespace(), edit)?;
+        let led = stale_flows(&ElementsEdit::adding(inherited).inverse(), &[]);
+        if !led.is_empty() {
+            // the elements are there whatever becomes of connections of the dead
+            let _go_on_till_they_end = self.kernel.forget(&led);
+        }
+        Ok(())
     }
 
     fn set_link_sysctl(
@@ -443,6 +459,10 @@ fn needs_doorway(step: &Step) -> bool {
     step.side() == Some(Side::Container) && !is_redirect
 }
 
+fn is_absent_rule(step: &Step, refusal: &Refusal) -> bool {
+    matches!(step, Step::DeletePolicyRule(_)) && is_gone(step, refusal.errno)
+}
+
 /// Whether the refusal of a step that takes something back says that it is gone already.
 fn is_gone(step: &Step, errno: Errno) -> bool {
     match step {
@@ -460,6 +480,8 @@ fn is_gone(step: &Step, errno: Errno) -> bool {
         Step::DeletePolicyRule(_) | Step::DeleteProhibition(_) => {
             errno.is_absence() || errno == Errno::ENOENT
         }
+        // the link is, or the kernel does not have the setting
+        Step::SetSysctl { .. } => errno == Errno::ENOENT || errno.is_absence(),
         _ => errno.is_absence(),
     }
 }

@@ -156,6 +156,9 @@ impl Registry {
         let wiring = self.wirings().at(container.namespace.identity);
         let kernel = &self.foundation().kernel;
         wiring.recall_ports((kernel, self.host_ports()), container);
+        // whoever holds them goes on carrying over, to where the container is now
+        let carried = self.relay().map(|relay| wiring.carry_over(relay));
+        let _tried_again_by_who_serves = carried;
     }
 
     pub(super) fn lose(self: &Arc<Self>, following: &mut Unrecalled, record: &Record) {
@@ -251,6 +254,7 @@ fn as_it_was(host: &Snapshot, record: &NetworkRecord) -> Snapshot {
             let link = index;
             AddressState { link, address }
         }));
+        before.settings = found.settings(&link.name);
     }
     before
 }

@@ -236,7 +236,11 @@ impl StagedEndpoint {
             _ => false,
         });
         let add = guard_elements(spec);
-        is_guarded.then_some(Step::EditElements(ElementsEdit { remove, add }))
+        is_guarded.then_some(Step::EditElements(ElementsEdit {
+            remove,
+            add,
+            ..ElementsEdit::default()
+        }))
     }
 
     fn joined_spec(

@@ -467,6 +467,9 @@ impl Inner {
         if result.is_ok() {
             let registry = self.registered.registry();
             registry.keep_no_longer(self.spec.id);
+            if self.found.is_some() {
+                let _left_to_repair = registry.lead_by(&self.spec);
+            }
             // it is taken back once more, which is done at once, by whoever recovers
             let _left_to_recovery = registry.strike_network(&self.spec);
             let silent = self.gateway.lock().take();

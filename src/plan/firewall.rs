@@ -131,6 +131,8 @@ impl HostFirewall {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ElementsEdit {
+    /// Those that go for good, whatever becomes of the rest, if they are there.
+    pub superseded: Vec<Element>,
     /// Those that go.
     pub remove: Vec<Element>,
     /// Those that come. None of their keys may be there yet, but for those that go.
@@ -141,20 +143,24 @@ impl ElementsEdit {
     /// Elements that come.
     #[must_use]
     pub fn adding(add: Vec<Element>) -> Self {
-        let remove = Vec::new();
-        Self { remove, add }
+        Self {
+            add,
+            ..Self::default()
+        }
     }
 
     /// Both in one transaction.
     pub(crate) fn extend(&mut self, other: &Self) {
+        self.superseded.extend(other.superseded.iter().cloned());
         self.remove.extend(other.remove.iter().cloned());
         self.add.extend(other.add.iter().cloned());
     }
 
-    /// What takes it back.
+    /// What takes it back, but for what was superseded.
     #[must_use]
     pub fn inverse(&self) -> Self {
         Self {
+            superseded: Vec::new(),
             remove: self.add.clone(),
             add: self.remove.clone(),
         }
@@ -163,6 +169,6 @@ impl ElementsEdit {
     /// Whether nothing goes or comes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.add.is_empty()
+        self.superseded.is_empty() && self.remove.is_empty() && self.add.is_empty()
     }
 }

@@ -11,6 +11,7 @@ mod link;
 pub mod nft;
 mod policy;
 mod redirect;
+mod route;
 pub(crate) mod shell;
 mod step;
 mod sysctl;
@@ -23,7 +24,8 @@ pub(crate) use link::centiseconds;
 pub use link::{BridgeOptions, Link, PortOptions, Side, Switch};
 pub use policy::{PROHIBITION_TABLE, PolicyAction, PolicyRule, Prohibition};
 pub use redirect::Redirect;
-pub use step::{Fate, Route, Step, VethStep};
+pub use route::Route;
+pub use step::{Fate, Step, VethStep};
 pub use sysctl::{ConfScope, Ipv4Conf, Ipv6Conf, Sysctl};
 
 use crate::addr::ContainerName;

@@ -3,8 +3,6 @@
 //!
 //! A step is plain data. It does nothing; `kernel` performs it and `text` prints it.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
 use super::file::{FileWrite, HostsEdit};
@@ -13,6 +11,7 @@ use super::flow::FlowMatch;
 use super::link::{BridgeOptions, Link, PortOptions, Side};
 use super::policy::{PolicyRule, Prohibition};
 use super::redirect::Redirect;
+use super::route::Route;
 use super::sysctl::{ConfScope, Sysctl};
 use crate::addr::{LinkSysctl, MacAddr, Mtu};
 
@@ -42,79 +41,6 @@ pub struct VethStep {
     pub peer_mac: MacAddr,
     /// The MTU of both ends.
     pub mtu: Mtu,
-}
-
-/// A route to `destination`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// Where it leads: `0.0.0.0/0` or `::/0` for the default route.
-    pub destination: IpNet,
-    /// The next hop; `None` where the destination is on the link itself.
-    pub gateway: Option<IpAddr>,
-    /// The link that it leaves by.
-    pub link: Link,
-    /// The lower, the better. 0 leaves it to the kernel: 0 for IPv4, 1024 for IPv6.
-    pub metric: u32,
-}
-
-impl Route {
-    /// A route to what is on the link itself.
-    ///
-    /// ```
-    /// use bridgework::plan::{Link, Route, Side, Step};
-    /// use bridgework::{LinkIndex, Subnet};
-    ///
-    /// let link = Link::new(Side::Host, "veth0".parse()?, LinkIndex::new(7)?);
-    /// let route = Route::new("10.89.0.2/32".parse::<Subnet>()?, &link);
-    /// assert_eq!(Step::AddRoute(route).to_string(), "ip route add 10.89.0.2/32 dev veth0 proto 98");
-    /// # Ok::<(), bridgework::ParseError>(())
-    /// ```
-    #[must_use]
-    pub fn new(destination: impl Into<IpNet>, link: &Link) -> Self {
-        Self {
-            destination: destination.into(),
-            gateway: None,
-            link: link.clone(),
-            metric: 0,
-        }
-    }
-
-    /// What the kernel makes of its metric.
-    pub(crate) fn kernel_metric(&self) -> u32 {
-        // include/net/ip6_route.h: IP6_RT_PRIO_USER
-        const IPV6_DEFAULT: u32 = 1024;
-        match (self.metric, self.destination.addr().is_ipv6()) {
-            (0, true) => IPV6_DEFAULT,
-            (metric, _) => metric,
-        }
-    }
-
-    /// The default route of the gateway's family.
-    ///
-    /// ```
-    /// use bridgework::LinkIndex;
-    /// use bridgework::plan::{Link, Route, Side, Step};
-    ///
-    /// let link = Link::new(Side::Host, "eth0".parse()?, LinkIndex::new(7)?);
-    /// let route = Route::default_by([10, 89, 0, 1], &link);
-    /// assert_eq!(
-    ///     Step::AddRoute(route).to_string(),
-    ///     "ip route add default via 10.89.0.1 dev eth0 proto 98",
-    /// );
-    /// # Ok::<(), bridgework::ParseError>(())
-    /// ```
-    #[must_use]
-    pub fn default_by(gateway: impl Into<IpAddr>, link: &Link) -> Self {
-        let gateway = gateway.into();
-        let everything = match gateway {
-            IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
-            IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
-        };
-        Self {
-            gateway: Some(gateway),
-            ..Self::new(everything, link)
-        }
-    }
 }
 
 /// One change. See the [module](crate::plan) for how steps make a plan.
@@ -260,6 +186,15 @@ pub enum Step {
         /// Its new value.
         value: u32,
     },
+    /// Nothing is changed; the setting is this again once the plan is taken back.
+    KeepSysctl {
+        /// Whose setting it is.
+        side: Side,
+        /// Which one.
+        key: Sysctl,
+        /// What it was before.
+        value: u32,
+    },
     /// A kernel setting of one link, as a caller wrote it.
     SetLinkSysctl {
         /// The link.
@@ -326,6 +261,10 @@ impl Step {
             | Self::SetLinkSysctl { .. }
             | Self::AwaitForwarding { .. }
             | Self::Announce { .. } => Fate::FallsWithLink,
+            Self::KeepSysctl { key, .. } => match key.scope() {
+                ConfScope::Link(_) => Fate::FallsWithLink,
+                ConfScope::All | ConfScope::Default => Fate::Undone,
+            },
             Self::SetSysctl { key, .. } => match key.scope() {
                 ConfScope::Link(_) => Fate::FallsWithLink,
                 ConfScope::All | ConfScope::Default => Fate::Stays,
@@ -384,6 +323,11 @@ impl Step {
                 add: edit.remove.clone(),
             })),
             Self::WriteFile(write) => Some(Self::WriteFile(write.inverse())),
+            Self::KeepSysctl { side, key, value } => Some(Self::SetSysctl {
+                side: *side,
+                key: key.clone(),
+                value: *value,
+            }),
             Self::DeleteLink { .. }
             | Self::SetAlias { .. }
             | Self::SetName { .. }
@@ -412,7 +356,9 @@ impl Step {
     #[must_use]
     pub fn side(&self) -> Option<Side> {
         match self {
-            Self::SetSysctl { side, .. } | Self::RaiseLoopback { side } => Some(*side),
+            Self::SetSysctl { side, .. }
+            | Self::KeepSysctl { side, .. }
+            | Self::RaiseLoopback { side } => Some(*side),
             Self::RaiseFirewall(_)
             | Self::RetireFirewall(_)
             | Self::EditElements(_)
@@ -452,6 +398,7 @@ impl Step {
             Self::ReplaceRoute { to, .. } => Some(&to.link),
             Self::MoveLink { from, .. } => Some(from),
             Self::SetSysctl { .. }
+            | Self::KeepSysctl { .. }
             | Self::RaiseLoopback { .. }
             | Self::RaiseFirewall(_)
             | Self::RetireFirewall(_)
@@ -491,7 +438,7 @@ impl Step {
             .into_iter()
             .flatten()
             .any(|link| match other {
-                Self::SetSysctl { side, key, .. } => {
+                Self::SetSysctl { side, key, .. } | Self::KeepSysctl { side, key, .. } => {
                     *side == link.side && *key.scope() == ConfScope::Link(link.name.clone())
                 }
                 _ => other.link() == Some(link),

@@ -48,7 +48,9 @@ impl ConfScope {
 /// assert_eq!(step.to_string(), "sysctl -w net/ipv4/conf/br0/forwarding=1");
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Ipv4Conf {
     /// Whether ICMP redirects change routes. On a link that does not forward, the kernel takes
@@ -76,7 +78,9 @@ pub enum Ipv4Conf {
 /// assert_eq!(step.to_string(), "sysctl -w net/ipv6/conf/eth0/accept_ra=0");
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Ipv6Conf {
     /// Whether router advertisements change addresses and routes.

@@ -14,8 +14,10 @@ use super::file::{ContainerFile, FileWrite, HostsEdit};
 use super::link::{BridgeOptions, Link, PortOptions, Side, Switch, centiseconds};
 use super::policy::{PolicyRule, Prohibition};
 use super::redirect::Redirect;
+use super::route::Route;
 use super::shell::{quote, quote_link};
-use super::step::{Route, Step, VethStep};
+use super::step::{Step, VethStep};
+use super::sysctl::Sysctl;
 use crate::addr::{ContainerName, Family, MacAddr, Mtu};
 
 impl Display for Plan {
@@ -375,6 +377,7 @@ impl Display for Line<'_> {
             Step::DeleteRedirect(redirect) => self.delete_redirect(f, redirect),
             Step::MoveLink { from, to } => self.move_link(f, from, to),
             Step::SetSysctl { side, key, value } => self.sysctl(f, *side, format!("{key}={value}")),
+            Step::KeepSysctl { key, value, .. } => f.write_str(&kept(key, *value)),
             Step::SetLinkSysctl { link, setting } => {
                 let assignment = format!("{}={}", setting.path(&link.name), setting.value());
                 self.sysctl(f, link.side, assignment)
@@ -385,6 +388,11 @@ impl Display for Line<'_> {
             Step::WriteFile(write) => f.write_str(&file(write)),
         }
     }
+}
+
+/// The shell's word for nothing, with what nothing is done about.
+fn kept(key: &Sysctl, value: u32) -> String {
+    format!(": {}", quote(format!("{key}={value}")))
 }
 
 fn policy_line(verb: &str, rule: &PolicyRule) -> String {

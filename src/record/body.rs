@@ -9,10 +9,12 @@ use ipnet::IpNet;
 use super::claim::Claim;
 use super::key::Key;
 use crate::addr::{
-    ContainerId, ContainerName, EndpointId, HostName, NamespaceId, NetworkId, PortMapping,
-    PublishedPort,
+    ContainerId, ContainerName, EndpointId, HostName, LinkName, NamespaceId, NetworkId,
+    PortMapping, PublishedPort,
 };
-use crate::plan::{ContainerFile, FileOrigin, HostsFile, Link, Switch};
+use crate::plan::{
+    ConfScope, ContainerFile, FileOrigin, HostsFile, Ipv4Conf, Ipv6Conf, Link, Switch, Sysctl,
+};
 use crate::spec::{EndpointSpec, NetworkSpec, Stack};
 
 const HOST: &str = "host";
@@ -96,10 +98,15 @@ pub struct NetworkRecord {
 /// A bridge that was there before the network.
 ///
 /// ```
-/// use bridgework::plan::Switch;
+/// use bridgework::plan::{Ipv4Conf, Switch};
 /// use bridgework::record::FoundLink;
 ///
-/// let found = FoundLink { up: Switch::On, addresses: vec!["10.89.0.1/24".parse()?] };
+/// let found = FoundLink {
+///     up: Switch::On,
+///     addresses: vec!["10.89.0.1/24".parse()?],
+///     ipv4: [(Ipv4Conf::Forwarding, 0)].into(),
+///     ipv6: Default::default(),
+/// };
 /// assert!(found.up.is_on()); // and so it stays when its network goes
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -111,6 +118,24 @@ pub struct FoundLink {
     pub up: Switch,
     /// The addresses that it had.
     pub addresses: Vec<IpNet>,
+    /// Those of its settings of IPv4 that a network may change, as they were.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub ipv4: BTreeMap<Ipv4Conf, u32>,
+    /// Those of IPv6.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub ipv6: BTreeMap<Ipv6Conf, u32>,
+}
+
+impl FoundLink {
+    /// Its settings, by the name that it has.
+    pub(crate) fn settings(&self, name: &LinkName) -> Vec<(Sysctl, u32)> {
+        let scope = || ConfScope::Link(name.clone());
+        let ipv4 = self.ipv4.iter();
+        let ipv4 = ipv4.map(|(conf, value)| (Sysctl::Ipv4(scope(), *conf), *value));
+        let ipv6 = self.ipv6.iter();
+        let ipv6 = ipv6.map(|(conf, value)| (Sysctl::Ipv6(scope(), *conf), *value));
+        ipv4.chain(ipv6).collect()
+    }
 }
 
 /// A container that is on some network, or is kept, so that it can be opened again.

@@ -270,6 +270,11 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             key,
             value
         }),
+        (side(), sysctl(), 0..3u32).prop_map(|(side, key, value)| Step::KeepSysctl {
+            side,
+            key,
+            value
+        }),
     ];
     let ends = prop_oneof![
         link().prop_map(|link| Step::DeleteLink { link }),

@@ -36,7 +36,7 @@ fn brought(step: &Step) -> Vec<&Link> {
 fn is_about_a_link_of(steps: &[Step], step: &Step) -> bool {
     let mut links = steps.iter().flat_map(brought);
     match step {
-        Step::SetSysctl { side, key, .. } => links
+        Step::SetSysctl { side, key, .. } | Step::KeepSysctl { side, key, .. } => links
             .any(|link| link.side == *side && *key.scope() == ConfScope::Link(link.name.clone())),
         _ => links.any(|link| step.link() == Some(link)),
     }
@@ -60,7 +60,11 @@ fn takes_away(step: &Step) -> bool {
 
 /// Whether it puts something back as it was.
 fn restores(step: &Step) -> bool {
-    matches!(step, Step::ReplaceRoute { .. } | Step::MoveLink { .. }) || takes_away(step)
+    let sets_back = matches!(
+        step,
+        Step::ReplaceRoute { .. } | Step::MoveLink { .. } | Step::SetSysctl { .. }
+    );
+    sets_back || takes_away(step)
 }
 
 proptest! {

@@ -16,6 +16,11 @@ pub fn rows() -> Vec<(Step, &'static str, Fate, &'static str)> {
     let moved = ElementsEdit {
         remove: vec![published(2)],
         add: vec![published(3)],
+        ..ElementsEdit::default()
+    };
+    let for_good = ElementsEdit {
+        superseded: vec![published(2)],
+        ..ElementsEdit::adding(vec![published(3)])
     };
     vec![
         (Step::RaiseFirewall(host()), RAISED, UNDONE, RETIRED),
@@ -27,6 +32,13 @@ pub fn rows() -> Vec<(Step, &'static str, Fate, &'static str)> {
             UNDONE,
             "nft 'delete element inet t ports { tcp . 8080 }'\n\
              nft 'add element inet t ports { tcp . 8080 comment \"web\" : 10.89.0.2 . 80 }'",
+        ),
+        (
+            Step::EditElements(for_good),
+            "nft 'delete element inet t ports { tcp . 8080 }' 2> /dev/null || true\n\
+             nft 'add element inet t ports { tcp . 8080 comment \"web\" : 10.89.0.3 . 80 }'",
+            UNDONE,
+            "nft 'delete element inet t ports { tcp . 8080 }'",
         ),
         (
             Step::ForgetFlows(vec![FlowMatch {

@@ -89,7 +89,7 @@ fn every_kind_of_step_has_a_line_a_fate_and_an_inverse_that_somebody_has_read() 
         covered.extend(check(rows));
     }
     assert_eq!(covered, variants_in_source());
-    assert_eq!(covered.len(), 35);
+    assert_eq!(covered.len(), 36);
 }
 
 fn births() -> Vec<(Step, &'static str, Fate, &'static str)> {
@@ -408,6 +408,11 @@ fn others() -> Vec<(Step, &'static str, Fate, &'static str)> {
         value: 0,
     };
     let of = |link: Link| ConfScope::Link(link.name);
+    let keep = |scope| Step::KeepSysctl {
+        side: Side::Host,
+        key: Sysctl::Ipv4(scope, Ipv4Conf::Forwarding),
+        value: 0,
+    };
     let edit = |file| {
         Step::EditHosts(HostsEdit {
             file,
@@ -442,6 +447,18 @@ fn others() -> Vec<(Step, &'static str, Fate, &'static str)> {
             "sysctl -w net/ipv6/conf/default/disable_ipv6=0",
             STAYS,
             NONE,
+        ),
+        (
+            keep(of(bridge())),
+            ": net/ipv4/conf/br0/forwarding=0",
+            FALLS,
+            "sysctl -w net/ipv4/conf/br0/forwarding=0",
+        ),
+        (
+            keep(ConfScope::Default),
+            ": net/ipv4/conf/default/forwarding=0",
+            UNDONE,
+            "sysctl -w net/ipv4/conf/default/forwarding=0",
         ),
         (
             Step::SetLinkSysctl {

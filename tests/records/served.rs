@@ -88,6 +88,78 @@ fn containers_that_others_connect_are_answered_and_their_ports_held_until_they_g
     lab::wait_until("its own name resolves", || resolves(app.netns(), "app"));
 }
 
+/// Until somebody in the container hears at that address what is sent to a port of the host's.
+fn await_heard(host: &Netns, container: &Netns, at: [u8; 4], port: u16) {
+    let bind = move || UdpSocket::bind((std::net::Ipv4Addr::from(at), 80));
+    let server = container.run(bind).unwrap().unwrap();
+    server.set_nonblocking(true).unwrap();
+    let client = host.run(|| UdpSocket::bind("[::1]:0")).unwrap().unwrap();
+    lab::wait_until("what is sent to the port is heard", || {
+        // nobody may be there yet
+        let _told = client.send_to(b"x", (std::net::Ipv6Addr::LOCALHOST, port));
+        server.recv_from(&mut [0; 16]).is_ok()
+    });
+}
+
+#[test]
+fn what_is_carried_over_follows_the_container_to_where_another_process_leads_it() {
+    let (open, living) = pair();
+    let service = living.serve().unwrap();
+    let (web, _web) = residents::opened("web");
+    lab::output(living.netns(), "ip link set lo up");
+    {
+        let host = open();
+        let config = NetworkConfig::bridge("shop").subnet("10.7.0.0/24");
+        let shop = host.create_network(config).unwrap();
+        shop.persist().unwrap();
+        let config = EndpointConfig::new()
+            .publish("8080:80/udp")
+            .publish("80/udp");
+        shop.connect_with(&web, config).unwrap().persist().unwrap();
+    }
+    await_heard(living.netns(), web.netns(), [10, 7, 0, 2], 8080);
+    {
+        let host = open();
+        let config = NetworkConfig::bridge("back").subnet("10.8.0.0/24");
+        let back = host.create_network(config).unwrap();
+        back.persist().unwrap();
+        let config = EndpointConfig::new().priority(10);
+        back.connect_with(&web, config).unwrap().persist().unwrap();
+    }
+    await_heard(living.netns(), web.netns(), [10, 8, 0, 2], 8080);
+    let again = {
+        let host = open();
+        let at_web = host.network("back").unwrap().endpoint("web").unwrap();
+        at_web.unpublish("80/udp").unwrap();
+        // somebody else's by now: it is another one
+        let published = at_web.publish("80/udp").unwrap();
+        published[0].host_port.get()
+    };
+    await_heard(living.netns(), web.netns(), [10, 8, 0, 2], again);
+    drop(service);
+}
+
+#[test]
+fn what_a_container_claims_of_the_host_s_ports_is_not_in_its_own_way() {
+    let (_, host) = pair();
+    let (web, _web) = residents::opened("web");
+    lab::output(host.netns(), "ip link set lo up");
+    let near = NetworkConfig::bridge("near").host_binding([127, 0, 0, 1]);
+    let near = host.create_network(near).unwrap();
+    let far = host.create_network(NetworkConfig::bridge("far")).unwrap();
+    let config = EndpointConfig::new().publish("8080-8081:80-81");
+    let at_near = near.connect_with(&web, config).unwrap();
+    let before = at_near.published();
+    assert_eq!(before.len(), 2);
+    for _ in 0..2 {
+        let config = EndpointConfig::new().priority(10);
+        let at_far = far.connect_with(&web, config).unwrap();
+        assert_eq!(at_near.published().len(), 4);
+        at_far.disconnect().unwrap();
+        assert_eq!(at_near.published(), before);
+    }
+}
+
 #[test]
 fn others_networks_are_asked_at_their_gateways_alone_or_nowhere() {
     let (open, living) = pair();

@@ -87,6 +87,11 @@ impl State {
         doorway: &mut Doorway,
         (firewall, uplink): (&HostFirewall, &Uplink),
     ) -> Result<(), Refusal> {
+        let bridges = keys(self.socket()?, first(firewall)?, "bridges")?;
+        if bridges.iter().any(|key| link_of(key) == Some(&uplink.link)) {
+            // it is a network's that has adopted it, and is as that one says
+            return Ok(());
+        }
         for barrier in firewall.barriers_of(&uplink.link) {
             add_rule(doorway, &barrier)?;
         }

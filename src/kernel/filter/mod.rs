@@ -76,6 +76,9 @@ impl Wanted {
     }
 
     fn edit(&mut self, edit: &ElementsEdit) {
+        for element in &edit.superseded {
+            self.supersede(element);
+        }
         for element in &edit.remove {
             if self.elements.remove(element) && is_network(element) {
                 self.ending += 1;
@@ -88,6 +91,13 @@ impl Wanted {
             .count();
         self.beginning = self.beginning.saturating_sub(begun);
         self.elements.extend(edit.add.iter().cloned());
+    }
+
+    /// Whatever is in its place is not wanted any more.
+    fn supersede(&mut self, element: &Element) {
+        let place = (element.set, &element.key);
+        self.elements
+            .retain(|other| (other.set, &other.key) != place);
     }
 
     /// A network that has come to its end, or that was begun and is given up, needs no tables.
@@ -130,31 +140,34 @@ impl Filter {
 
     /// Elements go and come in one transaction. Those that are gone already count as gone; if all is
     /// gone since somebody else has removed it, it is made again first. A published port that a
-    /// process left when it died is ours.
-    pub(super) fn edit(&self, netns: &Netns, edit: &ElementsEdit) -> Result<(), Refusal> {
+    /// process left when it died is ours; where it led until now is returned.
+    pub(super) fn edit(&self, netns: &Netns, edit: &ElementsEdit) -> Result<Vec<Element>, Refusal> {
         let mut state = self.open(netns)?;
-        match state.commit_or_inherit(edit, &[]) {
-            Err(refusal) if refusal.errno == Errno::ENOENT && edit.add.is_empty() => {}
+        let inherited = match state.commit_or_inherit(edit, &[]) {
+            Err(refusal) if refusal.errno == Errno::ENOENT && edit.add.is_empty() => Vec::new(),
             Err(refusal) if refusal.errno == Errno::ENOENT => {
                 let host = state.wanted.host.as_ref();
                 let tables = host.map(|host| host.tables.clone()).unwrap_or_default();
                 state.until_taken(&tables, |state, before| {
                     state.commit_or_inherit(edit, before)
-                })?;
+                })?
             }
             edited => edited?,
-        }
+        };
         state.wanted.edit(edit);
-        Ok(())
+        Ok(inherited)
     }
 
     /// What another process has made is as if we had.
-    pub(super) fn recall(&self, firewall: Option<&HostFirewall>, elements: &[Element]) {
+    pub(super) fn recall(&self, firewall: Option<&HostFirewall>, edit: &ElementsEdit) {
         let mut state = self.state.lock();
         if let Some(firewall) = firewall {
             state.wanted.host.get_or_insert_with(|| firewall.clone());
         }
-        state.wanted.elements.extend(elements.iter().cloned());
+        for element in &edit.superseded {
+            state.wanted.supersede(element);
+        }
+        state.wanted.elements.extend(edit.add.iter().cloned());
     }
 
     /// What another process has taken back is no business of ours any more.
@@ -268,19 +281,33 @@ impl State {
 
     /// In one transaction with what has to be there before. A port of the host's is held by a socket
     /// before anything leads from it: whoever made what leads from it now holds it no more, and is dead.
+    /// Returns that.
     fn commit_or_inherit(
         &mut self,
         edit: &ElementsEdit,
         before: &[Change<'_>],
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<Element>, Refusal> {
         match self.commit_without(edit, &[], before) {
-            Err(refusal) if refusal.errno == Errno::EEXIST => {
-                let ports = edit.add.iter().filter(|element| is_held_port(element));
-                let ports: Vec<Element> = ports.cloned().collect();
-                self.commit_without(edit, &ports, before)
-            }
-            edited => edited,
+            Err(refusal) if refusal.errno == Errno::EEXIST => self.inherit(edit, before),
+            edited => edited.map(|()| Vec::new()),
         }
+    }
+
+    fn inherit(
+        &mut self,
+        edit: &ElementsEdit,
+        before: &[Change<'_>],
+    ) -> Result<Vec<Element>, Refusal> {
+        let ports = edit.add.iter().filter(|element| is_held_port(element));
+        let ports: Vec<Element> = ports.cloned().collect();
+        let tables = self.wanted.tables().to_vec();
+        let is_of_port = |set: &Set| ports.iter().any(|port| port.set == set.name);
+        let mut stale = self.elements(&tables, |_, set| is_of_port(set))?;
+        let place = |element: &Element| (element.set, element.key.clone());
+        let places: BTreeSet<_> = ports.iter().map(place).collect();
+        stale.retain(|element| places.contains(&place(element)));
+        self.commit_without(edit, &ports, before)?;
+        Ok(stale)
     }
 
     fn commit_without(
@@ -291,6 +318,9 @@ impl State {
     ) -> Result<(), Refusal> {
         let mut changes = before.to_vec();
         changes.push(Change::DeleteElements(&edit.remove, Absence::Accepted));
+        if !edit.superseded.is_empty() {
+            changes.push(Change::DeleteElements(&edit.superseded, Absence::Accepted));
+        }
         if !stale.is_empty() {
             changes.push(Change::DeleteElements(stale, Absence::Accepted));
         }
@@ -317,11 +347,11 @@ impl State {
 
     /// Tries it until the kernel has the tables that it is about: they are made again. Where somebody
     /// removes them again before it is tried, each time, they are made in one transaction with it.
-    fn until_taken(
+    fn until_taken<T>(
         &mut self,
         tables: &[Table],
-        mut attempt: impl FnMut(&mut Self, &[Change<'_>]) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+        mut attempt: impl FnMut(&mut Self, &[Change<'_>]) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         const TRIES: usize = 8;
         for _ in 0..TRIES {
             match attempt(self, &[]) {
@@ -361,7 +391,10 @@ impl State {
 /// SCTP has no sockets that hold its ports.
 fn is_held_port(element: &Element) -> bool {
     let sctp = Field::Protocol(Protocol::Sctp);
-    element.set.starts_with("published") && !element.key.contains(&sctp)
+    let is_port = ["published", "carried"]
+        .iter()
+        .any(|kind| element.set.starts_with(kind));
+    is_port && !element.key.contains(&sctp)
 }
 
 fn unavailable(errno: Errno) -> Refusal {

@@ -17,16 +17,22 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// The first of `addresses` for which the port is taken already, or that another one of them
-    /// takes.
-    fn conflict(&self, protocol: Protocol, port: Port, addresses: &[IpAddr]) -> Option<IpAddr> {
+    /// The first of `addresses` for which somebody else than who has it at `own` has taken the port
+    /// already, or that another one of them takes.
+    fn conflict(
+        &self,
+        (protocol, port): (Protocol, Port),
+        addresses: &[IpAddr],
+        own: &[IpAddr],
+    ) -> Option<IpAddr> {
         let nobody = Vec::new();
         let mut each = addresses.iter().enumerate();
         let found = each.find(|(index, address)| {
             let key = (protocol, Family::of(**address), port);
             let taken = self.taken.get(&key).unwrap_or(&nobody);
             let before = addresses.iter().take(*index);
-            let mut others = taken.iter().chain(before);
+            let others = taken.iter().filter(|other| !own.contains(other));
+            let mut others = others.chain(before);
             others.any(|other| is_conflict(*other, **address))
         });
         found.map(|(_, address)| *address)
@@ -68,7 +74,7 @@ impl Book {
 
 /// Whether no two can have a port at these two addresses: an unspecified one stands for all of its
 /// family.
-fn is_conflict(one: IpAddr, other: IpAddr) -> bool {
+pub(super) fn is_conflict(one: IpAddr, other: IpAddr) -> bool {
     let same_family = Family::of(one) == Family::of(other);
     same_family && (one == other || one.is_unspecified() || other.is_unspecified())
 }
@@ -86,11 +92,21 @@ impl Reserved {
     /// The port at all of `addresses`, or that one of them at which it is taken.
     pub(super) fn new(
         book: &Arc<Mutex<Book>>,
-        (protocol, port): (Protocol, Port),
+        number: (Protocol, Port),
         addresses: &Arc<[IpAddr]>,
     ) -> Result<Self, IpAddr> {
+        Self::beside(book, number, addresses, &[])
+    }
+
+    /// As [`new`](Self::new), for who has the port at the addresses `own`.
+    pub(super) fn beside(
+        book: &Arc<Mutex<Book>>,
+        (protocol, port): (Protocol, Port),
+        addresses: &Arc<[IpAddr]>,
+        own: &[IpAddr],
+    ) -> Result<Self, IpAddr> {
         let mut open = book.lock();
-        if let Some(address) = open.conflict(protocol, port, addresses) {
+        if let Some(address) = open.conflict((protocol, port), addresses, own) {
             return Err(address);
         }
         open.take(protocol, port, addresses);

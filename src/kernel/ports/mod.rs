@@ -4,9 +4,11 @@
 //! all that comes, so that no connection is accepted and reset before the firewall leads it to its
 //! container. Which ports are wished for, and where packets are led, is decided elsewhere.
 
+mod beside;
 mod book;
 mod owner;
 mod range;
+mod refusal;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -21,13 +23,14 @@ use socket2::Socket;
 use super::inject::{FaultInjector, Moment};
 use super::netns::Netns;
 use crate::addr::{Port, PortRange, Protocol};
-use crate::errno::Errno;
-use crate::error::{Fault, PortFault};
+use crate::error::Fault;
 use crate::plan::Switch;
 use book::{Book, Reserved};
 use range::Automatic;
-use socket::Place;
+pub(super) use refusal::explain_one;
+use refusal::{Refusal, Unopened, allocated, explain};
 pub(super) use socket::deafen;
+use socket::{Neighbours, Place};
 
 /// How long a closed socket may live on in processes that were being started while it was open.
 const LINGERING: Duration = Duration::from_millis(100);
@@ -44,6 +47,8 @@ pub(crate) struct HostPorts {
     injector: FaultInjector,
     /// Whether ports are held by sockets, and not by somebody else's.
     holding: Switch,
+    /// What is in the way of sockets that are opened.
+    neighbours: Neighbours,
     book: Arc<Mutex<Book>>,
 }
 
@@ -85,6 +90,12 @@ impl HeldPort {
         Self { sockets, reserved }
     }
 
+    /// No socket of this process holds it.
+    fn by_others(reserved: Reserved) -> Self {
+        let sockets = OnceLock::new();
+        Self { sockets, reserved }
+    }
+
     /// Those by which this process holds it.
     fn sockets(&self) -> &[(SocketAddr, Arc<Socket>)] {
         self.sockets.get().map_or(&[], Vec::as_slice)
@@ -117,6 +128,7 @@ impl HostPorts {
             netns,
             injector,
             holding: Switch::On,
+            neighbours: Neighbours::Refused,
             book: Arc::default(),
         }
     }
@@ -173,20 +185,7 @@ impl HostPorts {
         addresses: &[IpAddr],
     ) -> Option<HeldPort> {
         let reserved = Reserved::new(&self.book, number, &addresses.into()).ok()?;
-        let sockets = OnceLock::new();
-        Some(HeldPort { sockets, reserved })
-    }
-
-    /// A port that was [recalled](Self::recall) is held from now on. If whoever gave it to the container
-    /// still holds it, that is an error, and it may be tried again.
-    pub(crate) fn hold_recalled(&self, port: &HeldPort) -> Result<(), Vec<Fault>> {
-        if port.is_held() || !self.holding.is_on() {
-            return Ok(());
-        }
-        let opened = self.inside(|| self.sockets(&port.reserved).map_err(|r| explain(vec![r])));
-        let sockets = opened.unwrap_or_else(|error| Err(error.faults().to_vec()))?;
-        let _first = port.sockets.set(sockets);
-        Ok(())
+        Some(HeldPort::by_others(reserved))
     }
 
     fn reserve_exact(&self, asked: &[Asked]) -> Result<Vec<Vec<Reserved>>, Vec<Fault>> {
@@ -201,7 +200,7 @@ impl HostPorts {
             for port in ports.into_iter().flatten() {
                 match self.reserve(wish, port) {
                     Ok(port) => reserved.push(port),
-                    Err(address) => faults.push(allocated(wish, address, port)),
+                    Err(address) => faults.push(allocated((wish.protocol, port), address)),
                 }
             }
             all.push(reserved);
@@ -225,9 +224,10 @@ impl HostPorts {
     ) -> Result<Vec<Vec<HeldPort>>, Vec<Fault>> {
         let mut refusals = Vec::new();
         let mut all = Vec::new();
+        let mut patience = Patience::default();
         for (wish, reserved) in asked.iter().zip(exact) {
             let held = match wish.ports {
-                Choice::All(_) => self.hold_each(reserved),
+                Choice::All(_) => self.hold_each(reserved, &mut patience),
                 Choice::FirstOf(range) => self.hold_some(wish, range, range.ports(), 1),
                 Choice::Ephemeral(count) => self.hold_automatic(wish, count),
             };
@@ -244,14 +244,18 @@ impl HostPorts {
         Err(explain(refusals))
     }
 
-    fn hold_each(&self, reserved: Vec<Reserved>) -> Result<Vec<HeldPort>, Vec<Refusal>> {
+    fn hold_each(
+        &self,
+        reserved: Vec<Reserved>,
+        patience: &mut Patience,
+    ) -> Result<Vec<HeldPort>, Vec<Refusal>> {
         if !self.holding.is_on() {
             let by_nobody = |port| HeldPort::by(Vec::new(), port);
             return Ok(reserved.into_iter().map(by_nobody).collect());
         }
         let (mut held, mut refusals) = (Vec::new(), Vec::new());
         for port in reserved {
-            match self.open_patiently(port) {
+            match self.open_patiently(port, patience) {
                 Ok(port) => held.push(port),
                 Err(refusal) => refusals.push(refusal),
             }
@@ -304,10 +308,14 @@ impl HostPorts {
 
     /// A socket that was closed lives on in processes that were being started meanwhile, until they
     /// have closed what they inherited: what is in use and nobody's is free in a moment.
-    fn open_patiently(&self, reserved: Reserved) -> Result<HeldPort, Refusal> {
+    fn open_patiently(
+        &self,
+        reserved: Reserved,
+        patience: &mut Patience,
+    ) -> Result<HeldPort, Refusal> {
         let mut opened = self.sockets(&reserved);
-        if opened.as_ref().is_err_and(Refusal::is_passing) {
-            let deadline = Instant::now() + LINGERING;
+        if patience.is_left() && opened.as_ref().is_err_and(Refusal::is_passing) {
+            let deadline = patience.deadline();
             let in_use = |refusal: &Refusal| refusal.in_use().is_some();
             while opened.as_ref().is_err_and(in_use) && Instant::now() < deadline {
                 std::thread::sleep(BETWEEN_LOOKS);
@@ -369,22 +377,24 @@ impl HostPorts {
         if let Some(strike) = strike.filter(|strike| strike.moment == Moment::Before) {
             return Err(Unopened::OnPurpose(strike.errno));
         }
-        let opened = socket::open(protocol, place).map_err(Unopened::ByKernel)?;
+        let opened = socket::open(protocol, place, self.neighbours).map_err(Unopened::ByKernel)?;
         let opened = opened.map(Arc::new);
         strike.map_or(Ok(opened), |strike| Err(Unopened::OnPurpose(strike.errno)))
     }
 }
 
-/// Who refused a socket.
-enum Unopened {
-    ByKernel(Errno),
-    OnPurpose(Errno),
-}
+/// How long all ports that are asked for at once are waited for: as long as one.
+#[derive(Debug, Default)]
+struct Patience(Option<Instant>);
 
-impl Unopened {
-    fn of(self, protocol: Protocol, at: SocketAddr) -> Refusal {
-        let (Self::ByKernel(errno) | Self::OnPurpose(errno)) = self;
-        Refusal::Socket(protocol, at, errno)
+impl Patience {
+    /// It begins with the first that is waited for.
+    fn deadline(&mut self) -> Instant {
+        *self.0.get_or_insert_with(|| Instant::now() + LINGERING)
+    }
+
+    fn is_left(&self) -> bool {
+        self.0.is_none_or(|deadline| Instant::now() < deadline)
     }
 }
 
@@ -403,98 +413,5 @@ impl From<&Wish> for Asked {
             protocol: wish.protocol,
             ports: wish.ports,
         }
-    }
-}
-
-/// What the kernel did not give.
-#[derive(Debug)]
-enum Refusal {
-    Socket(Protocol, SocketAddr, Errno),
-    Exhausted(PortRange, Protocol),
-}
-
-impl Refusal {
-    /// Whether another port may do.
-    fn is_for_this_port(&self) -> bool {
-        matches!(self, Self::Socket(_, _, Errno::EADDRINUSE))
-    }
-
-    /// Whether it is in use by nobody who is going to keep it.
-    fn is_passing(&self) -> bool {
-        self.in_use().is_some_and(owner::is_passing)
-    }
-
-    /// The port that somebody else has.
-    fn in_use(&self) -> Option<(Protocol, SocketAddr)> {
-        match *self {
-            Self::Socket(protocol, address, Errno::EADDRINUSE) => Some((protocol, address)),
-            _ => None,
-        }
-    }
-}
-
-fn allocated(wish: &Asked, address: IpAddr, port: Port) -> Fault {
-    let address = SocketAddr::new(address, port.get());
-    let protocol = wish.protocol;
-    PortFault::Allocated { address, protocol }.into()
-}
-
-/// In the namespace where they were refused, since whose the ports are is looked up there.
-fn explain(refusals: Vec<Refusal>) -> Vec<Fault> {
-    let in_use: Vec<_> = refusals.iter().filter_map(Refusal::in_use).collect();
-    let mut holders = owner::holders(&in_use).into_iter();
-    let fault = |refusal| match refusal {
-        Refusal::Exhausted(ports, protocol) => PortFault::Exhausted { ports, protocol }.into(),
-        Refusal::Socket(protocol, address, Errno::EADDRINUSE) => {
-            let holder = holders.next().unwrap_or_default();
-            PortFault::InUse {
-                address,
-                protocol,
-                holder,
-            }
-            .into()
-        }
-        Refusal::Socket(protocol, address, errno) => refused(protocol, address, errno),
-    };
-    refusals.into_iter().map(fault).collect()
-}
-
-/// Why one socket was refused, in the namespace of the calling thread.
-pub(super) fn explain_one(protocol: Protocol, address: SocketAddr, errno: Errno) -> Fault {
-    let mut faults = explain(vec![Refusal::Socket(protocol, address, errno)]);
-    faults
-        .pop()
-        .unwrap_or_else(|| refused(protocol, address, errno))
-}
-
-fn refused(protocol: Protocol, address: SocketAddr, errno: Errno) -> Fault {
-    let doing = format!("bind host port {address}/{protocol}");
-    match errno {
-        Errno::EADDRNOTAVAIL => PortFault::NoSuchAddress { address, protocol }.into(),
-        Errno::EACCES => Fault::Privilege {
-            capability: "CAP_NET_BIND_SERVICE",
-            why: format!(
-                "{doing}: it is needed for ports below net.ipv4.ip_unprivileged_port_start, in \
-                 the user namespace that owns the network namespace"
-            ),
-        },
-        errno => Fault::Kernel {
-            doing,
-            errno,
-            words: words(address, errno).map(str::to_owned),
-        },
-    }
-}
-
-fn words(address: SocketAddr, errno: Errno) -> Option<&'static str> {
-    match (errno, address) {
-        (Errno::EMFILE, _) => {
-            Some("each port takes a descriptor for each address; raise the limit of open files")
-        }
-        (Errno::EAFNOSUPPORT, SocketAddr::V6(_)) => Some("IPv6 is not in this kernel"),
-        (Errno::EINVAL, SocketAddr::V6(address)) if address.ip().is_unicast_link_local() => {
-            Some("a link-local address is on some link, and can't be published on")
-        }
-        _ => None,
     }
 }

@@ -29,6 +29,15 @@ pub(super) enum Place {
     Everywhere(Port),
 }
 
+/// What of the same port a socket stands beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Neighbours {
+    /// Nobody's that overlaps.
+    Refused,
+    /// What this user has opened to that for the moment, until it is there itself.
+    Accepted,
+}
+
 impl Place {
     fn address(self) -> SocketAddr {
         match self {
@@ -40,7 +49,11 @@ impl Place {
 
 /// A socket in the namespace of the calling thread that holds the port; `None` where the kernel
 /// does not know the transport, so that nobody else can have it either.
-pub(super) fn open(protocol: Protocol, place: Place) -> Result<Option<Socket>, Errno> {
+pub(super) fn open(
+    protocol: Protocol,
+    place: Place,
+    neighbours: Neighbours,
+) -> Result<Option<Socket>, Errno> {
     let address = place.address();
     let socket = match unbound(protocol, address) {
         Ok(socket) => socket,
@@ -49,8 +62,19 @@ pub(super) fn open(protocol: Protocol, place: Place) -> Result<Option<Socket>, E
             (_, errno) => return Err(errno),
         },
     };
+    if neighbours == Neighbours::Accepted {
+        socket
+            .set_reuse_port(true)
+            .map_err(|error| Errno::from(&error))?;
+    }
     let held = hold(&socket, protocol, place);
-    held.map_err(|error| Errno::from(&error))?;
+    // all others are in its way from now on
+    let alone = || match neighbours {
+        Neighbours::Refused => Ok(()),
+        Neighbours::Accepted => socket.set_reuse_port(false),
+    };
+    held.and_then(|()| alone())
+        .map_err(|error| Errno::from(&error))?;
     Ok(Some(socket))
 }
 

@@ -1,5 +1,6 @@
 //! On a real kernel, each in a namespace of its own.
 
+mod beside;
 mod lingering;
 mod pure;
 

@@ -4,7 +4,7 @@
 
 mod publication;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::addr::{ContainerName, Family, PortMapping, PublishedPort};
@@ -63,11 +63,9 @@ impl Ports {
         doors: Vec<Door>,
         asked: &[PortMapping],
     ) -> Result<PortsChange, Vec<Fault>> {
-        let is_new = |mapping: &&PortMapping| {
-            let mut published = self.publications.iter();
-            !published.any(|publication| publication.mapping == **mapping)
-        };
-        let new: Vec<PortMapping> = asked.iter().filter(is_new).copied().collect();
+        let mut known = BTreeSet::from_iter(self.mappings());
+        let new = asked.iter().copied();
+        let new: Vec<PortMapping> = new.filter(|mapping| known.insert(*mapping)).collect();
         if doors != self.doors || !are_apart(&doors) {
             let mut mappings = self.mappings();
             mappings.extend(new);
@@ -93,10 +91,10 @@ impl Ports {
             mappings.retain(|published| published != mapping);
             return self.whole(source, self.doors.clone(), &mappings);
         }
-        let mut going = self.publications.iter();
-        let going = going.find(|publication| publication.mapping == *mapping);
-        let elements = going.map(|going| going.elements(&self.doors));
-        let edit = ElementsEdit::adding(elements.unwrap_or_default()).inverse();
+        let going = self.publications.iter();
+        let going = going.filter(|publication| publication.mapping == *mapping);
+        let elements = going.flat_map(|going| going.elements(&self.doors));
+        let edit = ElementsEdit::adding(elements.collect()).inverse();
         Ok(PortsChange {
             effect: Effect::Goes(*mapping),
             steps: steps(source, &self.doors, (edit, Opens::default())),
@@ -152,6 +150,7 @@ impl Ports {
         let edit = ElementsEdit {
             remove: besides(&before, &after),
             add: besides(&after, &before),
+            ..ElementsEdit::default()
         };
         let opens = Opens::new(&[], &publications);
         let steps = steps(source, &doors, (edit, opens));
@@ -163,17 +162,22 @@ impl Ports {
         Ok(PortsChange { effect, steps })
     }
 
-    /// What another process has published, by these doors. No socket holds it here.
+    /// What another process has published, by these doors. What is as it was is held here as it was,
+    /// and no socket holds what is otherwise.
     pub(super) fn recall(
         &mut self,
         ports: &HostPorts,
         container: &ContainerRecord,
         doors: Vec<Door>,
     ) {
-        let known = self.publications.iter();
-        let known: Vec<PortMapping> = known.map(|publication| publication.mapping).collect();
-        self.publications
-            .retain(|publication| container.published.contains_key(&publication.mapping));
+        self.publications.retain(|publication| {
+            let published = container.published.get(&publication.mapping);
+            published.is_some_and(|now| publication.ports().eq(now.iter().copied()))
+        });
+        for kept in &mut self.publications {
+            *kept = kept.by(&doors);
+        }
+        let known = BTreeSet::from_iter(self.mappings());
         let new = container.published.iter();
         let new = new.filter(|(mapping, _)| !known.contains(mapping));
         let new = new.map(|(mapping, published)| {

@@ -72,7 +72,7 @@ impl Publication {
     }
 
     /// The same ports of the host's, at other addresses. What is held at addresses where it is not
-    /// needed any more is held on to.
+    /// needed any more is held on to, and is in the way of others alone.
     pub(super) fn at(
         &self,
         ports: &HostPorts,
@@ -83,20 +83,24 @@ impl Publication {
         let missing: Vec<IpAddr> = missing.copied().collect();
         let mut held = self.held.clone();
         if !missing.is_empty() {
-            let wish = |port: &HeldPort| Wish {
-                addresses: missing.clone(),
-                protocol: port.protocol(),
-                ports: Choice::All(port.number().into()),
-            };
-            let wishes: Vec<Wish> = self.first().iter().map(wish).collect();
-            let more = ports.hold(&wishes)?.into_iter().flatten();
-            held.push((missing, Arc::new(more.collect())));
+            let own: Vec<&HeldPort> = self.all_held().collect();
+            let more = ports.hold_beside(self.first(), &own, &missing)?;
+            held.push((missing, Arc::new(more)));
         }
+        let relayed = match self.addresses == addresses {
+            true => Arc::clone(&self.relayed),
+            false => Arc::default(),
+        };
         Ok(Self {
             addresses,
             held,
+            relayed,
             ..self.clone()
         })
+    }
+
+    fn all_held(&self) -> impl Iterator<Item = &HeldPort> {
+        self.held.iter().flat_map(|(_, held)| held.iter())
     }
 
     fn first(&self) -> &[HeldPort] {
@@ -156,21 +160,26 @@ impl Publication {
 
     /// What another process has published is held by this one.
     pub(super) fn hold(&self, ports: &HostPorts) -> std::result::Result<(), Vec<Fault>> {
-        let mut held = self.held.iter().flat_map(|(_, held)| held.iter());
-        held.try_for_each(|port| ports.hold_recalled(port))
+        let own: Vec<&HeldPort> = self.all_held().collect();
+        own.iter()
+            .try_for_each(|port| ports.hold_recalled(port, &own))
     }
 
     /// What the kernel can't lead to the container is led there by this process, if it holds the ports.
     pub(super) fn carry_over(&mut self, relay: &Relay) -> Result<()> {
-        let mut held = self.held.iter().flat_map(|(_, held)| held.iter());
-        let is_ours = held.all(HeldPort::is_held);
+        let is_ours = self.all_held().all(HeldPort::is_held);
         let way = self.relay.filter(|_| is_ours && self.relayed.is_empty());
         let Some((scope, address)) = way else {
             return Ok(());
         };
         let container_ports = || self.mapping.container_ports().ports();
-        let of_ipv6 = |(at, _): &&Held| at.iter().any(IpAddr::is_ipv6);
-        let pairs = self.held.iter().filter(of_ipv6);
+        // of what is held, a socket at one address hears what comes there, and not one at all addresses
+        let is_published = |at: &IpAddr| {
+            let mut of_ipv6 = self.addresses.iter().filter(|address| address.is_ipv6());
+            at.is_ipv6() && of_ipv6.any(|address| address == at || address.is_unspecified())
+        };
+        let published = |(at, _): &&Held| at.iter().any(is_published);
+        let pairs = self.held.iter().filter(published);
         let pairs = pairs.flat_map(|(_, held)| held.iter().zip(container_ports()));
         let relayed = pairs.map(|(held, port)| {
             let target = SocketAddr::new(address, port.get());
@@ -181,17 +190,19 @@ impl Publication {
     }
 }
 
-/// The address that was asked for, that of the network's option, or all; none where no door leads
-/// from a port of the host's. By IPv6 who has none is reached too, and who is reached by its own
+/// The address that was asked for, that of the network's option, or all, as they are where the option
+/// says all of IPv4; none where no door leads from a port of the host's. By IPv6 who has none is reached too, and who is reached by its own
 /// address is not.
 pub(super) fn host_addresses(mapping: &PortMapping, doors: &[Door]) -> Vec<IpAddr> {
     let mut translating = doors.iter().filter(|door| door.translates());
     let Some(first) = translating.next() else {
         return Vec::new();
     };
-    let mut addresses = match mapping.host_address().or(first.binding) {
+    let all = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    let binding = first.binding.filter(|address| *address != all[0]);
+    let mut addresses = match mapping.host_address().or(binding) {
         Some(address) => vec![address],
-        None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+        None => all.to_vec(),
     };
     addresses.retain(|address| {
         let family = Family::of(*address);

@@ -9,10 +9,12 @@ use crate::audit::{
     Deviation, Finding, Present, Survey, findings, firewall_now, missing, settings,
 };
 use crate::error::Result;
+use crate::firewall::way_out;
 use crate::kernel::Netns;
 use crate::network::Registry;
 use crate::network::ties::Ties;
 use crate::plan::{Plan, Side, Step};
+use crate::spec::NetworkSpec;
 
 /// So often is it looked again: a link that is up again shows what it lacks.
 const ROUNDS: usize = 3;
@@ -216,6 +218,15 @@ impl Registry {
             left.extend(plan.undo(plan.steps().len()).steps().iter().cloned());
         }
         self.foundation().kernel.take_back(&left, None)
+    }
+
+    /// The link of a network that is gone, which stays, is a way to the others from now on.
+    pub(crate) fn lead_by(&self, network: &NetworkSpec) -> Result<()> {
+        if !network.firewall.is_on() {
+            return Ok(());
+        }
+        let kernel = &self.foundation().kernel;
+        kernel.add_uplinks(&way_out(&kernel.snapshot()?, network))
     }
 
     fn add_uplinks(

@@ -83,7 +83,11 @@ pub(super) fn retire(f: &mut Formatter<'_>, firewall: &HostFirewall) -> fmt::Res
 }
 
 pub(super) fn edit(f: &mut Formatter<'_>, edit: &ElementsEdit) -> fmt::Result {
+    let superseded = edit.superseded.iter();
+    let superseded =
+        superseded.map(|element| format!("{} 2> /dev/null || true", element.to_delete()));
     let gone = edit.remove.iter().map(|element| element.to_delete());
+    let gone = superseded.chain(gone);
     let come = edit.add.iter().map(|element| element.to_string());
     let lines: Vec<String> = gone.chain(come).collect();
     match lines.as_slice() {

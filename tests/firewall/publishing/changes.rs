@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bridgework::EndpointConfig;
 
-use super::{assert_reaches, assert_silent, published, tcp};
+use super::{assert_reaches, assert_silent, host_ports, published, tcp};
 use crate::lab::{DEADLINE, wait_until};
-use crate::probe::{SHORT, TRANSPORTS, targets};
+use crate::probe::{Kind, SHORT, TRANSPORTS, targets};
 use crate::serve::Server;
 use crate::world::{Ground, Guard, Place, World};
 
@@ -47,6 +47,30 @@ fn to_unpublish_what_is_not_published_is_done() {
     world.c1.unpublish("8081:80").expect("done");
     world.c1.unpublish("8080:80").expect("done");
     world.c1.unpublish("8080:80").expect("done again");
+}
+
+/// What leads from ports of all the host's addresses by IPv4, as `nft` sees it.
+fn led(ground: &Ground) -> Option<usize> {
+    let list = "nft -j list map inet bridgework published_any4";
+    let text = crate::lab::output(ground.netns(), list)?;
+    let listed: serde_json::Value = serde_json::from_str(&text).expect("json");
+    let mut all = listed["nftables"].as_array().expect("a list").iter();
+    let map = all.find_map(|item| item.get("map")).expect("a map");
+    Some(map["elem"].as_array().map_or(0, Vec::len))
+}
+
+#[test]
+fn a_mapping_that_is_given_twice_is_published_once_and_goes_whole() {
+    let ground = Ground::new(Guard::On);
+    let network = ground.network(1, |config| config);
+    let twice = EndpointConfig::new().publish("80").publish("80");
+    let one = ground.connect(&network, "C1", twice);
+    assert_eq!(host_ports(&one, Kind::Tcp, 80).len(), 1);
+    one.unpublish("80").expect("unpublished");
+    assert_eq!(led(&ground).unwrap_or(0), 0);
+    let same = EndpointConfig::new().publish("8080:80").publish("8080:80");
+    let two = ground.connect(&network, "C2", same);
+    assert_eq!(host_ports(&two, Kind::Tcp, 80), [8080]);
 }
 
 #[test]

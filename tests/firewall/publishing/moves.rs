@@ -1,21 +1,22 @@
 //! Ports that move: from container to container under a client that never stops, and with the
 //! container's default route.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use bridgework::EndpointConfig;
+use bridgework::{EndpointConfig, NetworkConfig};
 
-use super::{assert_reaches, both, published};
+use super::{assert_reaches, assert_silent, both, published};
 use crate::lab::{DEADLINE, wait_until};
-use crate::probe::{TRANSPORTS, targets};
+use crate::probe::{TRANSPORTS, all_answered, targets};
+use crate::serve::Server;
 use crate::steady::{Steady, datagrams, datagrams_of_each_family};
 use crate::world::{Ground, Guard, Place, World};
 
 /// A client that keeps its port, as those do that keep a flow alive.
-struct Client(UdpSocket);
+pub struct Client(UdpSocket);
 
 impl Client {
-    fn of(place: &impl Place, to: SocketAddr) -> Self {
+    pub fn of(place: &impl Place, to: SocketAddr) -> Self {
         let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = place
             .at()
@@ -28,7 +29,7 @@ impl Client {
     }
 
     /// Who answers one datagram.
-    fn ask(&self) -> String {
+    pub fn ask(&self) -> String {
         self.0.send(b"who is there").expect("sent");
         let mut buffer = [0; 64];
         let length = self.0.recv(&mut buffer).expect("an answer");
@@ -164,6 +165,88 @@ fn ports_stay_when_the_network_that_they_came_with_goes() {
     let _server = second.serve(80);
     let all = targets(&TRANSPORTS, &ground.a.host_addresses(), 8080);
     assert_reaches(&ground.a, &all, "C");
+}
+
+#[test]
+fn ports_move_between_networks_that_publish_at_other_addresses() {
+    let ground = Ground::new(Guard::On);
+    let near = ground.network(1, |config| config.host_binding([127, 0, 0, 1]));
+    let far = ground.network(2, |config| config);
+    let container = crate::lab::container("C");
+    let first = near
+        .connect_with(&container, both("8080:80"))
+        .expect("an endpoint");
+    let at_near = ["127.0.0.1:8080->80/tcp", "127.0.0.1:8080->80/udp"];
+    assert_eq!(published(&first), at_near);
+    let all = targets(&TRANSPORTS, &ground.a.host_addresses(), 8080);
+    let local = targets(&TRANSPORTS, &[[127, 0, 0, 1].into()], 8080);
+    for _ in 0..2 {
+        let preferred = EndpointConfig::new().priority(10);
+        let second = far
+            .connect_with(&container, preferred)
+            .expect("an endpoint");
+        let everywhere = ["0.0.0.0:8080->80", "[::]:8080->80"];
+        let everywhere = everywhere.map(|at| ["tcp", "udp"].map(|kind| format!("{at}/{kind}")));
+        assert_eq!(published(&first), everywhere.concat());
+        let by_second = second.serve(80);
+        assert_reaches(&ground.a, &all, "C");
+        all_answered(ground.netns(), &local);
+        drop(by_second);
+        second.disconnect().expect("the end");
+        assert_eq!(published(&first), at_near);
+        let _by_first = first.serve(80);
+        assert_silent(&ground.a, &all);
+        all_answered(ground.netns(), &local);
+    }
+    first.disconnect().expect("the end");
+    let free = Server::open(ground.netns(), "H", &ground.a.host_addresses(), 8080);
+    assert_reaches(&ground.a, &all, "H");
+    drop(free);
+}
+
+/// What this process carries over is so at the addresses that are published alone.
+#[test]
+fn what_is_carried_over_moves_between_networks_that_publish_at_other_addresses() {
+    let ground = Ground::new(Guard::On);
+    let network = |number: u8, change: fn(NetworkConfig) -> NetworkConfig| {
+        let config = NetworkConfig::bridge(format!("n{number}"));
+        let config = config.subnet(format!("10.{number}.0.0/24").as_str());
+        let made = ground.host.create_network(change(config));
+        made.expect("a network")
+    };
+    let near = network(1, |config| config.host_binding(Ipv6Addr::LOCALHOST));
+    let far = network(2, |config| config);
+    let container = crate::lab::container("C");
+    let first = near
+        .connect_with(&container, both("8080:80"))
+        .expect("an endpoint");
+    let all = targets(&TRANSPORTS, &ground.a.host_addresses(), 8080);
+    let local = targets(&TRANSPORTS, &[Ipv6Addr::LOCALHOST.into()], 8080);
+    for _ in 0..2 {
+        let by_first = first.serve(80);
+        all_answered(ground.netns(), &local);
+        assert_silent(&ground.a, &all);
+        drop(by_first);
+        let preferred = EndpointConfig::new().priority(10);
+        let second = far
+            .connect_with(&container, preferred)
+            .expect("an endpoint");
+        let _by_second = second.serve(80);
+        assert_reaches(&ground.a, &all, "C");
+        all_answered(ground.netns(), &local);
+        second.disconnect().expect("the end");
+    }
+}
+
+#[test]
+fn a_network_that_publishes_at_all_addresses_of_ipv4_does_so_at_those_of_ipv6() {
+    let ground = Ground::new(Guard::On);
+    let network = ground.network(1, |config| config.host_binding(Ipv4Addr::UNSPECIFIED));
+    let one = ground.connect(&network, "C", EndpointConfig::new().publish("8080:80"));
+    let both = ["0.0.0.0:8080->80/tcp", "[::]:8080->80/tcp"];
+    assert_eq!(published(&one), both);
+    one.publish("0.0.0.0:8081:81").expect("published");
+    assert!(!published(&one).contains(&"[::]:8081->81/tcp".to_owned()));
 }
 
 /// Some of its datagrams are on their way just as the port changes hands.

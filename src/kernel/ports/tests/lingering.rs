@@ -9,12 +9,16 @@ use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 
 use super::{hold_one, namespace, tcp};
 use crate::error::{Fault, PortFault};
-use crate::kernel::ports::HostPorts;
+use crate::kernel::ports::{BETWEEN_LOOKS, HostPorts, LINGERING};
 use crate::kernel::{FaultInjector, Netns};
 
 /// A listener that no process has: it is on its way from one to another, until the way is closed.
 fn on_its_way(netns: &Netns) -> [UnixDatagram; 2] {
-    let listener = netns.enter(|| TcpListener::bind("0.0.0.0:8080"));
+    on_its_way_at(netns, 8080)
+}
+
+fn on_its_way_at(netns: &Netns, port: u16) -> [UnixDatagram; 2] {
+    let listener = netns.enter(|| TcpListener::bind(("0.0.0.0", port)));
     let listener = OwnedFd::from(listener.expect("inside").expect("a listener"));
     let (from, to) = UnixDatagram::pair().expect("a pair");
     let rights = [listener.as_raw_fd()];
@@ -74,4 +78,21 @@ fn a_port_that_nobody_to_be_seen_has_is_somebodys_in_the_end() {
         panic!("{faults:?}");
     };
     assert_eq!(holder, "somebody");
+}
+
+/// How often one port is looked at shows how long it was waited for.
+#[test]
+fn a_range_of_ports_that_nobody_to_be_seen_has_is_waited_for_as_long_as_one() {
+    const COUNT: u64 = 40;
+    let (netns, injector) = (namespace(), FaultInjector::new());
+    let ports = HostPorts::new(netns.clone(), injector.clone());
+    let last = 8000 + COUNT as u16 - 1;
+    let _ways: Vec<_> = (8000..=last).map(|at| on_its_way_at(&netns, at)).collect();
+    let wish = tcp(&["0.0.0.0"], &format!("8000-{last}"));
+    let faults = hold_one(&ports, wish).expect_err("they are in use");
+    assert_eq!(faults.len() as u64, COUNT, "each is told of");
+    // each once, and then as often as the time between two looks goes into all of it
+    let looks = LINGERING.as_millis() / BETWEEN_LOOKS.as_millis();
+    let most = COUNT + u64::try_from(looks).expect("few") + 1;
+    assert!(injector.calls() <= most, "{} of {most}", injector.calls());
 }
