@@ -8,6 +8,7 @@ mod create;
 mod driver;
 mod failure;
 mod host;
+mod lost;
 mod network;
 mod place;
 mod responder;

@@ -169,6 +169,11 @@ pub(crate) fn is_unmanaged(definition: &Definition) -> bool {
     option(definition, "mode") == Some("unmanaged")
 }
 
+/// One that was found again when the records were lost has no label. It is made anew as soon as nobody is
+/// on it: what it was asked to be, and that names are answered, was lost, too.
 fn is_of(network: &Network, definition: &Definition) -> bool {
-    network.spec().labels.get(ID_LABEL) == Some(&definition.id)
+    match network.spec().labels.get(ID_LABEL) {
+        Some(id) => *id == definition.id,
+        None => !network.endpoints().is_empty(),
+    }
 }

@@ -8,6 +8,7 @@ use bridgework::{Container, ContainerConfig, Endpoint, EndpointConfig, Host, Net
 
 use crate::failure::{Failure, Outcome};
 use crate::host::Turn;
+use crate::lost::{Who, give_up_found};
 use crate::network::{config as network_config, get_or_create};
 use crate::place::{self, SEARCH_DOMAIN, status};
 use crate::responder;
@@ -40,6 +41,8 @@ pub(crate) fn setup(
     let wishes = wishes(request)?;
     let container = container(request, netns)?;
     let turn = Turn::take(state)?;
+    let names: Vec<&str> = request.places().into_iter().map(|(name, _)| name).collect();
+    give_up_found(&turn.host, &Who::of(request)?, &names)?;
     let mut done = Vec::new();
     for wish in &wishes {
         match connect(&turn, &container, wish) {

@@ -9,6 +9,7 @@ mod lab;
 mod again;
 mod asked;
 mod ground;
+mod lost;
 mod options;
 mod reach;
 mod recorded;
