@@ -45,18 +45,21 @@ fn act(cli: &Cli) -> Outcome {
         Verb::Setup { netns } => {
             let state = cli.state("netavark setup")?;
             let request = serde_json::from_slice(&read(cli)?)?;
-            say(&setup::setup(state, netns, &request)?)
+            say(&setup::setup((state, cli.services()), netns, &request)?)
         }
         Verb::Teardown {
             netns: _may_be_gone,
         } => {
             let state = cli.state("netavark teardown")?;
             let request = serde_json::from_slice(&read(cli)?)?;
-            teardown::teardown(state, &request)
+            teardown::teardown((state, cli.services()), &request)
         }
         Verb::FirewallReload => {
             let state = cli.state("netavark firewall-reload")?;
-            Turn::take(state)?.recover()
+            let turn = Turn::take(state)?;
+            let recovered = turn.recover();
+            let told = responder::ensure_needed((state, cli.services()), &turn.host);
+            Failure::join([recovered, told])
         }
         Verb::AnswerNames => responder::run(cli.state("netavark answer-names")?),
         Verb::Version => say(&version()),
@@ -66,7 +69,8 @@ fn act(cli: &Cli) -> Outcome {
             network_dns_servers,
         } => {
             let servers: Vec<_> = network_dns_servers.iter().flatten().copied().collect();
-            update::update(cli.state("netavark update")?, network, &servers)
+            let state = cli.state("netavark update")?;
+            update::update((state, cli.services()), network, &servers)
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::host::Turn;
 use crate::lost::{Who, give_up_found};
 use crate::network::{config as network_config, get_or_create};
 use crate::place::{self, SEARCH_DOMAIN, status};
-use crate::responder;
+use crate::responder::{self, Services};
 use crate::wire::{Definition, Place, Request, Status};
 
 /// Somebody else may remove a network between two steps of ours.
@@ -34,7 +34,7 @@ struct Done {
 
 /// All of it is understood before anything is changed.
 pub(crate) fn setup(
-    state: &Path,
+    (state, services): (&Path, Services),
     netns: &Path,
     request: &Request,
 ) -> Outcome<BTreeMap<String, Status>> {
@@ -58,7 +58,7 @@ pub(crate) fn setup(
     let networks: Vec<Network> = done.iter().map(|done| done.network.clone()).collect();
     keep(done)?;
     if wishes.iter().any(|wish| wish.definition.dns_enabled) {
-        if let Err(failure) = responder::ensure(state) {
+        if let Err(failure) = responder::ensure((state, services)) {
             let name = container.name().as_str();
             let left = networks.iter().map(|network| leave(network, name));
             complain(Failure::join(left.collect::<Vec<_>>()));

@@ -9,12 +9,12 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::failure::{Failure, Outcome};
 use crate::host::Turn;
 use crate::lost::{Who, may_have_record};
-use crate::responder;
+use crate::responder::{self, Services};
 use crate::setup::leave;
 use crate::wire::Request;
 
 /// All that can be taken back is, whatever can't.
-pub(crate) fn teardown(state: &Path, request: &Request) -> Outcome {
+pub(crate) fn teardown((state, services): (&Path, Services), request: &Request) -> Outcome {
     // whoever ends the caller does not end this halfway
     let mut ending = SigSet::empty();
     ending.add(Signal::SIGTERM);
@@ -38,7 +38,7 @@ pub(crate) fn teardown(state: &Path, request: &Request) -> Outcome {
     if recovered.is_err() && may_have_record(state, &who, &names)? {
         left.push(recovered);
     }
-    let _told = responder::tell(state);
+    let _told = responder::ensure_needed((state, services), host);
     Failure::join(left)
 }
 

@@ -12,13 +12,17 @@ use bridgework::{Container, ContainerConfig, ContainerId, Host, Network};
 use crate::failure::{Failure, Outcome};
 use crate::host::{Turn, state_dir};
 use crate::place::SEARCH_DOMAIN;
-use crate::responder;
+use crate::responder::{self, Services};
 
 /// The label under which a network keeps the servers that it began with.
 pub(crate) const SERVERS_LABEL: &str = "netavark.servers";
 
 /// Containers on it go on with these.
-pub(crate) fn update(state: &Path, name: &str, servers: &[IpAddr]) -> Outcome {
+pub(crate) fn update(
+    (state, services): (&Path, Services),
+    name: &str,
+    servers: &[IpAddr],
+) -> Outcome {
     if !state_dir(state).exists() {
         return Ok(());
     }
@@ -40,7 +44,7 @@ pub(crate) fn update(state: &Path, name: &str, servers: &[IpAddr]) -> Outcome {
             _ => {}
         }
     }
-    responder::tell(state)
+    responder::ensure_needed((state, services), host)
 }
 
 pub(crate) fn servers_text(servers: &[IpAddr]) -> String {

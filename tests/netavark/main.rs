@@ -10,6 +10,7 @@ mod again;
 mod asked;
 mod ground;
 mod lost;
+mod names;
 mod options;
 mod reach;
 mod recorded;
