@@ -19,7 +19,7 @@ const KNOWN_DIGITS: usize = 12;
 /// Whom a verb is about.
 #[derive(Debug)]
 pub(crate) struct Who {
-    id: ContainerId,
+    pub(crate) id: ContainerId,
     name: String,
 }
 

@@ -2,6 +2,14 @@
 //!
 //! One process for each verb. What lasts from one to the next is in the crate's records, below the
 //! directory that the caller gives, and in one process that answers names.
+//!
+//! One network namespace of a host's has one store of records: two state directories in it, or one beside
+//! that of `examples/cni` or `oci_hook`, take each other's networks for nobody's, and `teardown` and
+//! `firewall-reload` remove them.
+//!
+//! Where the records are lost while containers run, they are made again of what the kernel has of them. Whoever
+//! is on such a network stays, comes and goes; names are answered there, and what else was asked of it is
+//! so again, when it was made anew: with the first container after its last.
 
 mod cli;
 mod create;
@@ -12,6 +20,7 @@ mod lost;
 mod network;
 mod place;
 mod responder;
+mod servers;
 mod setup;
 mod teardown;
 mod update;

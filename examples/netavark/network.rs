@@ -8,7 +8,7 @@ use bridgework::{Family, GatewayMode, Host, Mtu, Network, NetworkConfig, Resolve
 use crate::driver::{FURTHER, ROUTES, UNMANAGED};
 use crate::failure::{Failure, Outcome};
 use crate::host::Turn;
-use crate::update::{SERVERS_LABEL, servers_text};
+use crate::servers::{SERVERS_LABEL, servers_text};
 use crate::wire::{Definition, Range};
 
 /// The label under which the caller's own id is kept.

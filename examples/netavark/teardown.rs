@@ -3,13 +3,14 @@
 
 use std::path::Path;
 
-use bridgework::Host;
+use bridgework::{ContainerId, Host};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::failure::{Failure, Outcome};
 use crate::host::Turn;
 use crate::lost::{Who, may_have_record};
 use crate::responder::{self, Services};
+use crate::servers;
 use crate::setup::leave;
 use crate::wire::Request;
 
@@ -32,14 +33,25 @@ pub(crate) fn teardown((state, services): (&Path, Services), request: &Request) 
         // whoever was making it may have died of it
         false => turn.recover(),
     };
-    let parts = names.iter().map(|name| part(state, host, name, &who));
-    let mut left: Vec<Outcome> = parts.collect();
+    let parts = || -> Vec<Outcome> {
+        let parts = names.iter().map(|name| part(state, host, name, &who));
+        parts.collect()
+    };
+    let staying = stays_elsewhere(host, &names, who.id).then_some(who.id);
+    // of whom it asks elsewhere is not this network's matter
+    let (mut left, _followed) = servers::follow(state, host, staying.as_slice(), parts);
     // what is wrong with others is not this container's matter, nor is that their names are not answered
     if recovered.is_err() && may_have_record(state, &who, &names)? {
         left.push(recovered);
     }
     let _told = responder::ensure_needed((state, services), host);
     Failure::join(left)
+}
+
+fn stays_elsewhere(host: &Host, names: &[&str], id: ContainerId) -> bool {
+    let networks = servers::networks_of(host, id);
+    let mut others = networks.iter().map(|network| network.name().as_str());
+    others.any(|name| !names.contains(&name))
 }
 
 fn is_on(host: &Host, name: &str, who: &Who) -> bool {
@@ -57,7 +69,7 @@ fn part(state: &Path, host: &Host, name: &str, who: &Who) -> Outcome {
         None => Ok(network.remove_unused().map(drop)?),
     };
     if host.network_named(name).is_none() {
-        crate::update::forget(state, &network);
+        servers::forget(state, &network);
     }
     left
 }

@@ -12,7 +12,9 @@
 //! ```
 //!
 //! A third argument is the directory where records are kept, `/run/bridgework` without it. All hooks of
-//! a machine have the same one.
+//! a machine have the same one, and nobody else in its network namespace has another one: two of them, or one
+//! beside that of `examples/netavark` or `cni`, take each other's networks for nobody's, and a repeated
+//! `poststop` removes them.
 //!
 //! | annotation | what it asks for |
 //! |---|---|

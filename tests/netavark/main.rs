@@ -15,3 +15,4 @@ mod options;
 mod reach;
 mod recorded;
 mod refused;
+mod servers;
