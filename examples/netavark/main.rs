@@ -4,8 +4,8 @@
 //! directory that the caller gives, and in one process that answers names.
 //!
 //! One network namespace of a host's has one store of records: two state directories in it, or one beside
-//! that of `examples/cni` or `oci_hook`, take each other's networks for nobody's, and `teardown` and
-//! `firewall-reload` remove them.
+//! that of `examples/cni` or `oci_hook`, take each other's networks for their own that were lost, or
+//! for nobody's, which `teardown` and `firewall-reload` remove.
 //!
 //! Where the records are lost while containers run, they are made again of what the kernel has of them. Whoever
 //! is on such a network stays, comes and goes; names are answered there, and what else was asked of it is
