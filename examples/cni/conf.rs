@@ -48,8 +48,11 @@ pub(crate) struct Keys {
     pub(crate) runtimeconfig: RuntimeConfig,
     pub(crate) args: Args,
     statedir: Option<PathBuf>,
-    #[serde(rename = "cni.dev/valid-attachments", alias = "cni.dev/attachments")]
-    pub(crate) valid: Vec<Valid>,
+    #[serde(rename = "cni.dev/valid-attachments")]
+    valid: Vec<Valid>,
+    /// The spec's former name for the same. The reference library says both.
+    #[serde(rename = "cni.dev/attachments")]
+    formerly_valid: Vec<Valid>,
 }
 
 /// What a network of the crate's has not.
@@ -225,6 +228,11 @@ impl Conf {
     fn leaves_all_open(&self) -> bool {
         let keys = &self.keys;
         keys.isgateway.is_none() && keys.isdefaultgateway.is_none() && keys.ipmasq.is_none()
+    }
+
+    /// The attachments that `GC` leaves alone.
+    pub(crate) fn valid(&self) -> impl Iterator<Item = &Valid> {
+        self.keys.valid.iter().chain(&self.keys.formerly_valid)
     }
 
     /// The further names that the runtime gives the container on this network.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, Outcome};
+use crate::responder::Services;
 
 /// The version whose protocol this speaks.
 pub(crate) const PROTOCOL: &str = "2.1.0";
@@ -21,7 +22,8 @@ pub(crate) struct Cli {
     /// Where state is kept from one process to the next.
     #[arg(short, long)]
     pub(crate) config: Option<PathBuf>,
-    /// Taken and not used: an ordinary user has a namespace of its own already.
+    /// Whether the caller is an ordinary user, in a namespace of its own. Who answers names is asked
+    /// of that user's service manager then.
     #[arg(short, long, num_args = 0..=1)]
     rootless: Option<Option<bool>>,
     /// Taken and not used: names are answered by this program itself.
@@ -65,6 +67,14 @@ impl Cli {
     pub(crate) fn state(&self, verb: &str) -> Outcome<&PathBuf> {
         let missing = || Failure::new(format!("--config not specified but required for {verb}"));
         self.config.as_ref().ok_or_else(missing)
+    }
+
+    /// Whose services outlive this process.
+    pub(crate) fn services(&self) -> Services {
+        match self.rootless {
+            Some(None | Some(true)) => Services::OfUser,
+            Some(Some(false)) | None => Services::OfSystem,
+        }
     }
 }
 

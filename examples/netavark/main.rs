@@ -2,15 +2,25 @@
 //!
 //! One process for each verb. What lasts from one to the next is in the crate's records, below the
 //! directory that the caller gives, and in one process that answers names.
+//!
+//! One network namespace of a host's has one store of records: two state directories in it, or one beside
+//! that of `examples/cni` or `oci_hook`, take each other's networks for their own that were lost, or
+//! for nobody's, which `teardown` and `firewall-reload` remove.
+//!
+//! Where the records are lost while containers run, they are made again of what the kernel has of them. Whoever
+//! is on such a network stays, comes and goes; names are answered there, and what else was asked of it is
+//! so again, when it was made anew: with the first container after its last.
 
 mod cli;
 mod create;
 mod driver;
 mod failure;
 mod host;
+mod lost;
 mod network;
 mod place;
 mod responder;
+mod servers;
 mod setup;
 mod teardown;
 mod update;
@@ -44,18 +54,21 @@ fn act(cli: &Cli) -> Outcome {
         Verb::Setup { netns } => {
             let state = cli.state("netavark setup")?;
             let request = serde_json::from_slice(&read(cli)?)?;
-            say(&setup::setup(state, netns, &request)?)
+            say(&setup::setup((state, cli.services()), netns, &request)?)
         }
         Verb::Teardown {
             netns: _may_be_gone,
         } => {
             let state = cli.state("netavark teardown")?;
             let request = serde_json::from_slice(&read(cli)?)?;
-            teardown::teardown(state, &request)
+            teardown::teardown((state, cli.services()), &request)
         }
         Verb::FirewallReload => {
             let state = cli.state("netavark firewall-reload")?;
-            Turn::take(state)?.recover()
+            let turn = Turn::take(state)?;
+            let recovered = turn.recover();
+            let told = responder::ensure_needed((state, cli.services()), &turn.host);
+            Failure::join([recovered, told])
         }
         Verb::AnswerNames => responder::run(cli.state("netavark answer-names")?),
         Verb::Version => say(&version()),
@@ -65,7 +78,8 @@ fn act(cli: &Cli) -> Outcome {
             network_dns_servers,
         } => {
             let servers: Vec<_> = network_dns_servers.iter().flatten().copied().collect();
-            update::update(cli.state("netavark update")?, network, &servers)
+            let state = cli.state("netavark update")?;
+            update::update((state, cli.services()), network, &servers)
         }
     }
 }

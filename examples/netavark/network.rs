@@ -8,7 +8,7 @@ use bridgework::{Family, GatewayMode, Host, Mtu, Network, NetworkConfig, Resolve
 use crate::driver::{FURTHER, ROUTES, UNMANAGED};
 use crate::failure::{Failure, Outcome};
 use crate::host::Turn;
-use crate::update::{SERVERS_LABEL, servers_text};
+use crate::servers::{SERVERS_LABEL, servers_text};
 use crate::wire::{Definition, Range};
 
 /// The label under which the caller's own id is kept.
@@ -169,6 +169,11 @@ pub(crate) fn is_unmanaged(definition: &Definition) -> bool {
     option(definition, "mode") == Some("unmanaged")
 }
 
+/// One that was found again when the records were lost has no label. It is made anew as soon as nobody is
+/// on it: what it was asked to be, and that names are answered, was lost, too.
 fn is_of(network: &Network, definition: &Definition) -> bool {
-    network.spec().labels.get(ID_LABEL) == Some(&definition.id)
+    match network.spec().labels.get(ID_LABEL) {
+        Some(id) => *id == definition.id,
+        None => !network.endpoints().is_empty(),
+    }
 }

@@ -3,11 +3,18 @@
 //!
 //! Whoever has changed something tells it so by its socket, and is told when names are as they are to
 //! be. It has a lock as long as it lives, and the socket is gone before it says that it ends.
+//!
+//! It is to outlive the service that has called for it, whose end is the end of all that is in its control
+//! group: where systemd has booted the machine, it is in a scope of its own.
+//!
+//! One that is stopped and does not die is waited for: 10 s by each verb, and by a `setup` 20 s until that
+//! fails.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,9 +37,28 @@ fn socket(state: &Path) -> PathBuf {
     state_dir(state).join("names.socket")
 }
 
+/// Of which of systemd's managers a scope is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Services {
+    OfSystem,
+    OfUser,
+}
+
+/// There where systemd has booted the machine (sd_booted(3)).
+const BOOTED: &str = "/run/systemd/system";
+
+/// As [`ensure`], where there is anybody who asks; else whoever answers is told that there is not.
+pub(crate) fn ensure_needed((state, services): (&Path, Services), host: &Host) -> Outcome {
+    match is_needed(host) {
+        true => ensure((state, services)),
+        false => tell(state),
+    }
+}
+
 /// Until names are answered as they are to be, by a process that is begun if there is none.
-pub(crate) fn ensure(state: &Path) -> Outcome {
+pub(crate) fn ensure((state, services): (&Path, Services)) -> Outcome {
     let deadline = Instant::now() + PATIENCE;
+    let mut services = Some(services);
     let mut begun = None;
     loop {
         if let Some(answer) = ask(state) {
@@ -44,14 +70,15 @@ pub(crate) fn ensure(state: &Path) -> Outcome {
             ));
         }
         match &mut begun {
-            None => begun = Some(begin(state)?),
-            // another one was quicker, and may have ended since
+            None => begun = Some(begin(state, services)?),
             Some(child) => {
                 let ended = child.try_wait();
-                if ended
-                    .map_err(Failure::during("wait for who answers names"))?
-                    .is_some()
-                {
+                let ended = ended.map_err(Failure::during("wait for who answers names"))?;
+                // another one was quicker, and may have ended since; or there is no scope to be had
+                if ended.is_some_and(|status| !status.success()) {
+                    services = None;
+                }
+                if ended.is_some() {
                     begun = None;
                 }
             }
@@ -81,8 +108,26 @@ fn understand(answer: &str) -> Outcome {
     }
 }
 
-fn begin(state: &Path) -> Outcome<std::process::Child> {
-    let mut command = Command::new("/proc/self/exe");
+/// What begins a program in a scope, if there can be one.
+fn scope(services: Services) -> Option<Command> {
+    // `/proc/self/exe` is systemd-run itself by then
+    let program = env::current_exe().ok()?;
+    let path = env::var_os("PATH").filter(|_| Path::new(BOOTED).exists())?;
+    let mut places = env::split_paths(&path).map(|folder| folder.join("systemd-run"));
+    let mut command = Command::new(places.find(|place| place.is_file())?);
+    command.args(["-q", "--scope"]);
+    if services == Services::OfUser {
+        command.arg("--user");
+    }
+    command.arg(program);
+    Some(command)
+}
+
+fn begin(state: &Path, services: Option<Services>) -> Outcome<std::process::Child> {
+    let scoped = services.and_then(scope);
+    let mut command = scoped.unwrap_or_else(|| Command::new("/proc/self/exe"));
+    // it begins elsewhere
+    let state = path::absolute(state).map_err(Failure::during(state.display()))?;
     command.arg("--config").arg(state).arg("answer-names");
     command.current_dir("/").stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,6 +1,7 @@
 //! `setup`: the container is on all its networks, or on none of them and all is as it was.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 
 use bridgework::spec::EndpointSpec;
@@ -8,9 +9,11 @@ use bridgework::{Container, ContainerConfig, Endpoint, EndpointConfig, Host, Net
 
 use crate::failure::{Failure, Outcome};
 use crate::host::Turn;
+use crate::lost::{Who, give_up_found};
 use crate::network::{config as network_config, get_or_create};
 use crate::place::{self, SEARCH_DOMAIN, status};
-use crate::responder;
+use crate::responder::{self, Services};
+use crate::servers;
 use crate::wire::{Definition, Place, Request, Status};
 
 /// Somebody else may remove a network between two steps of ours.
@@ -33,13 +36,20 @@ struct Done {
 
 /// All of it is understood before anything is changed.
 pub(crate) fn setup(
-    state: &Path,
+    (state, services): (&Path, Services),
     netns: &Path,
     request: &Request,
 ) -> Outcome<BTreeMap<String, Status>> {
     let wishes = wishes(request)?;
-    let container = container(request, netns)?;
+    let netns = Netns::at(netns)?;
+    let mut container = container_with(request, &netns, None)?;
     let turn = Turn::take(state)?;
+    let (host, who) = (&turn.host, Who::of(request)?);
+    let names: Vec<&str> = request.places().into_iter().map(|(name, _)| name).collect();
+    give_up_found(host, &who, &names)?;
+    if let Some(servers) = servers::beside(state, host, who.id, request)? {
+        container = container_with(request, &netns, Some(&servers))?;
+    }
     let mut done = Vec::new();
     for wish in &wishes {
         match connect(&turn, &container, wish) {
@@ -55,7 +65,7 @@ pub(crate) fn setup(
     let networks: Vec<Network> = done.iter().map(|done| done.network.clone()).collect();
     keep(done)?;
     if wishes.iter().any(|wish| wish.definition.dns_enabled) {
-        if let Err(failure) = responder::ensure(state) {
+        if let Err(failure) = responder::ensure((state, services)) {
             let name = container.name().as_str();
             let left = networks.iter().map(|network| leave(network, name));
             complain(Failure::join(left.collect::<Vec<_>>()));
@@ -88,20 +98,24 @@ fn wishes(request: &Request) -> Outcome<Vec<Wish<'_>>> {
     Ok(wishes)
 }
 
-fn container(request: &Request, netns: &Path) -> Outcome<Container> {
-    let config = ContainerConfig::new(&request.container_name, Netns::at(netns)?);
+/// With these servers, or with its own, or else with those of the networks.
+fn container_with(
+    request: &Request,
+    netns: &Netns,
+    servers: Option<&[String]>,
+) -> Outcome<Container> {
+    let config = ContainerConfig::new(&request.container_name, netns.clone());
     let mut config = config.id(request.container_id.parse()?);
-    let of_networks = request.places().into_iter().filter_map(|(name, _)| {
-        let definition = request.definitions.get(name)?;
-        Some(definition.network_dns_servers.iter())
-    });
-    let own = request.dns_servers.iter();
-    let servers: Vec<_> = match own.len() {
-        0 => of_networks.flatten().collect(),
-        _ => own.collect(),
+    let texts = |servers: &mut dyn Iterator<Item = &IpAddr>| -> Vec<String> {
+        servers.map(ToString::to_string).collect()
+    };
+    let servers = match (servers, request.dns_servers.as_slice()) {
+        (Some(servers), _) => servers.to_vec(),
+        (None, []) => texts(&mut request.network_servers()),
+        (None, own) => texts(&mut own.iter()),
     };
     for server in servers {
-        config = config.dns(server.to_string().as_str());
+        config = config.dns(server.as_str());
     }
     Ok(Container::open(config.dns_search(SEARCH_DOMAIN))?)
 }

@@ -3,64 +3,73 @@
 
 use std::path::Path;
 
-use bridgework::{ContainerId, Host, Network};
+use bridgework::{ContainerId, Host};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::failure::{Failure, Outcome};
 use crate::host::Turn;
-use crate::responder;
+use crate::lost::{Who, may_have_record};
+use crate::responder::{self, Services};
+use crate::servers;
 use crate::setup::leave;
 use crate::wire::Request;
 
 /// All that can be taken back is, whatever can't.
-pub(crate) fn teardown(state: &Path, request: &Request) -> Outcome {
+pub(crate) fn teardown((state, services): (&Path, Services), request: &Request) -> Outcome {
     // whoever ends the caller does not end this halfway
     let mut ending = SigSet::empty();
     ending.add(Signal::SIGTERM);
     ending.add(Signal::SIGINT);
     let _unblocked_at_worst = ending.thread_block();
-    let id: ContainerId = request.container_id.parse()?;
+    let who = Who::of(request)?;
     if !crate::host::state_dir(state).exists() {
         return Ok(());
     }
     let turn = Turn::take(state)?;
     let host = &turn.host;
     let names: Vec<&str> = request.places().into_iter().map(|(name, _)| name).collect();
-    if names.iter().any(|name| !is_on(host, name, id)) {
+    let recovered = match names.iter().all(|name| is_on(host, name, &who)) {
+        true => Ok(()),
         // whoever was making it may have died of it
-        turn.recover()?;
+        false => turn.recover(),
+    };
+    let parts = || -> Vec<Outcome> {
+        let parts = names.iter().map(|name| part(state, host, name, &who));
+        parts.collect()
+    };
+    let staying = stays_elsewhere(host, &names, who.id).then_some(who.id);
+    // of whom it asks elsewhere is not this network's matter
+    let (mut left, _followed) = servers::follow(state, host, staying.as_slice(), parts);
+    // what is wrong with others is not this container's matter, nor is that their names are not answered
+    if recovered.is_err() && may_have_record(state, &who, &names)? {
+        left.push(recovered);
     }
-    let left: Vec<Outcome> = names
-        .iter()
-        .map(|name| part(state, host, name, id))
-        .collect();
-    // that others' names are not answered is not this container's matter
-    let _told = responder::tell(state);
+    let _told = responder::ensure_needed((state, services), host);
     Failure::join(left)
 }
 
-fn is_on(host: &Host, name: &str, id: ContainerId) -> bool {
-    host.network_named(name)
-        .is_some_and(|network| place_of(&network, id).is_some())
+fn stays_elsewhere(host: &Host, names: &[&str], id: ContainerId) -> bool {
+    let networks = servers::networks_of(host, id);
+    let mut others = networks.iter().map(|network| network.name().as_str());
+    others.any(|name| !names.contains(&name))
 }
 
-/// The container's name there, which may have been another one then.
-fn place_of(network: &Network, id: ContainerId) -> Option<String> {
-    let mut endpoints = network.endpoints().into_iter();
-    let spec = endpoints.find(|spec| spec.container_id == id)?;
-    Some(spec.container.to_string())
+fn is_on(host: &Host, name: &str, who: &Who) -> bool {
+    let network = host.network_named(name);
+    network.is_some_and(|network| who.place_on(&network).is_some())
 }
 
-fn part(state: &Path, host: &Host, name: &str, id: ContainerId) -> Outcome {
+fn part(state: &Path, host: &Host, name: &str, who: &Who) -> Outcome {
     let Some(network) = host.network_named(name) else {
         return Ok(());
     };
-    let left = match place_of(&network, id) {
-        Some(container) => leave(&network, &container),
+    let left = match who.place_on(&network) {
+        // it may have been called otherwise then
+        Some(spec) => leave(&network, spec.container.as_str()),
         None => Ok(network.remove_unused().map(drop)?),
     };
     if host.network_named(name).is_none() {
-        crate::update::forget(state, &network);
+        servers::forget(state, &network);
     }
     left
 }

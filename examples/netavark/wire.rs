@@ -153,6 +153,13 @@ pub(crate) struct Address {
 }
 
 impl Request {
+    /// The servers of its networks, as they are asked for.
+    pub(crate) fn network_servers(&self) -> impl Iterator<Item = &IpAddr> {
+        let names = self.places().into_iter().map(|(name, _)| name);
+        let definitions = names.filter_map(|name| self.definitions.get(name));
+        definitions.flat_map(|definition| &definition.network_dns_servers)
+    }
+
     /// Each network with the container's place on it, in the order in which they are given.
     pub(crate) fn places(&self) -> Vec<(&str, &Place)> {
         match &self.networks {

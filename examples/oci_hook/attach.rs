@@ -1,8 +1,11 @@
 //! On the network as the container begins, off it as it ends; either may be repeated.
 
-use bridgework::{Container, Host, Netns, Network};
+use std::path::Path;
+
+use bridgework::{Container, Host, Netns};
 
 use crate::Outcome;
+use crate::life::{is_another_s, is_there, may_have_record};
 use crate::network::{get_or_create, remove_unused};
 use crate::state::State;
 use crate::wish::Wish;
@@ -12,12 +15,12 @@ const TRIES: usize = 64;
 
 pub(crate) fn attach(host: &Host, state: &State, wish: &Wish) -> Outcome {
     let netns = Netns::of_pid(state.pid()?)?;
-    let container = Container::open(wish.container_config(netns.clone()))?;
+    if is_there(host, wish, &netns)? {
+        return Ok(());
+    }
+    let container = Container::open(wish.container_config(netns))?;
     for _ in 0..TRIES {
         let network = get_or_create(host, wish)?;
-        if is_there(host, &network, (wish, &netns))? {
-            return Ok(());
-        }
         let connected = network.connect_with(&container, wish.endpoint.clone());
         let error = match connected.and_then(|endpoint| endpoint.persist()) {
             Ok(_spec) => return Ok(()),
@@ -34,32 +37,22 @@ pub(crate) fn attach(host: &Host, state: &State, wish: &Wish) -> Outcome {
     Err(format!("network {} is removed again and again", wish.network).into())
 }
 
-/// Whether it is on the network by this namespace. What is left of one that it had before is taken back.
-fn is_there(host: &Host, network: &Network, (wish, netns): (&Wish, &Netns)) -> Outcome<bool> {
-    let endpoints = network.endpoints();
-    if endpoints
-        .iter()
-        .all(|spec| spec.container.as_str() != wish.container)
-    {
-        return Ok(false);
+pub(crate) fn detach(host: &Host, records: &Path, wish: &Wish) -> Outcome {
+    if is_another_s(host, wish) {
+        // what was of this one went before that had the name
+        return Ok(());
     }
-    let known = host.container(&wish.container);
-    if known.is_ok_and(|known| known.netns() == netns) {
-        return Ok(true);
-    }
-    match network.disconnect(&wish.container) {
-        Err(error) if !error.is_not_found() => Err(error.into()),
-        _ => Ok(false),
-    }
-}
-
-pub(crate) fn detach(host: &Host, wish: &Wish) -> Outcome {
     if !disconnect(host, wish)? {
         // whoever was attaching it may have died of it, or its record was lost
-        host.recover()?;
+        let recovered = host.recover();
         if disconnect(host, wish)? {
             // one that was found again is kept until it is forgotten
             host.forget(&wish.container)?;
+        } else if let Err(error) = recovered {
+            // what is wrong with others is not this one's matter
+            if may_have_record(records, wish)? {
+                return Err(error.into());
+            }
         }
     }
     host.network_named(&wish.network)

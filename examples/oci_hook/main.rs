@@ -12,7 +12,9 @@
 //! ```
 //!
 //! A third argument is the directory where records are kept, `/run/bridgework` without it. All hooks of
-//! a machine have the same one.
+//! a machine have the same one, and nobody else in its network namespace has another one: two of them, or one
+//! beside that of `examples/netavark` or `cni`, take each other's networks for nobody's, and a repeated
+//! `poststop` removes them.
 //!
 //! | annotation | what it asks for |
 //! |---|---|
@@ -27,7 +29,8 @@
 //!
 //! Every other annotation is somebody else's, and passed over; one that begins with `bridgework.` and is
 //! none of these is refused. `createRuntime` may be repeated, and so may `poststop`, with the process
-//! there or gone. A network that a hook made goes with its last container; one that was there stays.
+//! there or gone. A name is one container's as long as its namespace lives; another one's end is then
+//! nothing to it. A network that a hook made goes with its last container; one that was there stays.
 //!
 //! A hook has no way to hand anything to the container but its interface: whoever wants names in
 //! `/etc/hosts` or `/etc/resolv.conf` mounts these files.
@@ -37,6 +40,7 @@
 //! `run.oci.hooks.stderr` names.
 
 mod attach;
+mod life;
 mod network;
 mod state;
 mod wish;
@@ -88,7 +92,7 @@ fn run(phase: &str, records: PathBuf) -> Outcome {
         "poststop" => {
             let host = open(&records)?;
             let _turn = take_turn(&records)?;
-            attach::detach(&host, &wish)
+            attach::detach(&host, &records, &wish)
         }
         other => Err(format!("unknown phase {other:?}: createRuntime or poststop").into()),
     }

@@ -28,7 +28,7 @@ const KEYS: [&str; 9] = [
 pub(crate) struct Wish {
     pub(crate) network: String,
     pub(crate) container: String,
-    id: Option<ContainerId>,
+    pub(crate) id: ContainerId,
     pub(crate) endpoint: EndpointConfig,
     subnets: Vec<Subnet>,
     internal: Switch,
@@ -61,7 +61,7 @@ impl Wish {
         Ok(Some(Self {
             network: (*network).to_owned(),
             container: named.unwrap_or_else(called),
-            id,
+            id: id.unwrap_or_else(|| id_of(&state.id)),
             endpoint: endpoint(&given, &addresses),
             subnets,
             internal: match given.get("internal") {
@@ -88,12 +88,23 @@ impl Wish {
     }
 
     pub(crate) fn container_config(&self, netns: Netns) -> ContainerConfig {
-        let config = ContainerConfig::new(&self.container, netns);
-        match self.id {
-            Some(id) => config.id(id),
-            None => config,
-        }
+        ContainerConfig::new(&self.container, netns).id(self.id)
     }
+}
+
+/// The same one for the same text each time, for ids that are none of 64 digits: FNV-1a, of which each
+/// part begins elsewhere and is stirred once more, since the first digits are to differ, too.
+fn id_of(text: &str) -> ContainerId {
+    let mut bytes = [0; 32];
+    for (part, to) in (0_u64..).zip(bytes.chunks_exact_mut(8)) {
+        let begin = 0xcbf2_9ce4_8422_2325 ^ part;
+        let hash = text.bytes().fold(begin, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let stirred = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        to.copy_from_slice(&(stirred ^ (stirred >> 32)).to_be_bytes());
+    }
+    ContainerId::from_bytes(bytes)
 }
 
 fn endpoint(given: &BTreeMap<&str, &str>, addresses: &[IpNet]) -> EndpointConfig {

@@ -107,6 +107,28 @@ fn asked(machine: &Machine, name: &str) -> Vec<String> {
 }
 
 #[test]
+fn another_plugin_hears_that_an_earlier_life_has_ended_before_it_gives_addresses_again() {
+    let machine = Machine::new("heard");
+    install(&machine, "delegate");
+    let mut conf = machine.usual();
+    conf["ipam"] = json!({ "type": "delegate" });
+    let first = Pod::new("first");
+    machine.add(&first, &conf);
+    let id = first.id.clone();
+    drop(first);
+    let second = Pod {
+        id,
+        ..Pod::new("second")
+    };
+    machine.add(&second, &conf);
+    assert_eq!(second.addresses("eth0"), ["10.55.0.5/24"]);
+    let asked = asked(&machine, "delegate");
+    assert_eq!(asked, ["ADD eth0", "DEL eth0", "ADD eth0"]);
+    machine.del(&second, &conf);
+    machine.assert_clean();
+}
+
+#[test]
 fn another_plugin_gives_addresses_and_hears_of_all_that_becomes_of_them() {
     let machine = Machine::new("delegated");
     install(&machine, "host-local");

@@ -94,6 +94,8 @@ fn what_the_runtime_does_not_know_of_is_collected() {
             .iter()
             .map(|pod| json!({ "containerID": pod.id, "ifname": "eth0" }));
         conf["cni.dev/valid-attachments"] = list.collect();
+        // the reference library says it twice: the second is the spec's former name
+        conf["cni.dev/attachments"] = conf["cni.dev/valid-attachments"].clone();
         conf
     };
     machine.done(&Ask::alone("GC"), &valid(&[&pods[0], &pods[2]]));

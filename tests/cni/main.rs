@@ -8,6 +8,7 @@ mod addresses;
 mod again;
 mod broken;
 mod ground;
+mod lives;
 mod ports;
 mod recorded;
 mod refused;

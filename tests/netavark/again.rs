@@ -252,3 +252,25 @@ fn whoever_comes_to_a_network_whose_bridge_somebody_has_removed_finds_it_and_all
     machine.teardown(&two, &second);
     machine.is_clean();
 }
+
+/// Inside of another container, somebody else's interface has taken the place of ours: its wire is missing,
+/// and can't be made again.
+#[test]
+fn what_is_wrong_with_another_container_keeps_nobody_from_going() {
+    let machine = Machine::new("troubles");
+    let [one, aside] = [netns(), netns()];
+    let (net, other) = (network(72, json!({})), network(73, json!({})));
+    let asked = request(1, &net, &["10.72.0.2"], json!({}));
+    let broken = request(2, &other, &["10.73.0.2"], json!({}));
+    machine.setup(&one, &asked);
+    machine.setup(&aside, &broken);
+    let usurp = "ip link del eth0; ip link add eth0 type bridge";
+    let run = || Command::new("sh").args(["-euc", usurp]).status();
+    assert!(aside.run(run).expect("inside").expect("a shell").success());
+    for _ in 0..2 {
+        machine.teardown(&one, &asked);
+    }
+    assert!(!pings(&one, "10.72.0.1"));
+    machine.teardown(&aside, &broken);
+    machine.is_clean();
+}

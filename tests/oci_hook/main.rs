@@ -5,4 +5,5 @@ mod lab;
 
 mod ground;
 mod hooks;
+mod lives;
 mod refused;

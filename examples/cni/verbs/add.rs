@@ -22,13 +22,18 @@ pub(crate) fn add(call: &Call, conf: &Conf, at: &Attachment, netns: &Path) -> Ou
     let wish = Wish::new(call, conf)?;
     let inside = Netns::at(netns)?;
     let host = host::open(&conf.state_dir())?;
-    if is_there(&host, conf, at) {
+    let before = Before::of(&host, conf, at)?;
+    if let Before::There = before {
         let words = format!("{at} is on network {} already", conf.keys.name);
         return Err(Failure::new(Code::Refused, words));
     }
     let Some(delegate) = Delegate::of(call, conf) else {
         return connect(&host, conf, &wish, (at, &inside, netns));
     };
+    if let Before::EarlierLife = before {
+        // if it still has its addresses, its plugin says so now
+        let _as_never_added = delegate.tell("DEL");
+    }
     let wish = wish.on_lease(delegate.add()?);
     let added = connect(&host, conf, &wish, (at, &inside, netns));
     if added.is_err() {
@@ -38,11 +43,33 @@ pub(crate) fn add(call: &Call, conf: &Conf, at: &Attachment, netns: &Path) -> Ou
     added
 }
 
-fn is_there(host: &Host, conf: &Conf, at: &Attachment) -> bool {
-    host.network_named(&conf.keys.name).is_some_and(|network| {
-        let mut endpoints = network.endpoints().into_iter();
-        endpoints.any(|spec| spec.container.as_str() == at.name())
-    })
+/// What was on the network under the attachment's name.
+enum Before {
+    Nothing,
+    /// Of a namespace that is gone, without a `DEL`: it is taken back.
+    EarlierLife,
+    There,
+}
+
+impl Before {
+    fn of(host: &Host, conf: &Conf, at: &Attachment) -> Outcome<Self> {
+        let network = host.network_named(&conf.keys.name).filter(|network| {
+            let mut endpoints = network.endpoints().into_iter();
+            endpoints.any(|spec| spec.container.as_str() == at.name())
+        });
+        let Some(network) = network else {
+            return Ok(Self::Nothing);
+        };
+        match host.container(at.name()) {
+            Ok(_alive) => return Ok(Self::There),
+            Err(error) if !error.is_not_found() => return Err(error.into()),
+            Err(_) => {}
+        }
+        match network.disconnect(at.name()) {
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            _ => Ok(Self::EarlierLife),
+        }
+    }
 }
 
 impl Wish {

@@ -22,10 +22,15 @@ pub(crate) fn del(call: &Call, conf: &Conf, at: &Attachment) -> Outcome {
 fn take_back(host: &Host, conf: &Conf, at: &Attachment) -> Outcome {
     if !disconnect(host, conf, at)? {
         // whoever was making it may have died of it, or its record was lost
-        host.recover()?;
+        let recovered = host.recover();
         if disconnect(host, conf, at)? {
             // one that was found again is kept until it is forgotten
             host.forget(at.name())?;
+        } else if let Err(error) = recovered {
+            // what is wrong with others is not this one's matter
+            if host::may_have_record(&conf.state_dir(), at.name())? {
+                return Err(error.into());
+            }
         }
     }
     let network = host.network_named(&conf.keys.name);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use bridgework::spec::EndpointSpec;
-use bridgework::{Host, LinkName};
+use bridgework::{Host, LinkName, Network};
 
 use crate::attachment::Attachment;
 use crate::call::Call;
@@ -25,11 +25,16 @@ pub(crate) fn gc(call: &Call, conf: &Conf) -> Outcome {
 
 /// All that can go does, whatever can't.
 fn collect(host: &Host, conf: &Conf) -> Outcome {
-    host.recover()?;
-    let valid: BTreeSet<String> = conf.keys.valid.iter().filter_map(name).collect();
-    let Some(network) = host.network_named(&conf.keys.name) else {
-        return Ok(());
-    };
+    // what is wrong with others is said at the end
+    let recovered = host.recover().map(drop).map_err(Failure::from);
+    let valid: BTreeSet<String> = conf.valid().filter_map(name).collect();
+    let network = host.network_named(&conf.keys.name);
+    let collected = network.map_or(Ok(()), |network| leave_alone(&network, &valid));
+    collected.and(recovered)
+}
+
+/// Only those are left on the network, and others' own.
+fn leave_alone(network: &Network, valid: &BTreeSet<String>) -> Outcome {
     let mut stale = network.endpoints();
     stale.retain(|spec| !valid.contains(spec.container.as_str()) && is_ours(spec));
     let mut first = None;
@@ -41,7 +46,7 @@ fn collect(host: &Host, conf: &Conf) -> Outcome {
             _ => {}
         }
     }
-    remove_unused(&network)?;
+    remove_unused(network)?;
     first.map_or(Ok(()), Err)
 }
 
