@@ -57,6 +57,17 @@ pub enum Occupant {
     Denied,
 }
 
+impl Obstacle {
+    /// The link by which it is in the way, if it is by one.
+    pub(crate) fn device(&self) -> Option<&str> {
+        match &self.occupant {
+            Occupant::Address { device } => Some(device),
+            Occupant::Route { device, .. } => device.as_deref(),
+            Occupant::Network(_) | Occupant::Nameserver | Occupant::Denied => None,
+        }
+    }
+}
+
 impl fmt::Display for Occupant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::NetworkConfig;
-use crate::error::{Error, Fault, Result, StoreTrouble};
+use crate::error::{Error, Fault, Obstacle, Result, StoreTrouble};
 use crate::network::Network;
+use crate::plan::ALIAS_MARK;
 
 use super::Host;
 
@@ -56,7 +57,6 @@ impl Host {
     /// ```
     pub fn ensure_network(&self, config: NetworkConfig) -> Result<Network> {
         let begun = Instant::now();
-        let mut overlapped = false;
         loop {
             if let Some(network) = self.network_named(config.name()) {
                 return Ok(network);
@@ -65,17 +65,36 @@ impl Host {
                 Err(error) if is_in_others_hands(&error) && begun.elapsed() < PATIENCE => {
                     thread::sleep(BETWEEN_LOOKS);
                 }
-                // by the bridge of that very network maybe, of which nothing had been read
-                Err(error) if is_overlap(&error) && !overlapped => overlapped = true,
+                Err(error)
+                    if begun.elapsed() < PATIENCE && self.is_in_its_own_way(&error, &config)? =>
+                {
+                    thread::sleep(BETWEEN_LOOKS);
+                }
                 done => return done,
             }
         }
     }
-}
 
-fn is_overlap(error: &Error) -> bool {
-    let is_it = |fault: &Fault| matches!(fault, Fault::SubnetOverlaps { .. });
-    error.faults().iter().any(is_it)
+    /// Whether the subnet overlaps with a bridge of that very network, which another process is making or
+    /// removing: its record was read before or after, and may be of no network any more.
+    fn is_in_its_own_way(&self, error: &Error, config: &NetworkConfig) -> Result<bool> {
+        let obstacles = error.faults().iter().flat_map(|fault| match fault {
+            Fault::SubnetOverlaps { obstacles, .. } => obstacles.as_slice(),
+            _ => &[],
+        });
+        let devices: Vec<&str> = obstacles.filter_map(Obstacle::device).collect();
+        if devices.is_empty() {
+            return Ok(false);
+        }
+        let snapshot = self.snapshot()?;
+        let mark = format!("{ALIAS_MARK} network {} ", config.name());
+        Ok(devices
+            .iter()
+            .any(|device| match snapshot.link_named(device) {
+                Some(link) => link.alias.starts_with(&mark),
+                None => true,
+            }))
+    }
 }
 
 /// Whether somebody is making or removing it at the moment.

@@ -34,10 +34,8 @@ impl Ledger {
             let owner = record.owner;
             !*alive.entry(owner).or_insert_with(|| self.is_alive(owner))
         });
-        let used = self.networks_used_but_by(&left);
         left.retain(|record| match &record.body {
             Body::Container(container) => !self.is_on_a_network(container.id, None),
-            Body::Network(network) => !used.contains(&network.spec.id),
             _ => true,
         });
         left.sort_by_key(|record| !matches!(record.body, Body::Endpoint(_)));
@@ -64,7 +62,14 @@ impl Registry {
     /// these.
     pub(crate) fn left_unfinished(self: &Arc<Self>) -> Result<Vec<Record>> {
         let mut left = self.left_here();
-        left.extend(self.ledger().map(Ledger::of_the_dead).unwrap_or_default());
+        if let Some(ledger) = self.ledger() {
+            left.extend(ledger.of_the_dead());
+            let used = ledger.networks_used_but_by(&left);
+            left.retain(|record| match &record.body {
+                Body::Network(network) => !used.contains(&network.spec.id),
+                _ => true,
+            });
+        }
         if !left.is_empty() {
             // who has ended since that was read may have been done before
             self.catch_up()?;
@@ -138,18 +143,31 @@ impl Registry {
                 Some(network) => network.take_back_endpoint(endpoint),
                 None => self.drop_record(record),
             },
-            Body::Network(network) => self.take_back_network(network),
+            // whoever has come to it since it was looked at stays on it
+            Body::Network(network) => match self.write_on(record, Phase::Going) {
+                Err(error) if is_overtaken(&error) => Ok(()),
+                written => written.and_then(|()| self.take_back_network(network)),
+            },
             Body::Container(_) => self.drop_record(record),
             Body::Host(_) | Body::Reservation(_) => Ok(()),
         }
     }
 
+    /// It has come so far, and is whose it was.
+    fn write_on(&self, record: &Record, phase: Phase) -> Result<()> {
+        let Some(ledger) = self.ledger() else {
+            return Ok(());
+        };
+        let expected = ledger.expected(&record.key());
+        let record = Record {
+            phase,
+            ..record.clone()
+        };
+        let doing = format!("keep {}", record.key());
+        ledger.write(|| doing, &Change::new().put(record, expected))
+    }
+
     fn take_back_network(self: &Arc<Self>, record: &NetworkRecord) -> Result<()> {
-        // whoever has come to it since it was looked at stays on it
-        match self.write_network(record, (Phase::Going, Tenure::Held)) {
-            Err(error) if is_overtaken(&error) => return Ok(()),
-            written => written?,
-        }
         if let Some(network) = self.network_at(record.spec.id) {
             network.end()?;
             return Ok(());
