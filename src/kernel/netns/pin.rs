@@ -18,7 +18,7 @@ impl Netns {
     /// `ip -n NAME` reaches it. [`unpin`](Self::unpin) takes the name away.
     ///
     /// # Errors
-    /// The name is taken ([`Error::is_exists`]), or `CAP_SYS_ADMIN` is missing.
+    /// The name is taken ([`Error::is_exists`](crate::Error::is_exists)), or `CAP_SYS_ADMIN` is missing.
     pub fn pin(&self, name: &ContainerName) -> Result<PathBuf> {
         let path = Path::new(NAMED).join(name.as_str());
         let failed =
