@@ -16,9 +16,8 @@
 //! | `runtimeConfig` | `portMappings`, `ips`, `mac`, `aliases`, `dns`, `ipRanges`; of `CNI_ARGS`, `IP`, `MAC` and `K8S_POD_NAME` |
 //! | `stateDir` | where records are kept; `/run/bridgework` without it |
 //!
-//! All networks of one host's network namespace have one `stateDir`, and nobody else keeps records for it:
-//! two of them, or one beside that of `examples/netavark` or `oci_hook`, take each other's networks for
-//! nobody's, and `GC` and a `DEL` of what is gone already remove them.
+//! Networks of another `stateDir` in the same network namespace, or of `examples/netavark`, are somebody
+//! else's: neither touches the other one's.
 //!
 //! Keys are read as Go reads them: in any spelling of capitals, and `null` is nothing. The network is
 //! made with its first container and goes with its last. Nobody watches it in between: what an outsider

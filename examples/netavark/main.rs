@@ -3,9 +3,8 @@
 //! One process for each verb. What lasts from one to the next is in the crate's records, below the
 //! directory that the caller gives, and in one process that answers names.
 //!
-//! One network namespace of a host's has one store of records: two state directories in it, or one beside
-//! that of `examples/cni` or `oci_hook`, take each other's networks for their own that were lost, or
-//! for nobody's, which `teardown` and `firewall-reload` remove.
+//! Another directory in the same network namespace, or that of `examples/cni` or `oci_hook`, is somebody
+//! else's: neither touches the other one's networks, and neither knows their names.
 //!
 //! Where the records are lost while containers run, they are made again of what the kernel has of them. Whoever
 //! is on such a network stays, comes and goes; names are answered there, and what else was asked of it is

@@ -12,9 +12,8 @@
 //! ```
 //!
 //! A third argument is the directory where records are kept, `/run/bridgework` without it. All hooks of
-//! a machine have the same one, and nobody else in its network namespace has another one: two of them, or one
-//! beside that of `examples/netavark` or `cni`, take each other's networks for nobody's, and a repeated
-//! `poststop` removes them.
+//! a machine have the same one; networks of another one, and those of `examples/netavark`, are somebody
+//! else's, and are left alone.
 //!
 //! | annotation | what it asks for |
 //! |---|---|

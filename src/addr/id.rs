@@ -114,7 +114,22 @@ id! {
     ContainerId
 }
 
+/// Where in an id it is told whose store what bears it is of: in the digits that people see, and that are
+/// written in the kernel.
+const TAG: std::ops::Range<usize> = 4..6;
+
 impl NetworkId {
+    /// The same, of that store.
+    pub(crate) const fn of_store(mut self, tag: u16) -> Self {
+        [self.0[TAG.start], self.0[TAG.start + 1]] = tag.to_be_bytes();
+        self
+    }
+
+    /// By which its store is told from others.
+    pub(crate) const fn store_tag(&self) -> u16 {
+        u16::from_be_bytes([self.0[TAG.start], self.0[TAG.start + 1]])
+    }
+
     /// The index that the network's own link gets.
     #[must_use]
     pub fn link_index(&self) -> LinkIndex {
@@ -123,6 +138,17 @@ impl NetworkId {
 }
 
 impl EndpointId {
+    /// The same, of the store that the network is of.
+    pub(crate) const fn of_store_of(mut self, network: &NetworkId) -> Self {
+        [self.0[TAG.start], self.0[TAG.start + 1]] = network.store_tag().to_be_bytes();
+        self
+    }
+
+    /// By which its store is told from others.
+    pub(crate) const fn store_tag(&self) -> u16 {
+        u16::from_be_bytes([self.0[TAG.start], self.0[TAG.start + 1]])
+    }
+
     /// The index of the link's end in the host.
     #[must_use]
     pub fn host_link_index(&self) -> LinkIndex {

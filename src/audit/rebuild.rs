@@ -88,7 +88,14 @@ fn network(
     let is_firewalled = elements.has("bridges", &link.name);
     let options = options(&link.name, elements, (&ipv4, &ipv6));
     let is_isolated = elements.has("isolated", &link.name);
-    let is_closed = elements.verdict("leaving", &link.name) == Some(Verdict::Drop);
+    // a family that it has not is never let out
+    let closed = |family| elements.lets_none_out(&link.name, family);
+    let is_closed = match (&ipv4, &ipv6) {
+        (None, None) => false,
+        (ipv4, ipv6) => {
+            (ipv4.is_none() || closed(Family::V4)) && (ipv6.is_none() || closed(Family::V6))
+        }
+    };
     Some(NetworkSpec {
         id: NetworkId::from_bytes(id(short)?),
         origin: match name.as_str() {
@@ -251,6 +258,13 @@ impl<'e> Elements<'e> {
                 Value::Verdict(verdict) => Some(*verdict),
                 _ => None,
             })
+    }
+
+    fn lets_none_out(self, bridge: &LinkName, family: Family) -> bool {
+        let of_family = Field::Family(family);
+        let mut leaving = self.about("leaving", bridge);
+        let leaving = leaving.find(|element| element.key.contains(&of_family));
+        leaving.is_some_and(|element| element.value == Value::Verdict(Verdict::Drop))
     }
 
     fn gateway_mode(self, bridge: &LinkName, family: Family) -> Option<GatewayMode> {

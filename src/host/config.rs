@@ -81,8 +81,8 @@ impl HostConfig {
     /// next one, go on with them. Default: nowhere, and what is persisted is known to this process
     /// alone.
     ///
-    /// There is one store for one host: two hosts of one namespace with different stores would each take
-    /// the other's for what somebody left behind.
+    /// Hosts of one namespace with different stores know nothing of each other, and leave each other's
+    /// networks alone, as long as the stores [say](crate::store::Store::tag) which they are.
     ///
     /// ```no_run
     /// use std::sync::Arc;

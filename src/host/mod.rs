@@ -17,6 +17,7 @@ mod rebuild;
 mod recover;
 mod serve;
 mod state;
+mod strangers;
 mod subnets;
 mod template;
 

@@ -16,6 +16,7 @@ use crate::record::{Body, Record};
 use crate::snapshot::{LinkState, RouteState, Snapshot};
 
 use super::Host;
+use super::strangers::{has_another_store, is_of_another_store};
 
 /// Something that bore our mark and was nobody's.
 ///
@@ -100,14 +101,25 @@ impl Host {
 
     /// What none of these records is of.
     pub(super) fn unowned(&self, seen: &Marked, records: &[Record]) -> Unowned {
-        let kernel = self.kernel();
         let mut orphans = Vec::new();
-        let links = unowned_links(&seen.snapshot, records);
+        let tag = self.0.registry.store_tag();
+        let mut links = unowned_links(&seen.snapshot, records);
+        links.retain(|link| !is_of_another_store(link, tag));
         orphans.extend(links.iter().map(|state| Orphan::Link {
             name: state.name.clone(),
             alias: state.alias.clone(),
         }));
-        let own = kernel.own_elements();
+        if has_another_store(&seen.snapshot, tag) {
+            // of the rest nobody can say which of them it is of
+            return Unowned {
+                orphans,
+                generation: seen.generation,
+                elements: Vec::new(),
+                links: links.iter().filter_map(link).collect(),
+                plan: Plan::new(),
+            };
+        }
+        let own = self.kernel().own_elements();
         let has_networks = own.iter().any(|element| element.set == "bridges");
         let elements = unowned_elements(&seen.elements, &own);
         orphans.extend(elements.iter().cloned().map(Orphan::Element));

@@ -95,7 +95,7 @@ impl Prepared {
 
     pub(super) fn spec(&self) -> Result<NetworkSpec> {
         let request = &self.request;
-        let id = random_id()?;
+        let id = random_id()?.of_store(self.registered.store_tag());
         let link_name: LinkName = match &request.link_name {
             Some(name) => name.clone(),
             None => format!("br-{}", id.short()).parse()?,

@@ -20,6 +20,7 @@ use crate::store::{Change, Expected};
 
 use super::Host;
 use super::orphans::index_of;
+use super::strangers::is_of_another_store;
 
 impl Host {
     /// Writes down what bears our mark in the kernel and is of no record, where records were lost.
@@ -29,6 +30,13 @@ impl Host {
         // what somebody has made since they were lost was written down before it was seen
         self.0.registry.catch_up()?;
         let mut rebuilt = rebuild(&seen.snapshot, &seen.elements, SystemTime::now().into());
+        let tag = ledger.tag();
+        rebuilt
+            .networks
+            .retain(|network| network.id.store_tag() == tag);
+        rebuilt
+            .endpoints
+            .retain(|endpoint| endpoint.id.store_tag() == tag);
         leave_out(&mut rebuilt, &ledger.records());
         let containers: BTreeSet<Key> = ledger.containers().iter().map(key_of).collect();
         let mut records: Vec<Record> = bodies(rebuilt).into_iter().map(kept_by_nobody).collect();
@@ -139,10 +147,10 @@ impl Rebuilt {
     }
 }
 
-/// Whether a namespace has links that bear our mark.
-pub(super) fn has_marks(snapshot: &Snapshot) -> bool {
+/// Whether a namespace has links that bear our mark, and are of no other store.
+pub(super) fn has_marks(snapshot: &Snapshot, tag: u16) -> bool {
     let mut links = snapshot.links.iter();
-    links.any(|link| link.alias.starts_with(ALIAS_MARK))
+    links.any(|link| link.alias.starts_with(ALIAS_MARK) && !is_of_another_store(link, tag))
 }
 
 fn bodies(rebuilt: Rebuilt) -> Vec<Body> {

@@ -167,7 +167,7 @@ impl Host {
         let Some(ledger) = self.0.registry.ledger() else {
             return Ok(());
         };
-        if ledger.any(|_| true) || has_marks(&self.snapshot()?) {
+        if ledger.any(|_| true) || has_marks(&self.snapshot()?, ledger.tag()) {
             return Ok(());
         }
         match self.follow_boot(ledger) {

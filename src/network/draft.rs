@@ -168,7 +168,7 @@ pub(super) fn choose(
     (request, admission): (&EndpointRequest, &Admission),
     far: FarEnd,
 ) -> Result<EndpointSpec> {
-    let id = EndpointId::from_bytes(random_bytes()?);
+    let id = EndpointId::from_bytes(random_bytes()?).of_store_of(&network.id);
     let digits = &id.short()[..7];
     let host_name: LinkName = match &request.host_link_name {
         Some(name) => name.clone(),

@@ -10,6 +10,8 @@ use crate::error::{Error, Fault, Result, StoreTrouble};
 use crate::record::{Body, Key, OwnerId, Phase, Record, Revision, Tenure};
 use crate::store::{Change, Expected, Store, StoreError};
 
+use super::registry::Registry;
+
 /// Reads and writes a store, and knows what was read.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -147,6 +149,11 @@ impl Ledger {
         self.read.lock().revision
     }
 
+    /// By which what is made by this store is told from what others make in the same namespace.
+    pub(crate) fn tag(&self) -> u16 {
+        self.store.tag()
+    }
+
     pub(crate) fn owner(&self) -> OwnerId {
         self.store.owner()
     }
@@ -179,6 +186,14 @@ impl Read {
         }
         self.revision = Some(changes.revision);
         Ok(())
+    }
+}
+
+impl Registry {
+    /// By which what this host's store is about is told from what other stores are about; of 0 is what has
+    /// no store.
+    pub(crate) fn store_tag(&self) -> u16 {
+        self.ledger().map_or(0, Ledger::tag)
     }
 }
 

@@ -363,6 +363,11 @@ impl Registered {
         &self.registry
     }
 
+    /// By which what this host's store is about is told from what other stores are about.
+    pub(crate) fn store_tag(&self) -> u16 {
+        self.registry.store_tag()
+    }
+
     /// Whoever subscribed is told of something that was begun then.
     pub(super) fn tell(&self, begun: Instant, kind: impl FnOnce() -> EventKind) {
         self.registry.tell(begun, kind);

@@ -112,6 +112,20 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Ok::<(), bridgework::store::StoreError>(())
     /// ```
     fn is_alive(&self, owner: OwnerId) -> Result<bool, StoreError>;
+
+    /// By which what the hosts of this store make is told from what those of another store make in the
+    /// same network namespace: part of the ids, and so of the marks in the kernel. It is the same
+    /// whenever the store is opened, and also when it was lost and is begun anew. Of 0 is what has no
+    /// store, or one that says nothing here.
+    ///
+    /// ```
+    /// use bridgework::store::{Memory, Store};
+    ///
+    /// assert_eq!(Memory::new().tag(), 0);
+    /// ```
+    fn tag(&self) -> u16 {
+        0
+    }
 }
 
 /// What is different from before.

@@ -22,3 +22,4 @@ mod served;
 mod shared;
 mod state;
 mod traffic;
+mod two_stores;

@@ -196,6 +196,10 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
+    fn tag(&self) -> u16 {
+        self.place.tag()
+    }
+
     fn changes(&self, since: Option<Revision>) -> Result<Changes, StoreError> {
         self.refuse_forked()?;
         let mut state = self.state.lock();

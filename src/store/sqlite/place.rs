@@ -4,6 +4,7 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use nix::libc;
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::geteuid;
 
+use super::checksum::checksum;
 use crate::store::StoreError;
 
 /// How many damaged files are kept.
@@ -46,6 +48,13 @@ impl Place {
             return refused("others may write to it");
         }
         Ok(Self(directory.to_owned()))
+    }
+
+    /// Of where it is, as the file system has it. Never 0.
+    pub(super) fn tag(&self) -> u16 {
+        let path = fs::canonicalize(&self.0).unwrap_or_else(|_| self.0.clone());
+        let [high, low, ..] = checksum(&[path.as_os_str().as_bytes()]).to_be_bytes();
+        u16::from_be_bytes([high, low]).max(1)
     }
 
     /// The directory.
