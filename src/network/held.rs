@@ -13,6 +13,23 @@ use super::{Inner, Network};
 const TRIES: usize = 8;
 
 impl Network {
+    /// It stays from now on, made by this process. Another one may have said so meanwhile.
+    pub(super) fn keep_made(&self) -> Result<()> {
+        let key = Body::network_key(self.id());
+        let mut tries = 1;
+        loop {
+            let is_kept =
+                |record: Record| (record.phase, record.tenure) == (Phase::There, Tenure::Kept);
+            if self.latest(&key).is_some_and(is_kept) {
+                return Ok(());
+            }
+            match self.write(Phase::There, Tenure::Kept) {
+                Err(error) if is_overtaken(&error) && tries < TRIES => tries += 1,
+                written => return written,
+            }
+        }
+    }
+
     /// It stays from now on, whoever made it.
     pub(super) fn keep_found(&self) -> Result<()> {
         self.attempt_on(Concern::None, || {

@@ -21,8 +21,8 @@ use super::detach::Departure;
 use super::ledger::{Ledger, is_overtaken};
 use super::registry::Registry;
 
-/// So often may others change a container's record while it leaves a network.
-const STRIKE_TRIES: usize = 64;
+/// So often may others change a record while this process is about to.
+const REWRITE_TRIES: usize = 64;
 
 /// What is published of a container, as it was asked for and as it is.
 pub(super) type Published = BTreeMap<PortMapping, Vec<PublishedPort>>;
@@ -296,9 +296,16 @@ impl Network {
         record.is_some_and(|record| record.phase == Phase::Coming)
     }
 
-    /// It stays when the process ends.
+    /// It stays when the process ends. Another one may have said so meanwhile.
     pub(super) fn write_kept(&self, endpoint: EndpointId) -> Result<()> {
-        self.rewrite(endpoint, |record| record.tenure = Tenure::Kept)
+        let mut tries = 1;
+        loop {
+            match self.rewrite(endpoint, |record| record.tenure = Tenure::Kept) {
+                Err(error) if is_overtaken(&error) && tries < REWRITE_TRIES => tries += 1,
+                written => return written,
+            }
+            let _known = self.ledger().map(Ledger::look).transpose()?;
+        }
     }
 
     /// Where nobody else has written it meanwhile.
@@ -367,7 +374,7 @@ impl Network {
             return Ok(());
         };
         let doing = || format!("strike the endpoint of {}", spec.container);
-        for _ in 1..STRIKE_TRIES {
+        for _ in 1..REWRITE_TRIES {
             match ledger.write(doing, &self.striking(ledger, spec, departure)) {
                 Err(error) if is_overtaken(&error) => ledger.look()?,
                 struck => return struck,

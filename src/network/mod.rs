@@ -326,7 +326,7 @@ impl Network {
         let attempt = || format!("persist network {}", self.name());
         let mut life = self.0.life.lock();
         if matches!(*life, Life::Owned | Life::Lent { .. }) {
-            let kept = self.write(Phase::There, Tenure::Kept);
+            let kept = self.keep_made();
             kept.map_err(|error| error.during(attempt()))?;
             let former = std::mem::replace(&mut *life, self.kept());
             drop(life);

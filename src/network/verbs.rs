@@ -4,7 +4,6 @@ use std::sync::{Arc, Weak};
 
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
-use crate::record::{Phase, Tenure};
 use crate::spec::Origin;
 
 use super::attachment::Attachment;
@@ -190,7 +189,7 @@ impl Network {
             _ => (false, false),
         };
         if is_owned {
-            self.write(Phase::There, Tenure::Kept)?;
+            self.keep_made()?;
         }
         if is_found {
             self.keep_found()?;

@@ -29,6 +29,22 @@ fn a_network_that_another_process_makes_stay_outlives_whoever_made_it() {
 }
 
 #[test]
+fn both_may_make_it_stay() {
+    let [one, other] = two_hosts();
+    let network = one.create_network(web()).unwrap();
+    other.network("web").unwrap().persist().unwrap();
+    network.persist().unwrap();
+    let db = one.create_network(NetworkConfig::bridge("db")).unwrap();
+    other.network("db").unwrap().persist().unwrap();
+    let (app, _made) = opened("app");
+    let at_db = db.connect(&app).unwrap();
+    let same = other.network("db").unwrap().endpoint("app").unwrap();
+    same.persist().unwrap();
+    at_db.persist().unwrap();
+    assert_eq!(other.network("db").unwrap().endpoints().len(), 1);
+}
+
+#[test]
 fn a_network_that_others_are_on_does_not_go_with_whoever_made_it() {
     let [one, other] = two_hosts();
     let network = one.create_network(web()).unwrap();
