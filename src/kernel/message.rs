@@ -6,25 +6,32 @@ use crate::netlink::frame::Request;
 use crate::netlink::{address, link, policy, route};
 use crate::plan::{Side, Step, Switch};
 
+/// Steps that are no message, or not one that is sent with others: one list for both who ask.
+macro_rules! of_another_kind {
+    () => {
+        Step::SetSysctl { .. }
+            | Step::KeepSysctl { .. }
+            | Step::SetLinkSysctl { .. }
+            | Step::AwaitForwarding { .. }
+            | Step::RaiseFirewall(_)
+            | Step::RetireFirewall(_)
+            | Step::EditElements(_)
+            | Step::ForgetFlows(_)
+            | Step::EditHosts(_)
+            | Step::WriteFile(_)
+            | Step::AddRedirect(_)
+            | Step::DeleteRedirect(_)
+            | Step::MoveLink { .. }
+            | Step::SetName { .. }
+            | Step::ReplaceRoute { .. }
+            | Step::DeleteLink { .. }
+    };
+}
+
 /// The side whose socket carries the step as a message; `None` for a step of another kind.
 pub(super) fn side(step: &Step) -> Option<Side> {
     match step {
-        Step::SetSysctl { .. }
-        | Step::KeepSysctl { .. }
-        | Step::SetLinkSysctl { .. }
-        | Step::AwaitForwarding { .. }
-        | Step::RaiseFirewall(_)
-        | Step::RetireFirewall(_)
-        | Step::EditElements(_)
-        | Step::ForgetFlows(_)
-        | Step::EditHosts(_)
-        | Step::WriteFile(_)
-        | Step::AddRedirect(_)
-        | Step::DeleteRedirect(_)
-        | Step::MoveLink { .. }
-        | Step::SetName { .. }
-        | Step::ReplaceRoute { .. }
-        | Step::DeleteLink { .. } => None,
+        of_another_kind!() => None,
         _ => step.side(),
     }
 }
@@ -73,21 +80,6 @@ pub(super) fn request<'n>(
         Step::DeletePolicyRule(rule) => policy::delete(rule),
         Step::AddProhibition(prohibition) => policy::prohibit(prohibition),
         Step::DeleteProhibition(prohibition) => policy::permit(prohibition),
-        Step::SetSysctl { .. }
-        | Step::KeepSysctl { .. }
-        | Step::SetLinkSysctl { .. }
-        | Step::AwaitForwarding { .. }
-        | Step::RaiseFirewall(_)
-        | Step::RetireFirewall(_)
-        | Step::EditElements(_)
-        | Step::ForgetFlows(_)
-        | Step::EditHosts(_)
-        | Step::WriteFile(_)
-        | Step::AddRedirect(_)
-        | Step::DeleteRedirect(_)
-        | Step::MoveLink { .. }
-        | Step::SetName { .. }
-        | Step::ReplaceRoute { .. }
-        | Step::DeleteLink { .. } => return None,
+        of_another_kind!() => return None,
     })
 }
