@@ -287,4 +287,4 @@ pub(super) fn alone(fault: Fault) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

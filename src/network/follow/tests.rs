@@ -2,12 +2,23 @@
 
 use std::sync::Arc;
 
+use crate::addr::EndpointId;
 use crate::kernel::Netns;
 use crate::network::Network;
 use crate::network::ledger::News;
 use crate::plan::Switch;
 use crate::store::{Memory, Store};
 use crate::{Container, ContainerConfig, EndpointConfig, Host, HostConfig, NetworkConfig};
+
+/// Two processes that know each other by one store.
+pub(crate) fn two_hosts() -> [Host; 2] {
+    let (netns, store) = (Netns::create().unwrap(), Memory::new());
+    [(); 2].map(|()| {
+        let store: Arc<dyn Store> = Arc::new(store.open());
+        let config = HostConfig::new().netns(netns.clone()).store(store);
+        Host::open_with(config.watch(Switch::Off)).unwrap()
+    })
+}
 
 /// What two processes know of one network.
 struct Two {
@@ -22,12 +33,7 @@ struct Two {
 
 impl Two {
     fn new() -> Self {
-        let (netns, store) = (Netns::create().unwrap(), Memory::new());
-        let [one, other] = [(); 2].map(|()| {
-            let store: Arc<dyn Store> = Arc::new(store.open());
-            let config = HostConfig::new().netns(netns.clone()).store(store);
-            Host::open_with(config.watch(Switch::Off)).unwrap()
-        });
+        let [one, other] = two_hosts();
         let network = one.create_network(NetworkConfig::bridge("web")).unwrap();
         let same = other.network("web").unwrap();
         let made = Netns::create().unwrap();
@@ -40,6 +46,17 @@ impl Two {
             app: Container::open(app).unwrap(),
             _made: made,
         }
+    }
+
+    /// An endpoint that the other one knows, and of which there is news.
+    fn known_and_changed(&self) -> EndpointId {
+        let endpoint = self.network.connect_with(&self.app, EndpointConfig::new());
+        let endpoint = endpoint.unwrap();
+        let id = endpoint.id();
+        self.other.repair().unwrap();
+        assert!(self.same.knows(&id));
+        endpoint.persist().unwrap();
+        id
     }
 
     /// What the other one has read by now, and has made nothing of.
@@ -61,12 +78,7 @@ impl Two {
 #[test]
 fn who_goes_after_news_that_could_not_be_taken_account_of_is_not_known_any_more() {
     let two = Two::new();
-    let endpoint = two.network.connect_with(&two.app, EndpointConfig::new());
-    let endpoint = endpoint.unwrap();
-    let id = endpoint.id();
-    two.other.repair().unwrap();
-    assert!(two.same.knows(&id));
-    endpoint.persist().unwrap();
+    let id = two.known_and_changed();
     let registry = two.same.0.registered.registry();
     registry.ledger().unwrap().tell_again(two.read());
 
@@ -78,12 +90,7 @@ fn who_goes_after_news_that_could_not_be_taken_account_of_is_not_known_any_more(
 #[test]
 fn who_was_disconnected_here_since_that_was_read_is_not_known_again() {
     let two = Two::new();
-    let endpoint = two.network.connect_with(&two.app, EndpointConfig::new());
-    let endpoint = endpoint.unwrap();
-    let id = endpoint.id();
-    two.other.repair().unwrap();
-    assert!(two.same.knows(&id));
-    endpoint.persist().unwrap();
+    let id = two.known_and_changed();
     let news = two.read();
     assert!(!news.changed.is_empty());
     two.same.disconnect("app").unwrap();

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use crate::addr::NetworkId;
 use crate::error::Fault;
-use crate::kernel::Netns;
+use crate::network::follow::tests::two_hosts;
 use crate::network::{Members, Network};
-use crate::plan::{Plan, Switch};
+use crate::plan::Plan;
 use crate::record::{NetworkRecord, Phase, Tenure};
-use crate::store::{Memory, Store};
-use crate::{Host, HostConfig, NetworkConfig};
+use crate::{Host, NetworkConfig};
 
 use super::{Registered, Registry};
 
@@ -25,12 +24,7 @@ struct Two {
 
 impl Two {
     fn new() -> Self {
-        let (netns, store) = (Netns::create().unwrap(), Memory::new());
-        let [one, other] = [(); 2].map(|()| {
-            let store: Arc<dyn Store> = Arc::new(store.open());
-            let config = HostConfig::new().netns(netns.clone()).store(store);
-            Host::open_with(config.watch(Switch::Off)).unwrap()
-        });
+        let [one, other] = two_hosts();
         let web = one.create_network(NetworkConfig::bridge("web")).unwrap();
         let same = other.network("web").unwrap();
         let registry = Arc::clone(same.0.registered.registry());
