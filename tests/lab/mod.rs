@@ -68,7 +68,7 @@ pub fn output(netns: &Netns, command: &str) -> Option<String> {
     let output = match netns.run(run).expect("inside the namespace") {
         Ok(output) => output,
         Err(error) => {
-            eprintln!("NOT CHECKED: {command}: {error}: install iproute2 and nftables");
+            eprintln!("NOT CHECKED: {command}: {error}: install what has {program}");
             assert!(std::env::var_os("CI").is_none(), "{program} is missing");
             return None;
         }

@@ -198,13 +198,7 @@ fn whoever_comes_to_a_network_whose_bridge_somebody_has_removed_finds_it_and_all
         .run(|| Command::new("sh").args(["-euc", remove]).status());
     assert!(removed.expect("inside").expect("a shell").success());
     machine.done("createRuntime", &second);
-    let ping = || {
-        Command::new("busybox")
-            .args(["ping", "-c1", "-W2", "10.98.0.2"])
-            .output()
-    };
-    let pinged = two.container.netns().run(ping).expect("inside");
-    assert!(pinged.expect("busybox").status.success());
+    udp_both_ways(&two.container, &one.container, [10, 98, 0, 2].into());
     machine.done("poststop", &first);
     machine.done("poststop", &second);
     machine.assert_clean();
