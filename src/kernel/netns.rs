@@ -68,7 +68,7 @@ impl Netns {
     /// A new namespace. In it is only `lo`, down.
     ///
     /// # Errors
-    /// `CAP_SYS_ADMIN` is missing ([`Error::is_permission`]), or namespaces have run out.
+    /// `CAP_SYS_ADMIN` is missing ([`Error::is_permission`]), or namespaces or descriptors have run out.
     ///
     /// ```no_run
     /// use bridgework::Netns;
@@ -97,7 +97,7 @@ impl Netns {
     /// The namespace of the calling thread.
     ///
     /// # Errors
-    /// `/proc` is not mounted.
+    /// `/proc` is not mounted, or descriptors have run out.
     pub fn current() -> Result<Self> {
         // not /proc/self: that is the main thread's
         Self::open(
@@ -300,7 +300,16 @@ impl Netns {
         current.is_ok_and(|text| text.as_os_str() == &*format!("net:[{}]", self.inode()))
     }
 
-    /// Which namespace it is, for whoever keeps it in mind longer than a handle to it.
+    /// Which namespace it is, for whoever keeps it in mind longer than a handle to it. Needs no
+    /// privilege.
+    ///
+    /// ```no_run
+    /// use bridgework::Netns;
+    ///
+    /// let before = Netns::create()?.identity(); // it is gone by now
+    /// assert_ne!(Netns::create()?.identity(), before);
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
     pub fn identity(&self) -> NamespaceId {
         self.0.identity
