@@ -197,13 +197,14 @@ impl Members {
     }
 
     /// Why the container can't have an address. It is not taken for that: one that was taken and
-    /// given back is the container's former one.
+    /// given back is the container's former one. What is only kept for another's return makes way, so
+    /// that whoever asks can have what that one could.
     fn check_wanted(&self, container: &ContainerName, address: IpAddr) -> Option<Fault> {
-        let awaited = self.awaited.iter().filter(|(name, _)| *name != container);
-        let mut awaited = awaited.flat_map(|(_, awaited)| &awaited.addresses);
+        let mut others = self.awaited.iter().filter(|(name, _)| *name != container);
+        let awaited = others.find(|(_, awaited)| awaited.addresses.contains(&address));
+        let taker = awaited.map_or(container, |(name, _)| name);
         match self.pools.get(&Family::of(address)) {
-            Some(_) if awaited.any(|other| *other == address) => None,
-            Some(pool) => pool.check(address, container).err(),
+            Some(pool) => pool.check(address, taker).err(),
             None => {
                 let subnets = self.subnets();
                 Some(Fault::AddressOutside { address, subnets })

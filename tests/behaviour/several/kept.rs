@@ -1,6 +1,6 @@
 //! Addresses that are kept: a static one for its container's return, a reserved one for its name.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use bridgework::{Container, Endpoint, EndpointConfig, Error, Network, NetworkConfig};
 
@@ -94,6 +94,23 @@ fn whoever_asks_for_it_gets_it_and_the_one_who_returns_is_told_who_has_it() {
     // the last one who asked for it is the one it is kept for
     let returned = network.connect(&other).unwrap();
     assert_eq!(returned.ip(), IpAddr::from(STATIC));
+}
+
+#[test]
+fn whoever_asks_for_it_while_the_one_who_returned_has_it_is_told_all_that_is_in_the_way() {
+    let config = NetworkConfig::bridge("n").subnet("10.79.0.0/29");
+    let config = config.subnet("fd00:79::/125");
+    let network = lab::host().create_network(config).unwrap();
+    let container = gone(&network, 1);
+    let _returned = network.connect(&container).unwrap();
+    let gateway: Ipv6Addr = "fd00:79::1".parse().unwrap();
+    let other = lab::container("other");
+    let error = network.connect_with(&other, asking().ip(gateway));
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "connect other to n: address 10.79.0.4 is already in use by container c; \
+         address fd00:79::1 is already in use by the gateway"
+    );
 }
 
 #[test]
