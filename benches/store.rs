@@ -15,6 +15,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bridgework::record::{
@@ -161,7 +162,7 @@ fn record(number: u32, phase: Phase) -> Outcome<Record> {
         residence: None,
     };
     Ok(Record {
-        body: Body::Container(Box::new(container)),
+        body: Body::Container(Arc::new(container)),
         phase,
         tenure: Tenure::Kept,
         owner: bridgework::record::OwnerId::new(1),

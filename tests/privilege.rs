@@ -96,11 +96,14 @@ fn without_cap_sys_admin_no_namespace_is_made_or_entered() {
         );
         assert_missing(&error, "CAP_SYS_ADMIN", &text);
     }
-    let error = Host::open().unwrap_err();
+    let elsewhere = Netns::of_pid(std::os::unix::process::parent_id());
+    let error = elsewhere.unwrap_err();
     assert!(
         error.is_permission() && error.to_string().contains("CAP_SYS_ADMIN"),
         "{error}"
     );
+    // where the caller is there is nothing to enter
+    assert!(Host::open().unwrap().snapshot().is_ok());
     let error = sandbox::enter().unwrap_err();
     assert!(error.is_invalid(), "{error}");
     assert_eq!(

@@ -29,7 +29,7 @@ impl Turn {
         let lock = lock.map_err(Failure::during(path.display()))?;
         let lock = Flock::lock(lock, FlockArg::LockShared);
         let lock = lock.map_err(|(_, errno)| Failure::during(path.display())(errno.into()))?;
-        crate::lost::find_again(&host, config)?;
+        crate::lost::find_again(&host)?;
         Ok(Self { host, lock })
     }
 

@@ -62,15 +62,14 @@ pub(crate) fn give_up_found(host: &Host, who: &Who, networks: &[&str]) -> Outcom
 }
 
 /// Makes records again before anything is written beside them: what was of those that are lost would be
-/// nobody's then. A host writes its own first of all, unless something was there before it.
-pub(crate) fn find_again(host: &Host, config: &Path) -> Outcome {
-    let is_lost = || Ok::<_, Failure>(bodies(config)?.is_empty());
-    if !host.export()?.records.is_empty() || !is_lost()? {
+/// nobody's then.
+pub(crate) fn find_again(host: &Host) -> Outcome {
+    if !host.has_lost_records()? {
         return Ok(());
     }
     match host.recover() {
         // what else is wrong is not this verb's matter
-        Err(error) if is_lost()? => Err(error.into()),
+        Err(error) if host.has_lost_records()? => Err(error.into()),
         _ => Ok(()),
     }
 }

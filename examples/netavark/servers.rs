@@ -6,6 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bridgework::record::{Body, ContainerRecord};
 use bridgework::{Container, ContainerConfig, ContainerId, Host, Network};
@@ -77,13 +78,13 @@ pub(crate) fn networks_of(host: &Host, id: ContainerId) -> Vec<Network> {
     networks
 }
 
-fn records(host: &Host, ids: &[ContainerId]) -> Outcome<Vec<ContainerRecord>> {
+fn records(host: &Host, ids: &[ContainerId]) -> Outcome<Vec<Arc<ContainerRecord>>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let records = host.export()?.records.into_iter();
     let of_them = records.filter_map(|record| match record.body {
-        Body::Container(container) if ids.contains(&container.id) => Some(*container),
+        Body::Container(container) if ids.contains(&container.id) => Some(container),
         _ => None,
     });
     Ok(of_them.collect())
@@ -114,7 +115,7 @@ pub(crate) fn beside(
     };
     if !follows(state, &record, &all)? {
         // its own, which nobody says again
-        return Ok(Some(record.dns.servers));
+        return Ok(Some(record.dns.servers.clone()));
     }
     let mut servers = of_networks(state, all.iter().filter(is_other))?;
     let asked = request.network_servers();
@@ -140,12 +141,12 @@ pub(crate) fn follow<T>(
                 false => renew(host, record, &of_networks(state, &networks)?),
             }
         };
-        Failure::join(records.iter().map(renew))
+        Failure::join(records.iter().map(|record| renew(record)))
     });
     (changed, renewed)
 }
 
-fn following(state: &Path, host: &Host, ids: &[ContainerId]) -> Outcome<Vec<ContainerRecord>> {
+fn following(state: &Path, host: &Host, ids: &[ContainerId]) -> Outcome<Vec<Arc<ContainerRecord>>> {
     let mut following = Vec::new();
     for record in records(host, ids)? {
         if follows(state, &record, &networks_of(host, record.id))? {

@@ -1,5 +1,7 @@
 //! Bridges that were there before their networks, after a reboot: each is where its name is.
 
+use std::sync::Arc;
+
 use crate::addr::LinkIndex;
 use crate::error::Result;
 use crate::network::Ledger;
@@ -26,7 +28,7 @@ impl Host {
             if let Some(index) = moved(&record, &snapshot) {
                 let expected = ledger.expected(&record.key());
                 if let Body::Network(network) = &mut record.body {
-                    network.spec.link.index = index;
+                    Arc::make_mut(network).spec.link.index = index;
                 }
                 change = change.put(record, expected);
             }

@@ -1,6 +1,8 @@
 //! Containers by their names, whoever opened them: found, kept in the host's records, forgotten, taken
 //! off all networks. Connecting them is the networks' business.
 
+use std::sync::Arc;
+
 use crate::addr::ContainerName;
 use crate::container::Container;
 use crate::error::{Error, Fault, Result};
@@ -86,7 +88,7 @@ impl Host {
             .catch_up()
             .map_err(|error| error.during(attempt()))?;
         let name = match (self.kept(term), self.find_container(term)) {
-            (Ok(record), _) => record.name,
+            (Ok(record), _) => record.name.clone(),
             (Err(_), Ok(container)) => container.name().clone(),
             (Err(_), Err(_)) => return Ok(()),
         };
@@ -114,7 +116,7 @@ impl Host {
     }
 
     /// Those of the host's records.
-    fn kept(&self, term: &str) -> std::result::Result<ContainerRecord, Fault> {
+    fn kept(&self, term: &str) -> std::result::Result<Arc<ContainerRecord>, Fault> {
         let ledger = self.0.registry.ledger();
         let mut records = ledger.map(Ledger::containers).unwrap_or_default();
         let at = find_one(term, &records, |record| (record.id, &record.name))?;

@@ -81,8 +81,8 @@ impl Host {
     /// The machine's own side: the namespace of the calling thread.
     ///
     /// # Errors
-    /// `CAP_NET_ADMIN` is missing in the user namespace that owns it, or `CAP_SYS_ADMIN`, without
-    /// which no namespace can be entered ([`Error::is_permission`]).
+    /// `CAP_NET_ADMIN` is missing in the user namespace that owns it ([`Error::is_permission`]).
+    /// `CAP_SYS_ADMIN` is asked for first where another namespace is entered: a container's.
     ///
     /// ```no_run
     /// use bridgework::Host;

@@ -1,6 +1,7 @@
 //! Records that are lost are made again of what the kernel still says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::addr::{
@@ -38,7 +39,11 @@ impl Host {
             .endpoints
             .retain(|endpoint| endpoint.id.store_tag() == tag);
         leave_out(&mut rebuilt, &ledger.records());
-        let containers: BTreeSet<Key> = ledger.containers().iter().map(key_of).collect();
+        let containers: BTreeSet<Key> = ledger
+            .containers()
+            .iter()
+            .map(|container| key_of(container))
+            .collect();
         let mut records: Vec<Record> = bodies(rebuilt).into_iter().map(kept_by_nobody).collect();
         records.retain(|record| !containers.contains(&record.key()));
         let written = match write_down(ledger, &records) {
@@ -163,7 +168,7 @@ fn bodies(rebuilt: Rebuilt) -> Vec<Body> {
     let mut all: Vec<Body> = Vec::new();
     for spec in networks {
         let found = None;
-        all.push(Body::Network(Box::new(NetworkRecord { spec, found })));
+        all.push(Body::Network(Arc::new(NetworkRecord { spec, found })));
     }
     let mut ends: BTreeMap<ContainerName, u32> = BTreeMap::new();
     for mut spec in endpoints {
@@ -181,10 +186,10 @@ fn bodies(rebuilt: Rebuilt) -> Vec<Body> {
         });
         spec.container_id = container.id;
         let staged = None;
-        all.push(Body::Endpoint(Box::new(EndpointRecord { spec, staged })));
+        all.push(Body::Endpoint(Arc::new(EndpointRecord { spec, staged })));
     }
     let containers = containers.into_values();
-    all.extend(containers.map(|container| Body::Container(Box::new(container))));
+    all.extend(containers.map(|container| Body::Container(Arc::new(container))));
     all
 }
 

@@ -8,7 +8,7 @@ use crate::addr::ContainerName;
 use crate::audit::Finding;
 use crate::error::Result;
 use crate::kernel::boot_id;
-use crate::network::{Ledger, is_overtaken, join};
+use crate::network::{Concern, Ledger, is_overtaken, join};
 use crate::record::{Body, HostRecord, Key, Phase, Record, Tenure};
 use crate::store::Change;
 
@@ -137,8 +137,7 @@ impl Host {
             return Ok(recovered);
         };
         registry.catch_up()?;
-        // who has records since they were lost, and did not recover, has none of the host itself
-        if !ledger.any(|record| matches!(record.body, Body::Host(_))) {
+        if are_lost(ledger) {
             recovered.rebuilt = self.rebuild_records(ledger)?;
         }
         recovered.forgotten = match self.follow_boot(ledger) {
@@ -159,6 +158,30 @@ impl Host {
         results.push(self.remove_orphans(ledger, &mut recovered));
         recovered.dead = self.dead_containers()?;
         join(results).map(|()| recovered)
+    }
+
+    /// Whether records were lost, and what they were of is there still: on the host's links or tables is
+    /// this crate's mark, and nothing is written down of the host. [`recover`](Self::recover) makes them
+    /// again. Whoever ends with the verb that it is asked for looks before it, since what is written beside
+    /// lost records may meet with what they were of. Never so of a host that keeps no
+    /// [records](crate::HostConfig::store).
+    ///
+    /// ```no_run
+    /// # use bridgework::{Host, HostConfig};
+    /// let host = Host::open_with(HostConfig::new().watch(bridgework::plan::Switch::Off))?;
+    /// if host.has_lost_records()? {
+    ///     let _found = host.recover()?;
+    /// }
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The records can't be read.
+    pub fn has_lost_records(&self) -> Result<bool> {
+        let registry = &self.0.registry;
+        let caught_up = registry.catch_up_on(Concern::None);
+        caught_up.map_err(|error| error.during("look for records"))?;
+        Ok(registry.ledger().is_some_and(are_lost))
     }
 
     /// Records begin with the boot that they are of, where nothing bears our mark yet. Where something
@@ -276,6 +299,11 @@ impl Host {
             std::thread::sleep(BETWEEN_LOOKS);
         }
     }
+}
+
+/// Who has records since they were lost, and did not recover, has none of the host itself.
+fn are_lost(ledger: &Ledger) -> bool {
+    !ledger.any(|record| matches!(record.body, Body::Host(_)))
 }
 
 /// Whether it is of the kernel that it was of: networks that are kept are made again.

@@ -1,7 +1,7 @@
 //! The records of a host as a whole: taken elsewhere, and brought back.
 
 use crate::error::{Error, Fault, Result, StoreTrouble};
-use crate::network::Ledger;
+use crate::network::{Concern, Ledger};
 use crate::record::{Body, OwnerId, Phase, State, Tenure};
 use crate::store::{Change, Expected};
 
@@ -26,7 +26,7 @@ impl Host {
     pub fn export(&self) -> Result<State> {
         let attempt = "export state";
         let ledger = self.records_for(attempt)?;
-        let caught_up = self.0.registry.catch_up();
+        let caught_up = self.0.registry.catch_up_on(Concern::None);
         caught_up.map_err(|error| error.during(attempt))?;
         let mut records = ledger.records();
         records

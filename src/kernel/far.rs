@@ -41,7 +41,7 @@ impl<'k> Far<'k> {
         let opened = match std::mem::replace(&mut self.doorway, Opening::Ahead) {
             Opening::Open(doorway) => doorway,
             Opening::Underway(visit) => visit.end()?,
-            Opening::Ahead => self.namespace.start(Doorway::open)?.end()?,
+            Opening::Ahead => self.namespace.visit(Doorway::open)?,
         };
         self.doorway = Opening::Open(opened);
         match &mut self.doorway {

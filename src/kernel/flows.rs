@@ -74,8 +74,8 @@ impl Kernel {
         match self.shared.netfilter.lock().take() {
             Some(socket) => Ok(socket),
             None => {
-                let visit = self.shared.namespace.start(NetlinkSocket::netfilter)?;
-                Ok(visit.end()?)
+                let namespace = &self.shared.namespace;
+                Ok(namespace.visit(NetlinkSocket::netfilter)?)
             }
         }
     }

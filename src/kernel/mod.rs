@@ -94,7 +94,7 @@ impl Kernel {
     ///
     /// # Errors
     /// `CAP_NET_ADMIN` is missing in the user namespace that owns `namespace`, or `CAP_SYS_ADMIN`
-    /// to enter it ([`Error::is_permission`]).
+    /// to enter it where the calling thread is not inside ([`Error::is_permission`]).
     ///
     /// ```no_run
     /// use bridgework::kernel::{Kernel, Netns};

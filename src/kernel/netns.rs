@@ -8,13 +8,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
 
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::statfs::{FsType, fstatfs};
 
 use parking_lot::Mutex;
 
+use self::inside::{enter, is_current, on_own_thread};
 use super::doorway::Doorway;
 use crate::addr::{ContainerName, NamespaceId};
 use crate::errno::Errno;
@@ -23,6 +23,9 @@ use crate::kernel::Kernel;
 use crate::netlink::socket::nft::NftSocket;
 use crate::snapshot::Snapshot;
 
+pub(crate) use self::inside::{Visit, small_thread};
+
+mod inside;
 mod pin;
 
 /// uapi/linux/magic.h: NSFS_MAGIC
@@ -201,15 +204,20 @@ impl Netns {
         let label = &named.0;
         // setns(2) takes a process's descriptor too, which is no namespace
         let kind = fstatfs(&descriptor).map(|stat| stat.filesystem_type());
-        if kind.is_ok_and(|kind| kind != NSFS) {
+        let is_namespace = kind == Ok(NSFS);
+        if kind.is_ok() && !is_namespace {
             let namespace = label.clone();
             let fault = Fault::NotANamespace { namespace };
             return Err(Error::of(attempt, vec![fault]));
         }
-        let opened = enter((descriptor.as_fd(), label), Doorway::open);
+        let failed = |error: Error| error.during(attempt);
+        let file = File::from(descriptor);
+        let opened = match file.metadata() {
+            Ok(stat) if is_namespace && is_current(stat.ino()) => Ok(Doorway::open()),
+            _ => enter((file.as_fd(), label), Doorway::open),
+        };
         let doorway = opened.and_then(|opened| opened.map_err(|e| refused(attempt, label, e)));
-        let doorway = doorway.map_err(|error| error.during(attempt))?;
-        Self::of_descriptor(descriptor, named, doorway)
+        Self::of_descriptor(file.into(), named, doorway.map_err(failed)?)
     }
 
     fn of_descriptor(
@@ -252,34 +260,6 @@ impl Netns {
         socket.filter(|_| self.0.process == std::process::id())
     }
 
-    /// Runs `act` on a new thread that is inside the namespace, and returns what it returns.
-    /// Sockets that it opens stay in the namespace, whoever uses them later.
-    ///
-    /// # Errors
-    /// The namespace can't be entered ([`Error::is_permission`]), no thread is to be had, or `act`
-    /// panicked ([`Fault::Panicked`]).
-    pub fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
-        self.enter(act)
-    }
-
-    pub(crate) fn enter<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
-        enter((self.as_fd(), self.label()), act)
-    }
-
-    /// As `enter`, without waiting for the end.
-    pub(crate) fn start<T: Send + 'static>(
-        &self,
-        act: impl FnOnce() -> std::result::Result<T, Errno> + Send + 'static,
-    ) -> std::result::Result<Visit<T>, Errno> {
-        let inside = self.clone();
-        let body = move || {
-            setns(inside.as_fd(), CloneFlags::CLONE_NEWNET)?;
-            act()
-        };
-        let handle = small_thread().spawn(body);
-        handle.map(Visit).map_err(|error| Errno::from(&error))
-    }
-
     /// What the namespace has: links, addresses, routes.
     ///
     /// # Errors
@@ -290,14 +270,6 @@ impl Netns {
 
     pub(crate) fn downgrade(&self) -> WeakNetns {
         WeakNetns(Arc::downgrade(&self.0))
-    }
-
-    /// Whether the calling thread is in it.
-    pub(super) fn is_current(&self) -> bool {
-        // a third of the time that it takes to look at the file behind it; all namespaces have one
-        // file system
-        let current = std::fs::read_link("/proc/thread-self/ns/net");
-        current.is_ok_and(|text| text.as_os_str() == &*format!("net:[{}]", self.inode()))
     }
 
     /// Which namespace it is, for whoever keeps it in mind longer than a handle to it. Needs no
@@ -392,60 +364,6 @@ impl Eq for Netns {}
 impl fmt::Debug for Netns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Netns({}, net:[{}])", self.label(), self.inode())
-    }
-}
-
-/// A thread that is inside a namespace.
-#[derive(Debug)]
-pub(crate) struct Visit<T>(JoinHandle<std::result::Result<T, Errno>>);
-
-impl<T> Visit<T> {
-    /// What it brings back.
-    pub(crate) fn end(self) -> std::result::Result<T, Errno> {
-        self.0.join().unwrap_or(Err(Errno::EIO))
-    }
-}
-
-pub(super) fn small_thread() -> thread::Builder {
-    thread::Builder::new().name("bridgework".to_owned())
-}
-
-fn on_own_thread<T: Send>(attempt: &str, act: impl FnOnce() -> T + Send) -> Result<T> {
-    let joined = thread::scope(|scope| {
-        small_thread()
-            .spawn_scoped(scope, act)
-            .map(thread::ScopedJoinHandle::join)
-    });
-    match joined {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(panic)) => Err(Error::of(attempt, vec![panicked(panic.as_ref())])),
-        Err(error) => Err(Error::of(
-            attempt,
-            vec![Fault::Kernel {
-                doing: "start a thread".to_owned(),
-                errno: Errno::from(&error),
-                words: None,
-            }],
-        )),
-    }
-}
-
-fn enter<T: Send>(
-    (namespace, label): (BorrowedFd<'_>, &str),
-    act: impl FnOnce() -> T + Send,
-) -> Result<T> {
-    let attempt = format!("enter the namespace of {label}");
-    let entered = on_own_thread(&attempt, || {
-        setns(namespace, CloneFlags::CLONE_NEWNET).map(|()| act())
-    })?;
-    entered.map_err(|errno| refused(&attempt, label, errno.into()))
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    Fault::Panicked {
-        message: text.unwrap_or_else(|| "without a message".to_owned()),
     }
 }
 

@@ -38,7 +38,7 @@ const FIRST_REWRITING: usize = 3;
 pub(super) fn add(namespace: &Netns, reaper: &Reaper, redirect: &Redirect) -> Result<(), Refusal> {
     let mut socket = match namespace.take_nft() {
         Some(socket) => socket,
-        None => namespace.start(NftSocket::open)?.end()?,
+        None => namespace.visit(NftSocket::open)?,
     };
     let table = redirect.table();
     let made = socket.commit(&whole(&table), None);

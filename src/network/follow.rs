@@ -126,7 +126,7 @@ impl Registry {
         self: &Arc<Self>,
         (ledger, following): (&Ledger, &mut Unrecalled),
         told: &Record,
-        record: &EndpointRecord,
+        record: &Arc<EndpointRecord>,
     ) {
         let Some(network) = self.network_at(record.spec.network) else {
             return;
@@ -140,7 +140,7 @@ impl Registry {
             Phase::There if is_known => {}
             Phase::There => {
                 let container = ledger.container(record.spec.container_id);
-                network.recall_member(record, container.as_ref());
+                network.recall_member(record, container.as_deref());
                 following.add(record);
             }
             Phase::Coming | Phase::Going => {
@@ -179,7 +179,7 @@ impl Registry {
             }
             Body::Container(lost) => {
                 self.lose_lodger(lost);
-                let mut lost = lost.clone();
+                let mut lost = ContainerRecord::clone(lost);
                 lost.published = BTreeMap::new();
                 self.recall_ports(&lost);
             }

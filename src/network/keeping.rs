@@ -37,7 +37,7 @@ impl Registry {
         let Some(ledger) = self.ledger() else {
             return Ok(());
         };
-        let body = Body::Network(Box::new(network.clone()));
+        let body = Body::Network(Arc::new(network.clone()));
         let record = ledger.record(body, phase, tenure);
         let expected = ledger.expected(&record.key());
         let change = Change::new().put(record, expected);
@@ -62,7 +62,7 @@ impl Registry {
         };
         let mut record = container.record();
         if let Some(former) = ledger.container(record.id) {
-            record.published = former.published;
+            record.published = former.published.clone();
             record.residence = former.residence;
         }
         let opener = ledger.opener_elsewhere(record.id);
@@ -97,19 +97,19 @@ impl Registry {
 
 impl Ledger {
     /// The container of that id.
-    pub(crate) fn container(&self, id: ContainerId) -> Option<ContainerRecord> {
+    pub(crate) fn container(&self, id: ContainerId) -> Option<Arc<ContainerRecord>> {
         match self.get(&Body::container_key(id))?.body {
-            Body::Container(container) => Some(*container),
+            Body::Container(container) => Some(container),
             _ => None,
         }
     }
 
     /// All of them.
-    pub(crate) fn containers(&self) -> Vec<ContainerRecord> {
+    pub(crate) fn containers(&self) -> Vec<Arc<ContainerRecord>> {
         let mut containers = Vec::new();
         self.each(|record| {
             if let Body::Container(container) = &record.body {
-                containers.push((**container).clone());
+                containers.push(Arc::clone(container));
             }
         });
         containers
@@ -182,14 +182,14 @@ impl Ledger {
 
     fn put_container(&self, change: Change, container: ContainerRecord, tenure: Tenure) -> Change {
         let key = Body::container_key(container.id);
-        let body = Body::Container(Box::new(container));
+        let body = Body::Container(Arc::new(container));
         let record = self.record(body, Phase::There, tenure);
         let expected = self.expected(&key);
         change.put(record, expected)
     }
 
     fn endpoint(&self, endpoint: EndpointRecord, phase: Phase, tenure: Tenure) -> Record {
-        self.record(Body::Endpoint(Box::new(endpoint)), phase, tenure)
+        self.record(Body::Endpoint(Arc::new(endpoint)), phase, tenure)
     }
 }
 
@@ -397,7 +397,8 @@ impl Network {
         }
         match ledger.container(spec.container_id) {
             Some(former) => {
-                ledger.update_container(change, self.container_without(former, departure))
+                let left = self.container_without(&former, departure);
+                ledger.update_container(change, left)
             }
             None => change,
         }
@@ -405,9 +406,10 @@ impl Network {
 
     fn container_without(
         &self,
-        mut container: ContainerRecord,
+        container: &ContainerRecord,
         departure: Option<&Departure<'_>>,
     ) -> ContainerRecord {
+        let mut container = container.clone();
         if let Some(Departure { ties, .. }) = departure {
             let mut published = ties.place.wiring().publications();
             let besides = Some(ties.spec.id);
@@ -436,11 +438,14 @@ impl Network {
         let Some(ledger) = self.ledger() else {
             return Ok(());
         };
-        let Some(mut container) = ledger.container(id) else {
+        let Some(container) = ledger.container(id) else {
             return Ok(());
         };
         let name = container.name.clone();
-        container.published = published;
+        let container = ContainerRecord {
+            published,
+            ..ContainerRecord::clone(&container)
+        };
         let change = ledger.update_container(Change::new(), container);
         ledger.write(|| format!("keep the ports of {name}"), &change)
     }

@@ -34,7 +34,7 @@ impl Registry {
                 residence,
                 ..container.record()
             };
-            let body = Body::Container(Box::new(record));
+            let body = Body::Container(Arc::new(record));
             let record = ledger.record(body, Phase::There, Tenure::Held);
             let change = Change::new().put(record, Expected::Absent);
             let doing = || format!("keep container {name}");
@@ -52,13 +52,13 @@ impl Registry {
         let opener = |record: &ContainerRecord| self.ledger()?.opener_elsewhere(record.id);
         records.retain(|record| opener(record).is_none());
         let open = self.containers();
-        let is_dead = |record: &ContainerRecord| {
+        let is_dead = |record: &Arc<ContainerRecord>| {
             !record.stack.is_own()
                 && open.iter().all(|container| container.id() != record.id)
                 && (self.reopen_as(record)).is_err_and(|error| error.is_not_found())
         };
         let dead = records.into_iter().filter(is_dead);
-        dead.map(|record| record.name).collect()
+        dead.map(|record| record.name.clone()).collect()
     }
 
     /// Another process has one.

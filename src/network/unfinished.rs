@@ -203,8 +203,8 @@ impl Network {
             return self.take_back_staged(record);
         }
         if !self.knows(&record.spec.id) {
-            self.recall_member(record, container.as_ref());
-            self.recall_wire(record, container.as_ref())?;
+            self.recall_member(record, container.as_deref());
+            self.recall_wire(record, container.as_deref())?;
             self.hush(&record.spec.container);
             // by it its ports may lead already, or still
             if let Some(container) = &container {

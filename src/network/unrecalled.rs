@@ -34,18 +34,18 @@ pub(crate) enum Concern<'a> {
 /// Those that are members of their networks, and of which nothing else is known yet, in the order of their
 /// records.
 #[derive(Debug, Default)]
-pub(crate) struct Unrecalled(Vec<EndpointRecord>);
+pub(crate) struct Unrecalled(Vec<Arc<EndpointRecord>>);
 
 impl Unrecalled {
     /// One that is no member yet; a staged one may be known already, as it was before.
-    pub(super) fn add(&mut self, record: &EndpointRecord) {
+    pub(super) fn add(&mut self, record: &Arc<EndpointRecord>) {
         if record.is_staged_only() {
             let _as_it_was = self.take(record.spec.id);
         }
-        self.0.push(record.clone());
+        self.0.push(Arc::clone(record));
     }
 
-    fn take(&mut self, endpoint: EndpointId) -> Option<EndpointRecord> {
+    fn take(&mut self, endpoint: EndpointId) -> Option<Arc<EndpointRecord>> {
         let at = self
             .0
             .iter()
@@ -59,7 +59,7 @@ impl Unrecalled {
     }
 
     /// Those that it concerns are not here any more. A container of no record may have any namespace.
-    fn take_those(&mut self, ledger: &Ledger, concern: Concern<'_>) -> Vec<EndpointRecord> {
+    fn take_those(&mut self, ledger: &Ledger, concern: Concern<'_>) -> Vec<Arc<EndpointRecord>> {
         let stack = |id| ledger.container(id).map(|record| record.namespace.identity);
         let of_stack = |identities: &[NamespaceId], record: &EndpointRecord| {
             stack(record.spec.container_id).is_none_or(|one| identities.contains(&one))
@@ -80,7 +80,7 @@ impl Unrecalled {
             }
         };
         let all = std::mem::take(&mut self.0).into_iter();
-        let (taken, left) = all.partition(concerned);
+        let (taken, left) = all.partition(|record| concerned(record));
         self.0 = left;
         taken
     }
@@ -135,7 +135,7 @@ impl Registry {
         while let Some(record) = records.next() {
             let id = record.spec.container_id;
             if let Some(network) = self.network_at(record.spec.network) {
-                let recalled = network.recall_wire(&record, ledger.container(id).as_ref());
+                let recalled = network.recall_wire(&record, ledger.container(id).as_deref());
                 if let Err(error) = recalled {
                     let rest = std::iter::once(record).chain(records);
                     following.0.splice(..0, rest);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -44,11 +45,11 @@ pub enum Body {
     /// The host itself: there is one.
     Host(HostRecord),
     /// A network.
-    Network(Box<NetworkRecord>),
+    Network(Arc<NetworkRecord>),
     /// A container that is on some network, or is kept.
-    Container(Box<ContainerRecord>),
+    Container(Arc<ContainerRecord>),
     /// A container's place on a network.
-    Endpoint(Box<EndpointRecord>),
+    Endpoint(Arc<EndpointRecord>),
     /// An address that is kept for a container's name.
     Reservation(Reservation),
 }
@@ -76,12 +77,14 @@ pub struct HostRecord {
 /// A network.
 ///
 /// ```no_run
+/// use std::sync::Arc;
+///
 /// use bridgework::record::{Body, NetworkRecord};
 /// use bridgework::{Host, NetworkConfig};
 ///
 /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
 /// let record = NetworkRecord { spec: network.spec().clone(), found: None };
-/// assert_eq!(Body::Network(Box::new(record)).key(), Body::network_key(network.id()));
+/// assert_eq!(Body::Network(Arc::new(record)).key(), Body::network_key(network.id()));
 /// # Ok::<(), bridgework::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -160,7 +163,7 @@ impl FoundLink {
 ///     residence: None,
 /// };
 /// assert_eq!(record.hosts_file(), None); // none is kept for it
-/// let claims = Body::Container(Box::new(record)).claims();
+/// let claims = Body::Container(Arc::new(record)).claims();
 /// assert_eq!(claims[0].to_string(), "container name web");
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
@@ -306,13 +309,15 @@ pub struct KeptFile {
 /// A container's place on a network.
 ///
 /// ```no_run
+/// use std::sync::Arc;
+///
 /// use bridgework::record::{Body, EndpointRecord};
 /// use bridgework::{Container, Host, NetworkConfig};
 ///
 /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
 /// let endpoint = network.connect(&Container::isolated("app")?)?;
 /// let record = EndpointRecord { spec: endpoint.spec().clone(), staged: None };
-/// assert_eq!(Body::Endpoint(Box::new(record)).key(), Body::endpoint_key(endpoint.id()));
+/// assert_eq!(Body::Endpoint(Arc::new(record)).key(), Body::endpoint_key(endpoint.id()));
 /// # Ok::<(), bridgework::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

@@ -27,7 +27,7 @@ fn had_the_numbers_of(store: &Memory, netns: &Netns) {
     let Body::Container(container) = &mut record.body else {
         unreachable!()
     };
-    let Namespace { identity, .. } = &mut container.namespace;
+    let Namespace { identity, .. } = &mut Arc::make_mut(container).namespace;
     *identity = NamespaceId::new(
         netns.identity().device(),
         netns.identity().inode(),

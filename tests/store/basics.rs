@@ -1,6 +1,7 @@
 //! What one opener sees of itself and of another.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::sync::Arc;
 
 use bridgework::record::{Body, Key, OwnerId, Phase};
 use bridgework::store::{Change, Expected, Sqlite, Store, StoreError};
@@ -181,7 +182,7 @@ fn a_record_that_is_too_large_is_refused_and_nothing_of_it_is_kept() {
     let store = open(&scratch);
     let mut record = network(1, "web", "10.0.0.0/8");
     if let Body::Network(network) = &mut record.body {
-        let labels = &mut network.spec.labels;
+        let labels = &mut Arc::make_mut(network).spec.labels;
         labels.insert("much".to_owned(), "x".repeat(1 << 20));
     }
     let refused = store.commit(&Change::new().put(record, Expected::Absent));

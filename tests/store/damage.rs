@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bridgework::record::{Record, Revision};
@@ -179,10 +180,10 @@ fn refused(store: &Sqlite, record: &Record) -> Option<bridgework::record::Key> {
     let mut other = record.clone();
     match &mut other.body {
         bridgework::record::Body::Network(network) => {
-            network.spec.id = bridgework::NetworkId::from_bytes([99; 32]);
+            Arc::make_mut(network).spec.id = bridgework::NetworkId::from_bytes([99; 32]);
         }
         bridgework::record::Body::Container(container) => {
-            container.id = bridgework::ContainerId::from_bytes([99; 32]);
+            Arc::make_mut(container).id = bridgework::ContainerId::from_bytes([99; 32]);
         }
         _ => return Some(record.key()),
     }

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bridgework::record::{Body, Key, Record};
@@ -48,7 +49,10 @@ fn large(number: u64, bytes: usize) -> Record {
     let Body::Network(of) = &mut record.body else {
         panic!("a network");
     };
-    of.spec.labels.insert("l".into(), "x".repeat(bytes));
+    Arc::make_mut(of)
+        .spec
+        .labels
+        .insert("l".into(), "x".repeat(bytes));
     record
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use bridgework::config::NetworkOptions;
 use bridgework::plan::{BridgeOptions, Link, Side, Switch};
@@ -65,7 +66,7 @@ pub fn network(id: u8, name: &str, subnet: &str) -> Record {
         firewall: Firewall::Shared,
         config_only: Switch::Off,
     };
-    record(Body::Network(Box::new(NetworkRecord { spec, found: None })))
+    record(Body::Network(Arc::new(NetworkRecord { spec, found: None })))
 }
 
 /// With that name, and with those TCP ports published at these addresses.
@@ -81,7 +82,7 @@ pub fn container(id: u32, name: &str, ports: &[(&str, u32)]) -> Record {
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&id.to_be_bytes());
     let asked = "80".parse().expect("a port");
-    record(Body::Container(Box::new(ContainerRecord {
+    record(Body::Container(Arc::new(ContainerRecord {
         id: ContainerId::from_bytes(bytes),
         name: name.parse().expect("a name"),
         hostname: "host".parse().expect("a name"),

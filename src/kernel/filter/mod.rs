@@ -244,7 +244,7 @@ impl Filter {
     fn open(&self, netns: &Netns) -> Result<MutexGuard<'_, State>, Refusal> {
         let mut state = self.state.lock();
         if state.socket.is_none() {
-            let opened = netns.start(NftSocket::open).and_then(|visit| visit.end());
+            let opened = netns.visit(NftSocket::open);
             state.socket = Some(opened.map_err(unavailable)?);
         }
         Ok(state)

@@ -39,7 +39,7 @@ impl HostPorts {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let held = self.inside(|| self.open_beside(own, all));
+        let held = self.netns.enter(|| self.open_beside(own, all));
         held.unwrap_or_else(|error| Err(error.faults().to_vec()))
     }
 
@@ -53,7 +53,7 @@ impl HostPorts {
         if port.is_held() || !self.holding.is_on() {
             return Ok(());
         }
-        let opened = self.inside(|| {
+        let opened = self.netns.enter(|| {
             let _together = Together::new(own);
             let opened = self.beside_own().sockets(&port.reserved);
             opened.map_err(|refusal| explain(vec![refusal]))

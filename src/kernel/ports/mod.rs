@@ -149,16 +149,8 @@ impl HostPorts {
     /// (`net.bridge.bridge-nf-call-iptables`).
     pub(crate) fn are_frames_filtered(&self) -> bool {
         let read = || std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables");
-        let found = self.inside(read).ok().and_then(|found| found.ok());
+        let found = self.netns.enter(read).ok().and_then(|found| found.ok());
         found.is_some_and(|text| text.trim() != "0")
-    }
-
-    /// By the calling thread where it is in the host's namespace anyway.
-    fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> crate::error::Result<T> {
-        match self.netns.is_current() {
-            true => Ok(act()),
-            false => self.netns.enter(act),
-        }
     }
 
     /// Ports for every wish, in its order, or none at all.
@@ -173,7 +165,7 @@ impl HostPorts {
         let asked: Vec<Asked> = wishes.iter().map(Asked::from).collect();
         // what must be exactly so comes before what may be otherwise
         let exact = self.reserve_exact(&asked)?;
-        let held = self.inside(|| self.hold_inside(&asked, exact));
+        let held = self.netns.enter(|| self.hold_inside(&asked, exact));
         held.unwrap_or_else(|error| Err(error.faults().to_vec()))
     }
 

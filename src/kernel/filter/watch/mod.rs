@@ -73,12 +73,12 @@ impl Watch {
     ) -> Result<Self, Errno> {
         let tables = match state {
             Some(state) => {
-                let monitor = netns.start(Monitor::of_tables)?.end()?;
+                let monitor = netns.visit(Monitor::of_tables)?;
                 Some(Tables::new(monitor, state, Arc::clone(&keeper)))
             }
             None => None,
         };
-        let monitor = netns.start(Monitor::of_routing)?.end()?;
+        let monitor = netns.visit(Monitor::of_routing)?;
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wake = Arc::new(EventFd::from_value_and_flags(0, flags)?);
         let watcher = Watcher {
