@@ -104,6 +104,32 @@ impl AddressState {
         let address = address.into();
         Self { link, address }
     }
+
+    /// Whether nobody reaches the host by it from further than the link itself.
+    pub(crate) fn is_near(&self) -> bool {
+        match self.address {
+            IpNet::V4(net) => net.addr().is_link_local() || net.addr().is_loopback(),
+            IpNet::V6(net) => net.addr().is_unicast_link_local() || net.addr().is_loopback(),
+        }
+    }
+}
+
+/// How much of a namespace is looked at. To list the links of many containers takes milliseconds.
+///
+/// ```
+/// use bridgework::driver::{BridgeDriver, Driver};
+/// use bridgework::snapshot::View;
+///
+/// assert_eq!(BridgeDriver.view(), View::Uplinks);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum View {
+    /// All links, addresses and routes.
+    Whole,
+    /// All addresses, and of the links those that have one by which others reach the host: one that is
+    /// neither loopback nor link-local. No routes.
+    Uplinks,
 }
 
 /// A route of any table.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bridgework::driver::{BridgeDriver, Driver};
 use bridgework::plan::nft::Element;
 use bridgework::plan::{ElementsEdit, Plan, Route, Step};
-use bridgework::snapshot::Snapshot;
+use bridgework::snapshot::{Snapshot, View};
 use bridgework::spec::{EndpointSpec, NetworkRange, NetworkSpec};
 use bridgework::{Fault, Firewall, Subnet};
 use serde::de::DeserializeOwned;
@@ -50,6 +50,10 @@ impl Driver for PodmanDriver {
                 Ok(plan)
             }
         }
+    }
+
+    fn view(&self) -> View {
+        BridgeDriver.view()
     }
 
     fn connect(&self, network: &NetworkSpec, endpoint: &EndpointSpec) -> Result<Plan, Fault> {

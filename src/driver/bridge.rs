@@ -17,7 +17,7 @@ use crate::plan::{
     ALIAS_MARK, BridgeOptions, ConfScope, ElementsEdit, Ipv4Conf, Ipv6Conf, Link, Plan,
     PortOptions, Side, Step, Switch, Sysctl, VethStep,
 };
-use crate::snapshot::{LinkState, Snapshot};
+use crate::snapshot::{LinkState, Snapshot, View};
 use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkSpec};
 
 /// The driver named `bridge`.
@@ -78,6 +78,11 @@ impl Driver for BridgeDriver {
             link: bridge.clone(),
         });
         Ok(plan)
+    }
+
+    /// The network's own link is left out of it, or put in as it was before.
+    fn view(&self) -> View {
+        View::Uplinks
     }
 
     fn connect(&self, network: &NetworkSpec, endpoint: &EndpointSpec) -> Result<Plan, Fault> {

@@ -3,7 +3,7 @@
 use super::{Driver, Stack};
 use crate::error::Fault;
 use crate::plan::Plan;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, View};
 use crate::spec::{EndpointSpec, NetworkSpec};
 
 /// The driver named `container`: a container has all that another one has, its addresses and ports,
@@ -30,6 +30,10 @@ impl Driver for ContainerDriver {
 
     fn create(&self, _: &NetworkSpec, _: &Snapshot) -> Result<Plan, Fault> {
         Ok(Plan::new())
+    }
+
+    fn view(&self) -> View {
+        View::Uplinks
     }
 
     fn connect(&self, _: &NetworkSpec, _: &EndpointSpec) -> Result<Plan, Fault> {

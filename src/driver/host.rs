@@ -3,7 +3,7 @@
 use super::{Driver, Stack};
 use crate::error::Fault;
 use crate::plan::Plan;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, View};
 use crate::spec::{EndpointSpec, NetworkSpec};
 
 /// The driver named `host`: containers have the host's addresses, links and ports.
@@ -29,6 +29,10 @@ impl Driver for HostDriver {
 
     fn create(&self, _: &NetworkSpec, _: &Snapshot) -> Result<Plan, Fault> {
         Ok(Plan::new())
+    }
+
+    fn view(&self) -> View {
+        View::Uplinks
     }
 
     fn connect(&self, _: &NetworkSpec, _: &EndpointSpec) -> Result<Plan, Fault> {

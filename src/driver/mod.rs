@@ -24,7 +24,7 @@ pub use crate::spec::Stack;
 use crate::addr::ContainerName;
 use crate::error::Fault;
 use crate::plan::Plan;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, View};
 use crate::spec::{EndpointSpec, NetworkSpec};
 
 /// What a kind of network consists of. Register one with
@@ -99,6 +99,39 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn create(&self, network: &NetworkSpec, host: &Snapshot) -> Result<Plan, Fault>;
+
+    /// How much of the host [`create`](Self::create) looks at, where a process meets with a network of
+    /// the host's [records](crate::HostConfig::store) and finds out what was done for it: `host` is as
+    /// little as that then. Where a network is made it is all of it. Default: all of it.
+    ///
+    /// ```
+    /// use bridgework::driver::{BridgeDriver, Driver};
+    /// use bridgework::snapshot::{Snapshot, View};
+    /// # use bridgework::{Fault, plan::Plan, spec::{EndpointSpec, NetworkSpec}};
+    ///
+    /// #[derive(Debug)]
+    /// struct Shop;
+    ///
+    /// impl Driver for Shop {
+    ///     fn name(&self) -> &str {
+    ///         "shop"
+    ///     }
+    ///     fn create(&self, network: &NetworkSpec, host: &Snapshot) -> Result<Plan, Fault> {
+    ///         BridgeDriver.create(network, host) // and looks at nothing itself
+    ///     }
+    ///     fn view(&self) -> View {
+    ///         BridgeDriver.view()
+    ///     }
+    ///     // …
+    /// # fn connect(&self, network: &NetworkSpec, endpoint: &EndpointSpec) -> Result<Plan, Fault> {
+    /// #     BridgeDriver.connect(network, endpoint)
+    /// # }
+    /// }
+    /// assert_eq!(Shop.view(), View::Uplinks);
+    /// ```
+    fn view(&self) -> View {
+        View::Whole
+    }
 
     /// What one more container needs. The plan's container side is the endpoint's container.
     ///

@@ -4,7 +4,7 @@ use super::{Driver, Stack};
 use crate::addr::ContainerName;
 use crate::error::Fault;
 use crate::plan::{Plan, Side, Step};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, View};
 use crate::spec::{EndpointSpec, NetworkSpec};
 
 /// The driver named `null`, as Docker calls it: containers have `lo` and nothing else.
@@ -30,6 +30,10 @@ impl Driver for NoneDriver {
 
     fn create(&self, _: &NetworkSpec, _: &Snapshot) -> Result<Plan, Fault> {
         Ok(Plan::new())
+    }
+
+    fn view(&self) -> View {
+        View::Uplinks
     }
 
     fn connect(&self, _: &NetworkSpec, _: &EndpointSpec) -> Result<Plan, Fault> {

@@ -106,14 +106,10 @@ fn uplink(state: &LinkState, host: &Snapshot) -> Option<Uplink> {
     if mark.starts_with(" network ") || name.as_str() == "lo" {
         return None;
     }
-    let is_near = |address: &ipnet::IpNet| match address {
-        ipnet::IpNet::V4(net) => net.addr().is_link_local() || net.addr().is_loopback(),
-        ipnet::IpNet::V6(net) => net.addr().is_unicast_link_local() || net.addr().is_loopback(),
-    };
     let mut families: Vec<Family> = host
         .addresses
         .iter()
-        .filter(|held| held.link == state.index && !is_near(&held.address))
+        .filter(|held| held.link == state.index && !held.is_near())
         .map(|held| Family::of(held.address.addr()))
         .collect();
     families.sort();

@@ -1,6 +1,7 @@
 //! What one needs to change a namespace from outside of it: a netlink socket and two directories
 //! of settings, opened by a thread that was inside.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,14 +10,14 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 
 use super::explain;
-use crate::addr::{Family, LinkName, LinkSysctl};
+use crate::addr::{Family, LinkIndex, LinkName, LinkSysctl};
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::netlink::frame::Refusal;
 use crate::netlink::socket::NetlinkSocket;
 use crate::netlink::{address, link, read, route};
 use crate::plan::{Ipv6Conf, Sysctl};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, View};
 
 #[derive(Debug)]
 pub(super) struct Doorway {
@@ -62,6 +63,37 @@ impl Doorway {
         snapshot.links.reverse();
         snapshot.addresses.sort();
         snapshot.routes.sort();
+        Ok(snapshot)
+    }
+
+    /// As much of it as is asked for.
+    pub(super) fn view(&mut self, view: View) -> std::result::Result<Snapshot, Refusal> {
+        match view {
+            View::Whole => self.snapshot(),
+            View::Uplinks => self.uplinks(),
+        }
+    }
+
+    fn uplinks(&mut self) -> std::result::Result<Snapshot, Refusal> {
+        let route = &mut self.route;
+        let mut snapshot = Snapshot {
+            addresses: route.dump(address::dump(), &read::ADDRESS)?,
+            ..Snapshot::default()
+        };
+        snapshot.addresses.sort();
+        let far = snapshot.addresses.iter().filter(|state| !state.is_near());
+        let indexes: BTreeSet<u32> = far.map(|state| state.link).collect();
+        for index in indexes
+            .into_iter()
+            .filter_map(|index| LinkIndex::new(index).ok())
+        {
+            match route.get(link::get(index), &read::LINK) {
+                Ok(found) => snapshot.links.extend(found),
+                // it went since its address was read
+                Err(refusal) if refusal.errno.is_absence() => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
         Ok(snapshot)
     }
 

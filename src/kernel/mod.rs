@@ -49,7 +49,7 @@ use crate::error::{Error, Fault, Result};
 use crate::netlink;
 use crate::netlink::socket::NetlinkSocket;
 use crate::plan::{ElementsEdit, HostFirewall, Link, Plan, Step, Switch};
-use crate::snapshot::{LinkState, Snapshot};
+use crate::snapshot::{LinkState, Snapshot, View};
 use doorway::Doorway;
 use filter::Filter;
 use perform::Run;
@@ -343,6 +343,13 @@ impl Kernel {
     /// ```
     pub fn snapshot(&self) -> Result<Snapshot> {
         self.with_doorway("read links, addresses and routes", Doorway::snapshot)
+    }
+
+    /// What the namespace has, as much of it as is asked for.
+    pub(crate) fn view(&self, view: View) -> Result<Snapshot> {
+        self.with_doorway("read links, addresses and routes", |doorway| {
+            doorway.view(view)
+        })
     }
 
     fn with_doorway<T>(

@@ -2,6 +2,7 @@
 //! become the same handles that verbs make, with the same plans, of which nothing is performed.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::addr::{ContainerId, Family, NetworkId, Subnet};
@@ -11,13 +12,17 @@ use crate::error::{Error, Fault, Result};
 use crate::ipam::{Owner, Pool};
 use crate::plan::Plan;
 use crate::record::{Body, ContainerRecord, EndpointRecord, NetworkRecord, Phase, Record};
-use crate::snapshot::{AddressState, LinkState, Snapshot};
+use crate::snapshot::{AddressState, LinkState, Snapshot, View};
 use crate::spec::{NetworkRange, NetworkSpec};
 
 use super::ledger::{Ledger, News};
 use super::registry::Registry;
 use super::unrecalled::Unrecalled;
 use super::{Life, Members, Network};
+
+/// The host as it is seen while one follows, by how much of it is looked at.
+#[derive(Debug, Default)]
+struct Looks(BTreeMap<View, Snapshot>);
 
 impl Registry {
     /// Those that are on networks by now are so, and what was done for them is not thought out yet.
@@ -27,7 +32,7 @@ impl Registry {
         news: &News,
         following: &mut Unrecalled,
     ) -> Result<()> {
-        let mut host = None;
+        let mut host = Looks::default();
         for record in &news.changed {
             if let Body::Network(network) = &record.body {
                 self.follow_network((ledger, record), network, &mut host)?;
@@ -58,17 +63,19 @@ impl Registry {
         self: &Arc<Self>,
         (ledger, told): (&Ledger, &Record),
         record: &NetworkRecord,
-        host: &mut Option<Snapshot>,
+        host: &mut Looks,
     ) -> Result<()> {
         let known = self.network_at(record.spec.id);
         // who is not known any more may have been removed here meanwhile, and was written down so before
         if !ledger.is_current(told) {
             return Ok(());
         }
+        let driver = self.foundation().driver(&record.spec.driver);
+        let view = driver.map_or(View::Uplinks, |driver| driver.view());
         match (told.phase, known) {
-            (Phase::There, None) => self.recall_network(record, self.look(host)?),
+            (Phase::There, None) => self.recall_network(record, self.look(host, view)?),
             (Phase::There, Some(network)) if network.has_moved_to(record) => {
-                self.follow_moved(ledger, (&network, record), self.look(host)?)
+                self.follow_moved(ledger, (&network, record), self.look(host, view)?)
             }
             (Phase::Coming, None) => {
                 let subnets = subnets(&record.spec);
@@ -84,10 +91,10 @@ impl Registry {
     }
 
     /// Once for all that is told at a time.
-    fn look<'h>(&self, host: &'h mut Option<Snapshot>) -> Result<&'h Snapshot> {
-        match host {
-            Some(host) => Ok(host),
-            None => Ok(host.insert(self.foundation().kernel.snapshot()?)),
+    fn look<'h>(&self, host: &'h mut Looks, view: View) -> Result<&'h Snapshot> {
+        match host.0.entry(view) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => Ok(new.insert(self.foundation().kernel.view(view)?)),
         }
     }
 

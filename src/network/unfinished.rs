@@ -174,7 +174,7 @@ impl Registry {
         }
         let foundation = self.foundation();
         if let Some(driver) = foundation.driver(&record.spec.driver) {
-            let host = foundation.kernel.snapshot()?;
+            let host = foundation.kernel.view(driver.view())?;
             let plan = plan_network(driver.as_ref(), record, &host)?;
             let undo = found::undo(&foundation.kernel, record, &plan)?;
             foundation.kernel.take_back(&undo, None)?;

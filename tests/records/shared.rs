@@ -45,6 +45,38 @@ fn a_network_that_one_makes_is_found_by_the_other_and_removed_there() {
     one.create_network(net("web")).unwrap();
 }
 
+/// Links that are ways out, of both kinds and in either family, and some that are none.
+fn somebody_elses_links(netns: &Netns) {
+    for command in [
+        "ip link set lo up",
+        "ip link add up0 type veth peer name up1",
+        "ip addr add 192.0.2.1/24 dev up0",
+        "ip link add six0 type veth peer name six1",
+        "ip addr add 2001:db8::1/64 dev six0 nodad",
+        "ip addr add 169.254.3.1/16 dev six1",
+        "ip link add br-lan type bridge",
+        "ip addr add 10.60.0.1/24 dev br-lan",
+        "ip link add br-bare type bridge",
+        "ip link set br-bare up",
+    ] {
+        let _said = lab::output(netns, command);
+    }
+}
+
+#[test]
+fn what_was_done_for_a_network_is_known_to_the_other_beside_somebody_elses_links() {
+    let [one, other] = two_hosts();
+    somebody_elses_links(one.netns());
+    let made = one.create_network(net("web")).unwrap();
+    let adopted = NetworkConfig::bridge("lan").bridge_name("br-lan");
+    let adopted = adopted.subnet("10.60.0.0/24");
+    let adopted = one.adopt_network(adopted).unwrap();
+    for network in [made, adopted] {
+        let same = other.network(network.name().as_str()).unwrap();
+        assert_eq!(same.plan(), network.plan(), "{}", network.plan());
+    }
+}
+
 #[test]
 fn names_and_subnets_that_the_other_has_are_taken() {
     let [one, other] = two_hosts();
