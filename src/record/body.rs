@@ -144,6 +144,8 @@ impl FoundLink {
 /// A container that is on some network, or is kept, so that it can be opened again.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use bridgework::record::{Body, ContainerRecord, Namespace};
 /// use bridgework::{ContainerId, NamespaceId};
 ///
