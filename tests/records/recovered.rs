@@ -193,13 +193,16 @@ fn records_that_are_lost_are_made_again_also_if_somebody_did_something_before() 
         ..Ground::new()
     };
     let host = lost.open();
+    assert!(host.has_lost_records().unwrap());
     let other = host.create_network(NetworkConfig::bridge("db")).unwrap();
     let taken = host.create_network(NetworkConfig::bridge("cut")).unwrap();
     taken.connect(&late).unwrap().persist().unwrap();
     other.persist().unwrap();
     taken.persist().unwrap();
+    assert!(host.has_lost_records().unwrap(), "these are others");
     let before = all_but_states(&host);
     let recovered = host.recover().unwrap();
+    assert!(!host.has_lost_records().unwrap());
     assert_eq!(recovered.rebuilt.len(), 3, "{recovered}");
     assert!(recovered.orphans.is_empty(), "{recovered}");
     assert_eq!(
@@ -211,6 +214,15 @@ fn records_that_are_lost_are_made_again_also_if_somebody_did_something_before() 
     assert_eq!(web.endpoints()[0].container.as_str(), "app");
     let again = host.recover().unwrap();
     assert!(again.is_empty(), "{again}");
+}
+
+#[test]
+fn a_host_of_which_nothing_was_ever_written_down_has_lost_nothing() {
+    let ground = Ground::new();
+    assert!(!ground.open().has_lost_records().unwrap());
+    let silent = lab::silent_host();
+    let _network = silent.create_network(net("web")).unwrap();
+    assert!(!silent.has_lost_records().unwrap(), "it keeps no records");
 }
 
 #[test]
