@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use bridgework::{Error, Fault, Host, Netns, sandbox};
+use bridgework::{Error, Fault, Host, Netns, NetworkConfig, sandbox};
 
 const CHILD: &str = "BRIDGEWORK_TEST_WITHOUT";
 
@@ -103,7 +103,11 @@ fn without_cap_sys_admin_no_namespace_is_made_or_entered() {
         "{error}"
     );
     // where the caller is there is nothing to enter
-    assert!(Host::open().unwrap().snapshot().is_ok());
+    let host = Host::open().unwrap();
+    let network = host.create_network(NetworkConfig::bridge("web")).unwrap();
+    assert_ne!(links(), before);
+    network.remove().unwrap();
+    drop(host);
     let error = sandbox::enter().unwrap_err();
     assert!(error.is_invalid(), "{error}");
     assert_eq!(

@@ -160,11 +160,11 @@ impl Host {
         join(results).map(|()| recovered)
     }
 
-    /// Whether records were lost, and what they were of is there still: on the host's links or tables is
-    /// this crate's mark, and nothing is written down of the host. [`recover`](Self::recover) makes them
-    /// again. Whoever ends with the verb that it is asked for looks before it, since what is written beside
-    /// lost records may meet with what they were of. Never so of a host that keeps no
-    /// [records](crate::HostConfig::store).
+    /// Whether records were lost: nothing is written down of the host itself, which is the first that is,
+    /// unless links bear this crate's mark when there is no record at all. [`recover`](Self::recover) makes
+    /// them again of what is there, and does no harm where that is nothing. Whoever ends with the verb that
+    /// it is asked for looks before it, since what is written beside lost records may meet with what they
+    /// were of. Never so of a host that keeps no [records](crate::HostConfig::store).
     ///
     /// ```no_run
     /// # use bridgework::{Host, HostConfig};

@@ -198,7 +198,7 @@ impl Netns {
         Self::from_open(file.into(), (label, place))
     }
 
-    /// Of a descriptor that may be anything: only entering tells.
+    /// Of a descriptor that may be anything: only entering tells, unless it is where the caller is.
     fn from_open(descriptor: OwnedFd, named: (String, Option<PathBuf>)) -> Result<Self> {
         let attempt = "open network namespace";
         let label = &named.0;

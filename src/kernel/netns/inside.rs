@@ -47,7 +47,10 @@ impl Netns {
     ) -> std::result::Result<Visit<T>, Errno> {
         let inside = self.clone();
         let body = move || {
-            setns(inside.as_fd(), CloneFlags::CLONE_NEWNET)?;
+            // a thread begins where the one is that started it
+            if !is_current(inside.inode()) {
+                setns(inside.as_fd(), CloneFlags::CLONE_NEWNET)?;
+            }
             act()
         };
         let handle = small_thread().spawn(body);
