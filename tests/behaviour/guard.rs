@@ -96,8 +96,13 @@ impl Victim<'_> {
             let text = self.netns.run(|| std::fs::read_to_string(path)).unwrap();
             text.map(Value::from).unwrap_or_default()
         };
+        let mut links = ip_json(self.netns, "addr show")?;
+        // the kernel says late that a link which is there is up (`linkwatch_run_queue`)
+        links
+            .iter_mut()
+            .for_each(|link| link["operstate"] = Value::Null);
         Some(vec![
-            ip_json(self.netns, "addr show")?,
+            links,
             ip_json(self.netns, "-4 route show table all")?,
             ip_json(self.netns, "-6 route show table all")?,
             vec![
