@@ -16,25 +16,34 @@ use crate::traffic::difference;
 
 /// An opener that is dead when it is told so.
 #[derive(Debug)]
-struct Mortal(Memory, Dead);
+pub(crate) struct Mortal {
+    pub(crate) opener: Memory,
+    pub(crate) dead: Dead,
+    /// Of stores that are somewhere.
+    pub(crate) tag: u16,
+}
 
 type Dead = Arc<Mutex<BTreeSet<OwnerId>>>;
 
 impl Store for Mortal {
     fn changes(&self, since: Option<Revision>) -> Result<Changes, StoreError> {
-        self.0.changes(since)
+        self.opener.changes(since)
     }
 
     fn commit(&self, change: &Change) -> Result<Revision, StoreError> {
-        self.0.commit(change)
+        self.opener.commit(change)
     }
 
     fn owner(&self) -> OwnerId {
-        self.0.owner()
+        self.opener.owner()
     }
 
     fn is_alive(&self, owner: OwnerId) -> Result<bool, StoreError> {
-        Ok(!self.1.lock().contains(&owner) && self.0.is_alive(owner)?)
+        Ok(!self.dead.lock().contains(&owner) && self.opener.is_alive(owner)?)
+    }
+
+    fn tag(&self) -> u16 {
+        self.tag
     }
 }
 
@@ -58,8 +67,16 @@ impl Ground {
         Host::open_with(self.config()).unwrap()
     }
 
+    fn mortal(&self) -> Mortal {
+        Mortal {
+            opener: self.store.open(),
+            dead: self.dead.clone(),
+            tag: 0,
+        }
+    }
+
     pub(crate) fn config(&self) -> HostConfig {
-        let store = Arc::new(Mortal(self.store.open(), self.dead.clone()));
+        let store = Arc::new(self.mortal());
         HostConfig::new().netns(self.netns.clone()).store(store)
     }
 
@@ -78,7 +95,7 @@ impl Ground {
 
     /// What `act` made stays in the kernel, and nobody knows of it but by the store.
     pub(crate) fn die_after<T>(&self, act: impl FnOnce(&Host) -> T) {
-        let store = Arc::new(Mortal(self.store.open(), self.dead.clone()));
+        let store = Arc::new(self.mortal());
         let owner = store.owner();
         let config = HostConfig::new().netns(self.netns.clone()).store(store);
         // what watches would go on living

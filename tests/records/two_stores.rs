@@ -3,42 +3,20 @@
 use std::sync::Arc;
 
 use bridgework::plan::Switch;
-use bridgework::record::{OwnerId, Revision};
-use bridgework::store::{Change, Changes, Memory, Store, StoreError};
+use bridgework::store::{Change, Memory, Store};
 use bridgework::{Container, EndpointConfig, Host, HostConfig, Netns, Network, NetworkConfig};
 
 use crate::in_part::all_but_states;
 use crate::lab::{self, udp_both_ways};
+use crate::recovered::Mortal;
 use crate::traffic::difference;
 
-/// One that is somewhere.
-#[derive(Debug)]
-struct Tagged(Memory, u16);
-
-impl Store for Tagged {
-    fn changes(&self, since: Option<Revision>) -> Result<Changes, StoreError> {
-        self.0.changes(since)
-    }
-
-    fn commit(&self, change: &Change) -> Result<Revision, StoreError> {
-        self.0.commit(change)
-    }
-
-    fn owner(&self) -> OwnerId {
-        self.0.owner()
-    }
-
-    fn is_alive(&self, owner: OwnerId) -> Result<bool, StoreError> {
-        self.0.is_alive(owner)
-    }
-
-    fn tag(&self) -> u16 {
-        self.1
-    }
-}
-
 fn open(netns: &Netns, store: &Memory, tag: u16) -> Host {
-    let store = Arc::new(Tagged(store.open(), tag));
+    let store = Arc::new(Mortal {
+        opener: store.open(),
+        dead: Default::default(),
+        tag,
+    });
     let config = HostConfig::new().netns(netns.clone()).watch(Switch::Off);
     Host::open_with(config.store(store)).unwrap()
 }
