@@ -103,6 +103,7 @@ fn without_cap_sys_admin_no_namespace_is_made_or_entered() {
         "{error}"
     );
     // where the caller is there is nothing to enter
+    Netns::current().unwrap().run(|| ()).unwrap();
     let host = Host::open().unwrap();
     let network = host.create_network(NetworkConfig::bridge("web")).unwrap();
     assert_ne!(links(), before);

@@ -175,6 +175,8 @@ impl Host {
     /// # Ok::<(), bridgework::Error>(())
     /// ```
     ///
+    /// Needs no privilege beyond those of opening the host, and changes nothing.
+    ///
     /// # Errors
     /// The records can't be read.
     pub fn has_lost_records(&self) -> Result<bool> {

@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statfs::{FsType, fstatfs};
 
 use parking_lot::Mutex;
@@ -94,7 +94,7 @@ impl Netns {
         })?;
         let (file, doorway) =
             made.map_err(|errno| refused("create network namespace", label, errno))?;
-        Self::of_descriptor(file.into(), (label.to_owned(), nowhere), doorway)
+        Self::of_file(file, (label.to_owned(), nowhere), doorway)
     }
 
     /// The namespace of the calling thread.
@@ -214,19 +214,22 @@ impl Netns {
         let file = File::from(descriptor);
         let opened = match file.metadata() {
             Ok(stat) if is_namespace && is_current(stat.ino()) => Ok(Doorway::open()),
-            _ => enter((file.as_fd(), label), Doorway::open),
+            _ => enter(
+                label,
+                || setns(&file, CloneFlags::CLONE_NEWNET),
+                Doorway::open,
+            ),
         };
         let doorway = opened.and_then(|opened| opened.map_err(|e| refused(attempt, label, e)));
-        Self::of_descriptor(file.into(), named, doorway.map_err(failed)?)
+        Self::of_file(file, named, doorway.map_err(failed)?)
     }
 
-    fn of_descriptor(
-        descriptor: OwnedFd,
+    fn of_file(
+        file: File,
         (label, place): (String, Option<PathBuf>),
         doorway: Doorway,
     ) -> Result<Self> {
         let attempt = "open network namespace";
-        let file = File::from(descriptor);
         let stat = file
             .metadata()
             .map_err(|e| refused(attempt, &label, Errno::from(&e)))?;

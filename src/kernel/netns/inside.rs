@@ -1,7 +1,7 @@
 //! Acting inside of a namespace: by a thread of the crate's own that enters it, or by the calling one
 //! where it is there anyway, which spares it the entering and the privilege for that.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::thread::{self, JoinHandle};
 
 use nix::sched::{CloneFlags, setns};
@@ -18,7 +18,7 @@ impl Netns {
     /// The namespace can't be entered ([`Error::is_permission`]), no thread is to be had, or `act`
     /// panicked ([`Fault::Panicked`]).
     pub fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
-        enter((self.as_fd(), self.label()), act)
+        enter(self.label(), || self.step_in(), act)
     }
 
     /// As [`run`](Self::run), for what leaves nothing behind in the thread that does it.
@@ -47,14 +47,19 @@ impl Netns {
     ) -> std::result::Result<Visit<T>, Errno> {
         let inside = self.clone();
         let body = move || {
-            // a thread begins where the one is that started it
-            if !is_current(inside.inode()) {
-                setns(inside.as_fd(), CloneFlags::CLONE_NEWNET)?;
-            }
+            inside.step_in()?;
             act()
         };
         let handle = small_thread().spawn(body);
         handle.map(Visit).map_err(|error| Errno::from(&error))
+    }
+
+    /// For a thread of the crate's own, which begins where the one is that started it.
+    fn step_in(&self) -> nix::Result<()> {
+        match is_current(self.inode()) {
+            true => Ok(()),
+            false => setns(self.as_fd(), CloneFlags::CLONE_NEWNET),
+        }
     }
 }
 
@@ -102,13 +107,12 @@ pub(super) fn on_own_thread<T: Send>(attempt: &str, act: impl FnOnce() -> T + Se
 }
 
 pub(super) fn enter<T: Send>(
-    (namespace, label): (BorrowedFd<'_>, &str),
+    label: &str,
+    step_in: impl FnOnce() -> nix::Result<()> + Send,
     act: impl FnOnce() -> T + Send,
 ) -> Result<T> {
     let attempt = format!("enter the namespace of {label}");
-    let entered = on_own_thread(&attempt, || {
-        setns(namespace, CloneFlags::CLONE_NEWNET).map(|()| act())
-    })?;
+    let entered = on_own_thread(&attempt, || step_in().map(|()| act()))?;
     entered.map_err(|errno| refused(&attempt, label, errno.into()))
 }
 
