@@ -1,5 +1,5 @@
 //! What attaching and detaching containers costs through the library and through its adapters, beside
-//! netavark, the CNI reference plugins and the kernel's own floor, in one run.
+//! netavark, the CNI reference plugins, Docker and the kernel's own floor, in one run.
 //!
 //! ```sh
 //! benches/adapters/peers target/peers
@@ -7,8 +7,9 @@
 //! BRIDGEWORK_PEERS=target/peers cargo bench --features store --bench adapters [-- WORDS]
 //! ```
 //!
-//! The words name a part (`acts`, `growth`) and whom to measure (`floor`, `started`, `library`, `kept`,
-//! `netavark`, `netavark-1.4`, `cni`, `cni-plugins`); without them it is all.
+//! The words name a part (`acts`, `starts`, `growth`) and whom to measure (`floor`, `started`, `library`,
+//! `kept`, `docker`, `netavark`, `netavark-1.4`, `netavark-2.1`, `cni`, `cni-plugins`); without them it is
+//! all.
 //!
 //! Each subject has a host of its own. Rounds alternate between all, each begins with another, and after
 //! each act nobody does anything for 20 ms, so that the kernel ends what it still has to do. Figures are
@@ -24,12 +25,18 @@
 //! * The adapters and the peers: whole processes, from being started to their end. netavark gets the
 //!   words of podman 4.3; CNI plugins are called as libcni calls them, and what the runtime does between
 //!   two plugins of a chain is not counted. CNI has no ranges of ports.
+//! * Docker: from asking its daemon, which lives on, to its answer. It lives in namespaces of its own, in
+//!   rootless mode, so that it needs no control groups; root alone can give it the ids for that. It
+//!   connects containers that run, to its default network where names are silent; each was connected once
+//!   before, which began its server of names. It publishes no port of a container that runs: that stands
+//!   beside the library without any, and `starts` is what a network and a port add to the start of a
+//!   container, and to its removal. The others that exist were started with a port each.
 //! * Where no other container exists, whole processes also make the bridge and the firewall, and take
 //!   away what they made: a bridge's end alone costs the kernel some 30 ms. The floor and the library have
 //!   a network already.
 //! * `names answered`: the network has a name server; the library answers at 127.0.0.11 by a thread of
-//!   its own, netavark 1.4 by aardvark-dns, ours by a process of its own. Where no container exists, the
-//!   process is started by the attach and ended by the detach.
+//!   its own, the peers' netavark by aardvark-dns, ours by a process of its own. Where no container exists,
+//!   the process is started by the attach and ended by the detach. Docker has a thread for each container.
 //!
 //! Without `--bench` (as `cargo test` runs it) there is little of each, and what is not there is said by
 //! name. Sizes: `ADAPTERS_ROUNDS`, `ADAPTERS_EXISTING`, `ADAPTERS_GROWTH` (containers), and the most
@@ -54,14 +61,17 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use rooms::cni::Cni;
+use rooms::daemon::Daemon;
+use rooms::docker::Docker;
 use rooms::growth;
 use rooms::library::{Library, Records};
 use rooms::netavark::Netavark;
 use rooms::pod::{Form, Machine, Ports};
-use rooms::program::{example, peer};
+use rooms::program::{example, peer, peers_with};
 use rooms::raw::{Raw, Start};
 use rooms::rounds::{Act, Effort, measure};
 use rooms::seat::Seat;
+use rooms::starts;
 use rooms::subject::{Column, Names, Outcome, Subject};
 use rooms::table::Figures;
 
@@ -84,9 +94,13 @@ fn main() -> ExitCode {
         columns.retain(|column| given(column.word()));
     }
     let effort = effort(given("--bench"));
-    println!("NOT MEASURED: docker: {WITHOUT_DOCKER}");
     if named("acts") {
         acts(&columns, effort);
+    }
+    if named("starts") && columns.contains(&Column::Docker) {
+        if let Err(why) = starts(effort) {
+            println!("NOT MEASURED: Docker's starts: {why}");
+        }
     }
     if named("growth") {
         columns.retain(|column| GROWING.contains(column));
@@ -101,7 +115,7 @@ fn main() -> ExitCode {
 /// New links announce themselves, and those that go keep the kernel busy, too.
 const LULL: Duration = Duration::from_secs(3);
 
-const PARTS: [&str; 2] = ["acts", "growth"];
+const PARTS: [&str; 3] = ["acts", "starts", "growth"];
 
 /// Who is measured together among others: whoever is compared.
 const GROUPS: [&[(Column, Names)]; 4] = [
@@ -110,11 +124,13 @@ const GROUPS: [&[(Column, Names)]; 4] = [
         (Column::Started, Names::Silent),
         (Column::Library, Names::Silent),
         (Column::Kept, Names::Silent),
+        (Column::Docker, Names::Silent),
     ],
     &[
         (Column::Floor, Names::Silent),
         (Column::Netavark, Names::Silent),
-        (Column::NetavarkPeer, Names::Silent),
+        (Column::Netavark1, Names::Silent),
+        (Column::Netavark2, Names::Silent),
     ],
     &[
         (Column::Floor, Names::Silent),
@@ -123,22 +139,24 @@ const GROUPS: [&[(Column, Names)]; 4] = [
     ],
     &[
         (Column::Kept, Names::Answered),
+        (Column::Docker, Names::Answered),
         (Column::Netavark, Names::Answered),
-        (Column::NetavarkPeer, Names::Answered),
+        (Column::Netavark1, Names::Answered),
+        (Column::Netavark2, Names::Answered),
     ],
 ];
 
+const DOCKERD: &str = "usr/sbin/dockerd";
+
 /// Who is asked for more and more containers.
-const GROWING: [Column; 5] = [
+const GROWING: [Column; 6] = [
     Column::Floor,
     Column::Kept,
     Column::Netavark,
-    Column::NetavarkPeer,
+    Column::Netavark1,
+    Column::Netavark2,
     Column::Cni,
 ];
-
-const WITHOUT_DOCKER: &str = "its daemon makes control groups, which namespaces only hide: they would be the \
-                              machine's own";
 
 fn effort(is_bench: bool) -> Effort {
     let size = |name: &str, full: u16, smoke: u16| {
@@ -209,7 +227,9 @@ fn half(some: &[(Column, Names)], existing: u16, figures: &mut Figures, effort: 
         measure(&mut seats, act, figures, effort);
     };
     for names in [Names::Silent, Names::Answered] {
-        measured((1, Form::Mappings), names);
+        for count in [0, 1] {
+            measured((count, Form::Mappings), names);
+        }
     }
     for form in [Form::Range, Form::Mappings] {
         for count in effort.many {
@@ -222,7 +242,9 @@ fn half(some: &[(Column, Names)], existing: u16, figures: &mut Figures, effort: 
 
 /// Ours and the peers at the same time: nothing is measured.
 fn fill(seats: &mut [Seat], existing: u16, fill_max: Duration) {
-    let (peers, ours): (Vec<_>, Vec<_>) = seats.iter_mut().partition(|seat| seat.column.is_peer());
+    let (peers, ours): (Vec<_>, Vec<_>) = seats
+        .iter_mut()
+        .partition(|seat| seat.column.ours().is_some());
     thread::scope(|scope| {
         for some in [peers, ours] {
             let each = move |seat: &mut Seat| seat.fill(existing, fill_max);
@@ -232,6 +254,12 @@ fn fill(seats: &mut [Seat], existing: u16, fill_max: Duration) {
     if existing > 0 {
         thread::sleep(LULL);
     }
+}
+
+fn starts(effort: Effort) -> Outcome<()> {
+    let peers = peers_with(DOCKERD)?;
+    let host = (Machine::make("starts")?, effort.call_max);
+    starts::measure(&Daemon::start(&peers, host)?, effort)
 }
 
 /// Whoever is asked for, each time on a host of its own.
@@ -257,13 +285,27 @@ fn subject(
         Column::Started => Box::new(Raw::new(Start::Process, model()?, host)?),
         Column::Library => Box::new(Library::new(Records::None, names, host.0)?),
         Column::Kept => Box::new(Library::new(Records::Kept, names, host.0)?),
+        Column::Docker => Box::new(Docker::new(&peers_with(DOCKERD)?, names, host)?),
         Column::Netavark => Box::new(Netavark::new(example("netavark")?, None, names, host)?),
-        Column::NetavarkPeer => {
-            let aardvark = peer("usr/lib/podman/aardvark-dns")?;
-            let program = peer("usr/lib/podman/netavark")?;
-            Box::new(Netavark::new(program, Some(aardvark), names, host)?)
-        }
+        Column::Netavark1 => peers_netavark("usr/lib/podman", names, host)?,
+        Column::Netavark2 => peers_netavark("bin", names, host)?,
         Column::Cni => Box::new(Cni::ours(example("cni")?, host)),
         Column::CniPeer => Box::new(Cni::reference(peer("usr/lib/cni")?, host)),
     })
+}
+
+/// The peer's with its server of names.
+fn peers_netavark(
+    folder: &str,
+    names: Names,
+    host: (Machine, Duration),
+) -> Outcome<Box<dyn Subject>> {
+    let aardvark = peer(&format!("{folder}/aardvark-dns"))?;
+    let program = peer(&format!("{folder}/netavark"))?;
+    Ok(Box::new(Netavark::new(
+        program,
+        Some(aardvark),
+        names,
+        host,
+    )?))
 }

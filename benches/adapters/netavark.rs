@@ -1,4 +1,4 @@
-//! netavark, ours or the peer's: the same command line, the same words on stdin, as podman 4.3 has them.
+//! netavark, ours or the peers': the same command line, the same words on stdin, as podman 4.3 has them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

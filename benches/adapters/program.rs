@@ -36,11 +36,16 @@ pub fn example(name: &str) -> Outcome<PathBuf> {
 
 /// One of the peers', below their directory.
 pub fn peer(path: &str) -> Outcome<PathBuf> {
+    Ok(peers_with(path)?.join(path))
+}
+
+/// The peers' directory, where that is below it.
+pub fn peers_with(path: &str) -> Outcome<PathBuf> {
     let how = format!("run benches/adapters/peers DIRECTORY and set {PEERS} to it");
     let folder = env::var_os(PEERS).ok_or_else(|| format!("{path}: {how}"))?;
     let found = Path::new(&folder).join(path);
     if found.exists() {
-        return Ok(found.canonicalize()?);
+        return Ok(Path::new(&folder).canonicalize()?);
     }
     Err(format!("no {}: {how}", found.display()).into())
 }

@@ -9,7 +9,7 @@ use super::subject::Names;
 use super::table::{Figures, Row, Verb};
 
 /// What the kernel still has to do for the act before is done by then.
-const REST: Duration = Duration::from_millis(20);
+pub const REST: Duration = Duration::from_millis(20);
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ pub struct Effort {
     pub rounds: usize,
     /// Containers that are there already, in the second half.
     pub existing: u16,
-    /// After so long nobody begins another round of one act; with one port, after twice that.
+    /// After so long nobody begins another round of one act; with one port or none, after twice that.
     pub act_max: Duration,
     /// What one subject may take to get its existing containers.
     pub fill_max: Duration,
@@ -53,7 +53,7 @@ impl Act {
 
 /// Rounds of all who can do this.
 pub fn measure(seats: &mut [Seat], act: Act, figures: &mut Figures, effort: Effort) {
-    let act_max = effort.act_max * if act.ports.count == 1 { 2 } else { 1 };
+    let act_max = effort.act_max * if act.ports.count <= 1 { 2 } else { 1 };
     let mut spent = vec![Duration::ZERO; seats.len()];
     for round in 0..effort.rounds {
         for step in 0..seats.len() {

@@ -45,11 +45,8 @@ impl Seat {
         self.existing.is_empty()
     }
 
-    /// CNI has no ranges.
     pub fn can(&self, act: Act) -> bool {
-        let has_ranges = !matches!(self.column, Column::Cni | Column::CniPeer);
-        let fits = act.ports.form == Form::Mappings || has_ranges;
-        self.is_there() && self.names == act.names && fits
+        self.is_there() && self.names == act.names && self.column.can(act.ports)
     }
 
     /// Attaches containers with one port each, which stay.

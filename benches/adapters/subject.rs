@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::pod::{Pod, Ports};
+use super::pod::{Form, Pod, Ports};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -26,20 +26,24 @@ pub enum Column {
     Started,
     Library,
     Kept,
+    Docker,
     Netavark,
-    NetavarkPeer,
+    Netavark1,
+    Netavark2,
     Cni,
     CniPeer,
 }
 
 impl Column {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Floor,
         Self::Started,
         Self::Library,
         Self::Kept,
+        Self::Docker,
         Self::Netavark,
-        Self::NetavarkPeer,
+        Self::Netavark1,
+        Self::Netavark2,
         Self::Cni,
         Self::CniPeer,
     ];
@@ -51,15 +55,35 @@ impl Column {
             Self::Started => "started",
             Self::Library => "library",
             Self::Kept => "kept",
+            Self::Docker => "docker",
             Self::Netavark => "netavark",
-            Self::NetavarkPeer => "netavark-1.4",
+            Self::Netavark1 => "netavark-1.4",
+            Self::Netavark2 => "netavark-2.1",
             Self::Cni => "cni",
             Self::CniPeer => "cni-plugins",
         }
     }
 
-    pub fn is_peer(self) -> bool {
-        matches!(self, Self::NetavarkPeer | Self::CniPeer)
+    /// Whom of ours a peer is compared with. Docker's daemon lives on and keeps records, too.
+    pub fn ours(self) -> Option<Self> {
+        match self {
+            Self::Docker => Some(Self::Kept),
+            Self::Netavark1 | Self::Netavark2 => Some(Self::Netavark),
+            Self::CniPeer => Some(Self::Cni),
+            _ => None,
+        }
+    }
+
+    /// CNI has no ranges. Docker publishes no port of a container that runs: it attaches without, beside
+    /// those who attach in a process that is there.
+    pub fn can(self, ports: Ports) -> bool {
+        match (self, ports.count, ports.form) {
+            (Self::Docker, count, _) => count == 0,
+            (Self::Floor | Self::Library | Self::Kept, _, _) => true,
+            (_, 0, _) => false,
+            (Self::Cni | Self::CniPeer, _, form) => form == Form::Mappings,
+            _ => true,
+        }
     }
 
     pub fn heading(self) -> &'static str {
@@ -68,8 +92,10 @@ impl Column {
             Self::Started => "floor + a process",
             Self::Library => "library",
             Self::Kept => "library, records kept",
+            Self::Docker => "Docker 20.10",
             Self::Netavark => "`examples/netavark`",
-            Self::NetavarkPeer => "netavark 1.4",
+            Self::Netavark1 => "netavark 1.4",
+            Self::Netavark2 => "netavark 2.1",
             Self::Cni => "`examples/cni`",
             Self::CniPeer => "CNI plugins 1.1",
         }

@@ -29,6 +29,7 @@ impl Row {
             Verb::Detach => "detach",
         };
         let ports = match (self.count, self.form) {
+            (0, _) => "no port".to_owned(),
             (1, _) => "1 port".to_owned(),
             (count, Form::Range) => format!("a range of {count} ports"),
             (count, Form::Mappings) => format!("{count} mappings"),
@@ -113,14 +114,16 @@ impl Figures {
     /// Medians, with the least below each.
     pub fn print_markdown(&self, existing: u16) {
         let headings = Column::ALL.map(|column| match column {
-            Column::NetavarkPeer | Column::CniPeer => format!("{} | times ours", column.heading()),
+            column if column.ours().is_some() => format!("{} | times ours", column.heading()),
             column => column.heading().to_owned(),
         });
+        let peers = Column::ALL.iter().filter(|column| column.ours().is_some());
+        let peers = peers.count();
         println!(
             "\n| ms, median (least) | existing | {} |",
             headings.join(" | ")
         );
-        println!("|---|---|{}", "---|".repeat(headings.len() + 2));
+        println!("|---|---|{}", "---|".repeat(headings.len() + peers));
         for row in self.rows() {
             let cells = Column::ALL.map(|column| self.markdown_cell(row, column));
             let (label, existing) = (row.label(), of(row, existing));
@@ -129,11 +132,7 @@ impl Figures {
     }
 
     fn markdown_cell(&self, row: Row, column: Column) -> String {
-        let ours = match column {
-            Column::NetavarkPeer => Some(Column::Netavark),
-            Column::CniPeer => Some(Column::Cni),
-            _ => None,
-        };
+        let ours = column.ours();
         let Some(cell) = self.0.get(&(row, column)) else {
             return ours.map_or("", |_| " | ").to_owned();
         };
