@@ -12,6 +12,7 @@ use super::Subnet;
 /// let subnets: [Subnet; 2] = ["fd00:9::/64".parse()?, "10.89.0.0/24".parse()?];
 /// let ipv4 = subnets.iter().find(|&&subnet| Family::of_subnet(subnet) == Family::V4);
 /// assert_eq!(ipv4, Some(&subnets[1]));
+/// assert_eq!(Family::of([10, 89, 0, 2].into()).digit(), 4);
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -51,6 +51,7 @@ macro_rules! id {
         /// assert_eq!(id.to_string(), "ab".repeat(32));
         /// assert_eq!(id.short(), "abababababab");
         /// assert_eq!(id.to_string().parse(), Ok(id));
+        /// assert_eq!(id.bytes(), &[0xab; 32]);
         /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $type([u8; 32]);
@@ -130,7 +131,15 @@ impl NetworkId {
         u16::from_be_bytes([self.0[TAG.start], self.0[TAG.start + 1]])
     }
 
-    /// The index that the network's own link gets.
+    /// The index that the network's own link gets, known before there is one.
+    ///
+    /// ```
+    /// use bridgework::{LinkIndex, NetworkId};
+    ///
+    /// let mut bytes = [0; 32];
+    /// bytes[31] = 7;
+    /// assert_eq!(NetworkId::from_bytes(bytes).link_index(), LinkIndex::private([0, 0, 7]));
+    /// ```
     #[must_use]
     pub fn link_index(&self) -> LinkIndex {
         LinkIndex::private([self.0[29], self.0[30], self.0[31]])
@@ -149,7 +158,18 @@ impl EndpointId {
         u16::from_be_bytes([self.0[TAG.start], self.0[TAG.start + 1]])
     }
 
-    /// The index of the link's end in the host.
+    /// The index of the link's end in the host. That of the [other end](Self::container_link_index) is
+    /// made of other bytes.
+    ///
+    /// ```
+    /// use bridgework::{EndpointId, LinkIndex};
+    ///
+    /// let mut bytes = [0; 32];
+    /// (bytes[28], bytes[31]) = (8, 7);
+    /// let id = EndpointId::from_bytes(bytes);
+    /// assert_eq!(id.host_link_index(), LinkIndex::private([0, 0, 7]));
+    /// assert_eq!(id.container_link_index(), LinkIndex::private([0, 0, 8]));
+    /// ```
     #[must_use]
     pub fn host_link_index(&self) -> LinkIndex {
         LinkIndex::private([self.0[29], self.0[30], self.0[31]])

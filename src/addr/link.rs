@@ -17,10 +17,13 @@ use super::parse::{ParseError, Reason, ValueKind, parse_number, text_value};
 /// ```
 /// use bridgework::LinkName;
 ///
-/// assert!("eth0".parse::<LinkName>().is_ok());
+/// let name: LinkName = "eth0".parse()?;
+/// assert_eq!(name.as_str(), "eth0");
+/// assert_eq!(LinkName::numbered("eth", 0)?, name);
 /// assert!("sixteen-bytes-xx".parse::<LinkName>().is_err());
 /// assert!("a/b".parse::<LinkName>().is_err());
 /// assert!("all".parse::<LinkName>().is_err());
+/// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkName(Arc<str>);
@@ -105,6 +108,7 @@ text_value!(LinkName, ValueKind::LinkName);
 /// use bridgework::LinkPrefix;
 ///
 /// let prefix: LinkPrefix = "lan".parse()?;
+/// assert_eq!(prefix.as_str(), "lan");
 /// assert_eq!(prefix.numbered(1)?.as_str(), "lan1");
 /// assert!("fourteen-bytes-x".parse::<LinkPrefix>().is_err());
 /// # Ok::<(), bridgework::ParseError>(())

@@ -16,11 +16,13 @@ use super::parse::{ParseError, Reason, ValueKind, text_value};
 /// `:` and spaces between them. Whether there is such a setting, the kernel knows.
 ///
 /// ```
-/// use bridgework::LinkSysctl;
+/// use bridgework::{Family, LinkSysctl, SysctlTable};
 ///
 /// let setting: LinkSysctl = "net.ipv4.neigh.IFNAME.gc_stale_time=30".parse()?;
 /// assert_eq!(setting.path(&"eth0".parse()?), "net/ipv4/neigh/eth0/gc_stale_time");
-/// assert_eq!(setting.value(), "30");
+/// assert_eq!((setting.family(), setting.table()), (Family::V4, SysctlTable::Neigh));
+/// assert_eq!((setting.key(), setting.value()), ("gc_stale_time", "30"));
+/// assert!(setting.is_same_key(&"net.ipv4.neigh.IFNAME.gc_stale_time=60".parse()?));
 /// assert!("net.ipv4.ip_forward=1".parse::<LinkSysctl>().is_err());
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```

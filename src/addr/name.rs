@@ -103,9 +103,11 @@ name! {
     /// ```
     /// use bridgework::ContainerName;
     ///
-    /// assert!("mysql".parse::<ContainerName>().is_ok());
+    /// let name: ContainerName = "mysql".parse()?;
+    /// assert_eq!(name.as_str(), "mysql");
     /// assert!("my sql".parse::<ContainerName>().is_err());
     /// assert!("../etc".parse::<ContainerName>().is_err());
+    /// # Ok::<(), bridgework::ParseError>(())
     /// ```
     ContainerName, ValueKind::ContainerName, max 128, check_first
 }
@@ -116,8 +118,10 @@ name! {
     /// ```
     /// use bridgework::NetworkName;
     ///
-    /// assert!("hmall".parse::<NetworkName>().is_ok());
+    /// let name: NetworkName = "hmall".parse()?;
+    /// assert_eq!(name.as_str(), "hmall");
     /// assert!("".parse::<NetworkName>().is_err());
+    /// # Ok::<(), bridgework::ParseError>(())
     /// ```
     NetworkName, ValueKind::NetworkName, max 128, check_first
 }
@@ -131,8 +135,10 @@ name! {
     /// ```
     /// use bridgework::HostName;
     ///
-    /// assert!("db.internal".parse::<HostName>().is_ok());
+    /// let name: HostName = "DB.internal".parse()?;
+    /// assert_eq!(name.as_str(), "DB.internal");
     /// assert!("db\n127.0.0.1 bank".parse::<HostName>().is_err());
+    /// # Ok::<(), bridgework::ParseError>(())
     /// ```
     HostName, ValueKind::HostName, max 253,
 }

@@ -10,6 +10,8 @@ use std::fmt;
 ///
 /// let (before, after) = (NamespaceId::new(4, 4_026_532_177, 160), NamespaceId::new(4, 4_026_532_177, 161));
 /// assert_ne!(before, after); // one that was made when the other was gone
+/// assert_eq!((before.device(), before.inode()), (after.device(), after.inode())); // and looks the same
+/// assert_eq!((before.cookie(), after.cookie()), (160, 161));
 /// assert_eq!(after.to_string(), "net:[4026532177] 161");
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

@@ -214,9 +214,14 @@ impl fmt::Display for Reason {
 ///
 /// ```
 /// use bridgework::Subnet;
+/// use bridgework::addr::{Reason, ValueKind};
 ///
 /// let error = "10.0.0.1/24".parse::<Subnet>().unwrap_err();
 /// assert_eq!(error.to_string(), "invalid subnet \"10.0.0.1/24\": it should be 10.0.0.0/24");
+///
+/// // and for programs
+/// assert_eq!((error.kind(), error.text()), (ValueKind::Subnet, "10.0.0.1/24"));
+/// assert!(matches!(error.reason(), Reason::NotCanonical { canonical } if canonical == "10.0.0.0/24"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ParseError {

@@ -68,10 +68,11 @@ text_value!(Port, ValueKind::Port, number number);
 /// Ports that follow each other, first and last among them: `8080`, `8080-8090`.
 ///
 /// ```
-/// use bridgework::PortRange;
+/// use bridgework::{Port, PortRange};
 ///
 /// let range: PortRange = "8080-8090".parse()?;
 /// assert_eq!((range.first().get(), range.last().get(), range.count()), (8080, 8090, 11));
+/// assert_eq!(range.ports().nth(1), Some(Port::new(8081)?));
 /// assert_eq!("80-80".parse::<PortRange>()?.to_string(), "80");
 /// assert!("90-80".parse::<PortRange>().is_err());
 /// # Ok::<(), bridgework::ParseError>(())
@@ -169,7 +170,7 @@ text_value!(PortRange, ValueKind::PortRange);
 /// use bridgework::Protocol;
 ///
 /// assert_eq!("UDP".parse::<Protocol>()?, Protocol::Udp);
-/// assert_eq!(Protocol::Sctp.to_string(), "sctp");
+/// assert_eq!(Protocol::Sctp.as_str(), "sctp");
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

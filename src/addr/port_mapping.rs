@@ -17,10 +17,18 @@ use super::port::{Port, PortRange, Protocol};
 /// ports has two colons behind it. What is left empty is as if it were not there.
 ///
 /// ```
-/// use bridgework::PortMapping;
+/// use std::net::Ipv6Addr;
+/// use bridgework::{PortMapping, PortRange, Protocol};
 ///
 /// let mapping: PortMapping = "[::1]:8080-8081:80-81/udp".parse()?;
-/// assert_eq!(mapping.host_ports().unwrap().count(), 2);
+/// let (of_host, of_container): (PortRange, PortRange) = ("8080-8081".parse()?, "80-81".parse()?);
+/// let made = PortMapping::new(of_container, Protocol::Udp).at(Ipv6Addr::LOCALHOST).by(of_host)?;
+/// assert_eq!(made, mapping);
+///
+/// assert_eq!(mapping.host_address(), Some(Ipv6Addr::LOCALHOST.into()));
+/// assert_eq!(mapping.host_ports(), Some(of_host));
+/// assert_eq!((mapping.container_ports(), mapping.protocol()), (of_container, Protocol::Udp));
+///
 /// assert_eq!("80".parse::<PortMapping>()?.to_string(), "80/tcp");
 /// assert_eq!("127.0.0.1::80".parse::<PortMapping>()?.to_string(), "127.0.0.1::80/tcp");
 /// assert!("8080-8082:80-81".parse::<PortMapping>().is_err());

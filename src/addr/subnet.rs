@@ -19,6 +19,25 @@ use super::parse::{ParseError, Reason, ValueKind, text_value};
 /// assert!("172.18.0.1/16".parse::<Subnet>().is_err()); // "it should be 172.18.0.0/16"
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
+///
+/// What it tells:
+///
+/// ```
+/// use std::net::IpAddr;
+/// use bridgework::Subnet;
+///
+/// let subnet = Subnet::new([10, 89, 0, 0].into(), 24)?;
+/// assert_eq!((subnet.prefix_len(), subnet.host_bits()), (24, 8));
+/// assert!(subnet.is_ipv4() && !subnet.is_ipv6());
+/// let [first, host, last] = [0, 7, 255].map(|of_four| IpAddr::from([10, 89, 0, of_four]));
+/// assert_eq!((subnet.first(), subnet.last()), (first, last));
+/// assert_eq!(subnet.offset_of(host), Some(7));
+/// assert_eq!(subnet.interface(host).map(|net| net.to_string()).as_deref(), Some("10.89.0.7/24"));
+///
+/// let wider: Subnet = "10.88.0.0/15".parse()?;
+/// assert!(subnet.overlaps(wider) && wider.covers(subnet) && !subnet.covers(wider));
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subnet(IpNet);
 

@@ -29,11 +29,13 @@ impl Timestamp {
     /// The moment so long after the beginning of 1970, at most the end of 9999.
     ///
     /// ```
-    /// use std::time::Duration;
+    /// use std::time::{Duration, SystemTime};
     /// use bridgework::Timestamp;
     ///
-    /// let moment = Timestamp::from_unix(Duration::from_secs(86_400));
+    /// let day = Duration::from_secs(86_400);
+    /// let moment = Timestamp::from_unix(day);
     /// assert_eq!(moment.to_string(), "1970-01-02T00:00:00.000000000Z");
+    /// assert_eq!(moment.system_time(), SystemTime::UNIX_EPOCH + day);
     /// ```
     #[must_use]
     pub fn from_unix(since_1970: Duration) -> Self {
