@@ -18,6 +18,7 @@ use crate::plan::{ConfScope, Route, Step};
 ///     cause: DeviationCause::Altered,
 /// };
 /// assert_eq!(deviation.to_string(), "br0 is down: ip link set dev br0 up");
+/// assert!(deviation.is_ours()); // so that the step puts it right
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

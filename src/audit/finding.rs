@@ -27,6 +27,7 @@ use crate::record::Key;
 ///      it: nft 'insert rule ip filter FORWARD iifname \"br0\" accept; \
 ///      insert rule ip filter FORWARD oifname \"br0\" accept'",
 /// );
+/// assert!(!finding.is_ours()); // Host::repair leaves it to whoever has made the chain
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

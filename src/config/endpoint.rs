@@ -19,10 +19,32 @@ use super::take;
 /// Everything has a default: the next free addresses, a random hardware address, the next free
 /// `eth0`, `eth1`…
 ///
-/// ```
-/// use bridgework::EndpointConfig;
+/// ```no_run
+/// use bridgework::plan::{PortOptions, Switch};
+/// use bridgework::{Container, EndpointConfig, Host, NetworkConfig};
 ///
-/// let config = EndpointConfig::new().alias("db").ip([10, 89, 0, 7]);
+/// let lab = NetworkConfig::bridge("lab").subnet("10.89.0.0/24");
+/// let network = Host::isolated()?.create_network(lab)?;
+/// let config = EndpointConfig::new()
+///     .ip([10, 89, 0, 7]).further("10.89.0.8/24".parse::<ipnet::IpNet>()?).link_local([169, 254, 0, 7])
+///     .mac("02:42:0a:59:00:07").link_name("lan0").host_link_name("web-port")
+///     .alias("www").link("mysql:db")
+///     .publish("8080:80").expose("443").publish_exposed()
+///     .sysctl("net.ipv4.conf.IFNAME.log_martians=1")
+///     .priority(10).route_metric(100).leads_out(Switch::On)
+///     .source_guard(Switch::Off).port_options(PortOptions::new().hairpin(Switch::On))
+///     .anew(); // whatever it was connected with before
+/// let web = network.connect_with(&Container::isolated("web")?, config)?;
+///
+/// let spec = web.spec();
+/// assert_eq!((spec.link.name.as_str(), spec.host_link.name.as_str()), ("lan0", "web-port"));
+/// assert_eq!(web.ip(), std::net::IpAddr::from([10, 89, 0, 7]));
+/// assert_eq!(spec.link_local.len(), 2); // both further addresses
+/// assert_eq!(spec.links[0].to_string(), "mysql:db"); // who is not there yet
+/// assert_eq!((spec.ports.len(), spec.exposed.len()), (2, 1));
+/// assert_eq!((spec.priority, spec.route_metric), (10, 100));
+/// assert_eq!(spec.source_guard, Switch::Off);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(
@@ -108,14 +130,6 @@ impl EndpointConfig {
     /// One more address, with the length of its subnet's prefix: of the network's subnet, or of one that
     /// the caller has its own reasons for. That nobody else has it is for the caller to see to. The
     /// container may send by it; no name and no published port leads there.
-    ///
-    /// ```
-    /// use bridgework::EndpointConfig;
-    ///
-    /// let net: ipnet::IpNet = "10.89.0.8/24".parse().unwrap();
-    /// let config = EndpointConfig::new().ip([10, 89, 0, 7]).further(net);
-    /// assert_ne!(config, EndpointConfig::new().ip([10, 89, 0, 7]));
-    /// ```
     #[must_use]
     pub fn further(mut self, address: impl Into<IpNet>) -> Self {
         self.further.push(address.into());
@@ -232,13 +246,6 @@ impl EndpointConfig {
     /// Ports that the container listens on, as an image says it: `80/tcp`, `8000-8010/udp`. They are
     /// published only if [`publish_exposed`](Self::publish_exposed) says so, and are shown by
     /// inspection either way.
-    ///
-    /// ```
-    /// use bridgework::EndpointConfig;
-    ///
-    /// let config = EndpointConfig::new().expose("80").expose("53/udp").publish_exposed();
-    /// assert_ne!(config, EndpointConfig::new());
-    /// ```
     #[must_use]
     pub fn expose<V>(mut self, ports: V) -> Self
     where
@@ -261,14 +268,6 @@ impl EndpointConfig {
     /// another hardware address, nor ARP, IPv4 or IPv6 of another address, nor what only a router or
     /// DHCP server says, nor anything but ARP and IP. Default: on. A container that answers for other
     /// addresses (a virtual router, nested containers on a bridge of their own) needs it off.
-    ///
-    /// ```
-    /// use bridgework::EndpointConfig;
-    /// use bridgework::plan::Switch;
-    ///
-    /// let router = EndpointConfig::new().source_guard(Switch::Off);
-    /// assert_ne!(router, EndpointConfig::new());
-    /// ```
     #[must_use]
     pub fn source_guard(mut self, guard: Switch) -> Self {
         self.source_guard = Some(guard);
@@ -278,14 +277,6 @@ impl EndpointConfig {
     /// Whether a default route of the container may lead by this endpoint. Default: on, where the network
     /// leads out. Off, its published ports are not reached by this network either, since nothing would
     /// find the way back.
-    ///
-    /// ```
-    /// use bridgework::EndpointConfig;
-    /// use bridgework::plan::Switch;
-    ///
-    /// let aside = EndpointConfig::new().leads_out(Switch::Off);
-    /// assert_ne!(aside, EndpointConfig::new());
-    /// ```
     #[must_use]
     pub fn leads_out(mut self, leads_out: Switch) -> Self {
         self.leads_out = Some(leads_out);
@@ -295,13 +286,6 @@ impl EndpointConfig {
     /// The metric of the container's default routes while they lead by this endpoint: the lower, the
     /// better, among routes of others. Which endpoint they lead by is the
     /// [priority](Self::priority)'s matter. Default: the kernel's, 0 for IPv4 and 1024 for IPv6.
-    ///
-    /// ```
-    /// use bridgework::EndpointConfig;
-    ///
-    /// let config = EndpointConfig::new().route_metric(100);
-    /// assert_ne!(config, EndpointConfig::new());
-    /// ```
     #[must_use]
     pub fn route_metric(mut self, metric: u32) -> Self {
         self.route_metric = Some(metric);
@@ -311,13 +295,6 @@ impl EndpointConfig {
     /// The name of the interface on the host's side. Default: `veth` and 7 digits of the endpoint's id.
     /// A name that the kernel would not take is told by the verb that uses this, with all other faults;
     /// one that another interface has is refused when the container is connected.
-    ///
-    /// ```
-    /// use bridgework::EndpointConfig;
-    ///
-    /// let config = EndpointConfig::new().host_link_name("web-port");
-    /// assert_ne!(config, EndpointConfig::new());
-    /// ```
     #[must_use]
     pub fn host_link_name<V>(mut self, name: V) -> Self
     where

@@ -109,6 +109,30 @@ impl ResolverScope {
 ///     .label("project", "shop");
 /// assert_eq!(config.name(), "hmall");
 /// ```
+///
+/// What comes of it is in the network's [spec](crate::spec::NetworkSpec), also of one on paper:
+///
+/// ```no_run
+/// use bridgework::plan::{BridgeOptions, Switch};
+/// use bridgework::{Family, GatewayMode, Host, HostsScope, MacPolicy, Mtu, NetworkConfig, ResolverScope};
+///
+/// let config = NetworkConfig::bridge("lab").ipv4(Switch::On).ipv6(Switch::On).mtu(Mtu::new(1400)?)
+///     .subnet("10.89.0.0/24").ip_range("10.89.0.128/25").gateway([10, 89, 0, 254])
+///     .auxiliary("printer", [10, 89, 0, 129])
+///     .bridge_name("br-lab").bridge_mac("02:42:00:00:00:01".parse()?)
+///     .bridge_options(BridgeOptions::new().stp(Switch::On))
+///     .icc(Switch::Off).masquerade(Switch::On).source_address([192, 0, 2, 7])
+///     .host_binding([127, 0, 0, 1]).gateway_mode(Family::V6, GatewayMode::Routed)
+///     .inhibit_ipv4(Switch::Off).trusted_host_interface("lo").container_prefix("lan")
+///     .mac_policy(MacPolicy::FromIpv4).hosts(HostsScope::Everyone).resolver(ResolverScope::Gateway);
+/// let draft = Host::isolated()?.draft_network(&config)?;
+/// let spec = draft.spec();
+/// assert_eq!((spec.link.name.as_str(), spec.mtu.bytes()), ("br-lab", 1400));
+/// assert_eq!(spec.ipv4.as_ref().and_then(|range| range.gateway), Some([10, 89, 0, 254].into()));
+/// assert!(spec.ipv6.is_some()); // of a free subnet
+/// assert_eq!(spec.options.by_key()["com.docker.network.bridge.enable_icc"], "false");
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -447,13 +471,6 @@ impl NetworkConfig {
     /// goes or the process ends, and not at all where the host
     /// [answers nobody](crate::HostConfig::resolver). At the gateways of others' networks answers who
     /// [serves](crate::Host::serve).
-    ///
-    /// ```
-    /// use bridgework::{NetworkConfig, ResolverScope};
-    ///
-    /// let config = NetworkConfig::bridge("web").resolver(ResolverScope::Gateway);
-    /// # let _ = config;
-    /// ```
     #[must_use]
     pub fn resolver(mut self, scope: ResolverScope) -> Self {
         self.resolver = scope;

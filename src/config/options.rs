@@ -112,12 +112,17 @@ impl FromStr for GatewayMode {
 /// ```
 /// use bridgework::config::NetworkOptions;
 /// use bridgework::plan::Switch;
+/// use bridgework::{Family, GatewayMode};
 ///
 /// let mut options = NetworkOptions::default();
 /// options.icc = Some(Switch::Off);
 /// let shown = options.by_key();
 /// assert_eq!(shown["com.docker.network.bridge.enable_icc"], "false");
 /// assert_eq!(shown.len(), 1);
+///
+/// options.gateway_mode_ipv6 = Some(GatewayMode::Isolated);
+/// assert_eq!(options.gateway_mode(Family::V4), GatewayMode::Nat); // where nothing was asked for
+/// assert!(options.bears_gateway(Family::V4) && !options.bears_gateway(Family::V6));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(

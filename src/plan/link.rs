@@ -60,6 +60,7 @@ impl Link {
 /// use bridgework::plan::Switch;
 ///
 /// let config = NetworkConfig::bridge("web").ipv6(Switch::On);
+/// assert!(Switch::On.is_on());
 /// assert_eq!((Switch::On.number(), Switch::Off.word()), (1, "off"));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,8 +119,15 @@ impl Switch {
 /// use bridgework::plan::{BridgeOptions, Switch};
 /// use std::time::Duration;
 ///
-/// let options = BridgeOptions::new().stp(Switch::On).ageing(Duration::from_secs(60));
-/// assert_eq!(options.stp, Some(Switch::On));
+/// let options = BridgeOptions::new()
+///     .stp(Switch::On)
+///     .forward_delay(Duration::from_secs(4))
+///     .ageing(Duration::from_secs(60))
+///     .multicast_snooping(Switch::Off)
+///     .reserved_learning(Switch::Off);
+/// assert_eq!((options.stp, options.multicast_snooping), (Some(Switch::On), Some(Switch::Off)));
+/// assert_eq!(options.forward_delay, Some(Duration::from_secs(4)));
+/// assert_eq!(BridgeOptions::new().reserved_learning, None); // as the kernel has it
 /// ```
 // uapi/linux/if_link.h: IFLA_BR_*
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -206,8 +214,9 @@ pub(crate) fn centiseconds(duration: Duration) -> u32 {
 /// ```
 /// use bridgework::plan::{PortOptions, Switch};
 ///
-/// let options = PortOptions::new().isolated(Switch::On);
-/// assert!(!options.is_default());
+/// let options = PortOptions::new().isolated(Switch::On).hairpin(Switch::On).learning(Switch::Off);
+/// assert_eq!((options.hairpin, options.learning), (Some(Switch::On), Some(Switch::Off)));
+/// assert!(!options.is_default() && PortOptions::new().is_default());
 /// ```
 // uapi/linux/if_link.h: IFLA_BRPORT_*
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

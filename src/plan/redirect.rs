@@ -30,6 +30,7 @@ const RAW: i32 = -300;
 /// assert_eq!(step.inverse(), Some(Step::DeleteRedirect(redirect)));
 /// let rule = "ip daddr 127.0.0.11 udp dport 53 notrack udp dport set 65053 accept";
 /// assert!(step.to_string().contains(rule));
+/// assert_eq!(redirect.table().chains.len(), 1); // which is all that is in it
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

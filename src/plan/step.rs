@@ -46,8 +46,16 @@ pub struct VethStep {
 /// One change. See the [module](crate::plan) for how steps make a plan.
 ///
 /// ```
-/// let step = bridgework::plan::Step::RaiseLoopback { side: bridgework::plan::Side::Host };
-/// assert_eq!(step.to_string(), "ip link set dev lo up");
+/// use bridgework::LinkIndex;
+/// use bridgework::plan::{Fate, Link, Side, Step};
+///
+/// let link = Link::new(Side::Host, "br0".parse()?, LinkIndex::new(7)?);
+/// let step = Step::SetUp { link: link.clone() };
+/// assert_eq!(step.to_string(), "ip link set dev br0 up");
+/// assert_eq!((step.side(), step.link()), (Some(Side::Host), Some(&link)));
+/// assert_eq!(step.inverse(), Some(Step::SetDown { link }));
+/// assert_eq!(step.fate(), Fate::FallsWithLink); // so that the inverse is seldom asked for
+/// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

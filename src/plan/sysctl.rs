@@ -105,6 +105,8 @@ pub enum Ipv6Conf {
 ///
 /// let key = Sysctl::Ipv6(ConfScope::Default, Ipv6Conf::DisableIpv6);
 /// assert_eq!(key.to_string(), "net/ipv6/conf/default/disable_ipv6");
+/// assert_eq!((key.scope(), key.file()), (&ConfScope::Default, "disable_ipv6"));
+/// assert!(key.is_ipv6());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
