@@ -87,6 +87,16 @@ impl Network {
 
     /// Connects all of `containers` with all defaults, in their order, or none of them.
     ///
+    /// ```no_run
+    /// use bridgework::{Container, Host, NetworkConfig};
+    ///
+    /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// let (app, db) = (Container::isolated("app")?, Container::isolated("db")?);
+    /// let endpoints = network.connect_all([&app, &db])?;
+    /// assert_eq!(endpoints[1].container().name().as_str(), "db");
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`connect_with`](Self::connect_with), of the first that failed.
     pub fn connect_all<'c>(
@@ -130,7 +140,20 @@ impl Network {
         self.draft().plan_after(faults, container, config)
     }
 
-    /// The network on paper, as it is now.
+    /// The network on paper, as it is now: plans for several containers that would come, of which
+    /// nothing is done.
+    ///
+    /// ```no_run
+    /// use bridgework::{Container, EndpointConfig, Host, NetworkConfig};
+    ///
+    /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// let mut draft = network.draft();
+    /// assert_eq!(draft.spec(), network.spec());
+    /// for container in [Container::isolated("app")?, Container::isolated("db")?] {
+    ///     print!("{}", draft.plan_connect(&container, &EndpointConfig::new())?);
+    /// }
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
     pub fn draft(&self) -> Draft {
         let members = self.0.members.lock().clone();

@@ -38,7 +38,7 @@ use super::wiring::link_prefix;
 ///
 /// let host = Host::isolated()?;
 /// let mut draft = host.draft_network(&NetworkConfig::bridge("hmall"))?;
-/// print!("{}", draft.plan());
+/// print!("# {}\n{}", draft.spec().id, draft.plan());
 /// let mysql = Container::isolated("mysql")?;
 /// print!("{}", draft.plan_connect(&mysql, &EndpointConfig::new())?);
 /// # Ok(()) }

@@ -34,6 +34,25 @@ use super::detach::{detach_together, join};
 /// endpoint.disconnect()?; // the address, the name and the traffic are gone
 /// # Ok(()) }
 /// ```
+///
+/// What it tells:
+///
+/// ```no_run
+/// # fn main() -> Result<(), bridgework::Error> {
+/// # use bridgework::{Container, Host, NetworkConfig};
+/// # let host = Host::isolated()?;
+/// # let (network, app) = (host.create_network(NetworkConfig::bridge("web"))?, Container::isolated("app")?);
+/// use bridgework::Family;
+/// use bridgework::resolver::Answer;
+///
+/// let endpoint = network.connect(&app)?;
+/// assert_eq!((endpoint.network().id(), endpoint.container().id()), (network.id(), app.id()));
+/// let spec = endpoint.spec(); // all that was chosen
+/// assert_eq!((spec.id, spec.mac), (endpoint.id(), endpoint.mac()));
+/// let itself = endpoint.view().lookup("app.web", Family::V4);
+/// assert_eq!(itself, Answer::Addresses(vec![endpoint.ip()]));
+/// # Ok(()) }
+/// ```
 pub struct Endpoint {
     pub(super) attachment: Arc<Attachment>,
 }

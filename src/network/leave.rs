@@ -16,6 +16,18 @@ impl Endpoint {
     /// The first half of disconnecting, for an endpoint that was staged: names and routes go, the
     /// container's end is moved back to the host's side, the addresses stay held.
     ///
+    /// ```no_run
+    /// use bridgework::{Container, EndpointConfig, Host, NetworkConfig};
+    ///
+    /// let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+    /// let (old, new) = (Container::isolated("app")?, Container::isolated("app")?);
+    /// let endpoint = network.stage("app", EndpointConfig::new())?.join(&old)?;
+    /// let ip = endpoint.ip();
+    /// let endpoint = endpoint.leave()?.join(&new)?; // the same wire, in another namespace
+    /// assert_eq!(endpoint.ip(), ip);
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// It was not staged, and then it is handed back as it was. Or something could not be taken
     /// back, and then it is disconnected all the same, as by [`disconnect`](Self::disconnect): what

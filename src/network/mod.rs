@@ -24,6 +24,7 @@ mod ports;
 mod publish;
 mod recall;
 mod registry;
+mod reserve;
 mod residents;
 mod resolv;
 mod serving;
@@ -48,7 +49,7 @@ use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
 use crate::kernel::Kernel;
 use crate::plan::Plan;
-use crate::record::{FoundLink, NetworkRecord, Phase, Reservation, Tenure};
+use crate::record::{FoundLink, NetworkRecord, Phase, Tenure};
 use crate::resolver::Records;
 use crate::spec::{EndpointSpec, NetworkSpec, Origin};
 use crate::trace::operation;
@@ -81,14 +82,18 @@ pub(crate) use upkeep::HostKeeper;
 ///
 /// ```no_run
 /// # fn main() -> Result<(), bridgework::Error> {
-/// use bridgework::{Container, EndpointConfig, Host, NetworkConfig};
+/// use bridgework::resolver::Answer;
+/// use bridgework::{Container, EndpointConfig, Family, Host, NetworkConfig};
 ///
 /// let host = Host::isolated()?;
 /// let network = host.create_network(NetworkConfig::bridge("hmall").subnet("10.89.0.0/24"))?;
+/// assert_eq!(network.name().as_str(), "hmall");
 /// let mysql = Container::isolated("mysql")?;
 /// println!("{}", network.plan_connect(&mysql, &EndpointConfig::new())?); // changes nothing
 /// let at = network.connect_with(&mysql, EndpointConfig::new().alias("db"))?;
 /// assert_eq!(at.ip().to_string(), "10.89.0.2");
+/// let found = network.records().lookup("db", Family::V4);
+/// assert_eq!(found, Answer::Addresses(vec![at.ip()]));
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -409,42 +414,6 @@ impl Network {
         // what can't be read is as it was
         let _known = self.catch_up_on(Concern::None);
         self.0.members.lock().specs()
-    }
-
-    /// Keeps an address for a container of that name: it gets it whenever it connects, and nobody
-    /// else does, whether it is connected or not.
-    ///
-    /// # Errors
-    /// The address is in use, reserved, or in none of the network's subnets.
-    pub fn reserve(
-        &self,
-        container: &ContainerName,
-        address: impl Into<std::net::IpAddr>,
-    ) -> Result<()> {
-        let address = address.into();
-        let attempt = || format!("reserve {address} for {container} on {}", self.name());
-        self.catch_up().map_err(|error| error.during(attempt()))?;
-        let reserved = self.0.members.lock().reserve(container, address);
-        reserved.map_err(|fault| Error::of(attempt(), vec![fault]))?;
-        let written = self.write_reservation(Reservation {
-            network: self.id(),
-            container: container.clone(),
-            address,
-        });
-        written.map_err(|error| {
-            self.0.members.lock().unreserve(container);
-            error.during(attempt())
-        })
-    }
-
-    /// Keeps no address for that name any more.
-    ///
-    /// # Errors
-    /// The host's records can't be written.
-    pub fn unreserve(&self, container: &ContainerName) -> Result<()> {
-        self.strike_reservations(container)?;
-        self.0.members.lock().unreserve(container);
-        Ok(())
     }
 }
 

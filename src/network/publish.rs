@@ -34,12 +34,15 @@ impl Endpoint {
     /// # fn main() -> Result<(), bridgework::Error> {
     /// # use bridgework::{Container, Host, NetworkConfig};
     /// # let host = Host::isolated()?;
+    /// # bridgework::Device::open(host.netns(), "lo")?.set_up()?;
     /// # let network = host.create_network(NetworkConfig::bridge("web"))?;
     /// let web = network.connect(&Container::isolated("web")?)?;
     /// for port in web.publish("127.0.0.1:8080:80")? {
     ///     println!("{port}"); // 127.0.0.1:8080->80/tcp
     /// }
+    /// assert_eq!(web.published()[0].host_port.get(), 8080);
     /// web.unpublish("127.0.0.1:8080:80")?;
+    /// assert!(web.published().is_empty());
     /// # Ok(()) }
     /// ```
     ///

@@ -32,8 +32,11 @@ use super::members::Admission;
 /// let host = Host::isolated()?;
 /// let network = host.create_network(NetworkConfig::bridge("web"))?;
 /// let staged = network.stage("app", EndpointConfig::new())?;
+/// print!("{}", staged.plan()); // what was done so far
 /// println!("{} will have {:?}", staged.link_name(), staged.spec().ipv4);
+/// let id = staged.id();
 /// let endpoint = staged.join(&Container::isolated("app")?)?;
+/// assert_eq!(endpoint.id(), id);
 /// let staged = endpoint.leave()?; // back on the host's side, the addresses still held
 /// staged.delete()?;
 /// # Ok(()) }
