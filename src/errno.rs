@@ -10,6 +10,8 @@ use std::fmt;
 ///
 /// assert_eq!(Errno::EEXIST.to_string(), "File exists (EEXIST)");
 /// assert_eq!(Errno::EEXIST.raw(), 17);
+/// assert_eq!(Errno::from_raw(17), Errno::EEXIST);
+/// assert_eq!(Errno::from_raw(4095).to_string(), "errno 4095"); // one that this crate does not know
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(i32);

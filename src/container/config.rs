@@ -21,7 +21,23 @@ use super::host_side::HostSide;
 /// use bridgework::{ContainerConfig, Netns};
 ///
 /// let config = ContainerConfig::new("web", Netns::of_pid(4711)?).hostname("www").domain("shop.test");
+/// assert_eq!(config.name(), "web");
 /// # Ok::<(), bridgework::Error>(())
+/// ```
+///
+/// One with a root directory, whose `etc` is there:
+///
+/// ```no_run
+/// use bridgework::{Container, ContainerConfig, ContainerId};
+///
+/// let config = ContainerConfig::named("web")
+///     .id(ContainerId::from_bytes([0xab; 32]))
+///     .rootfs("/srv/web")
+///     .rootfs_resolv_conf("/srv/web");
+/// let web = Container::open(config)?;
+/// assert_eq!(web.hostname().as_str(), "abababababab");
+/// assert!(std::fs::read_to_string("/srv/web/etc/hosts")?.starts_with("127.0.0.1\tlocalhost\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -160,6 +176,7 @@ impl ContainerConfig {
     /// use bridgework::{Container, ContainerConfig};
     ///
     /// let config = ContainerConfig::named("web")
+    ///     .hosts_file("/srv/web/hosts")
     ///     .resolv_conf("/srv/web/resolv.conf")
     ///     .dns("10.0.0.2")
     ///     .dns_search("shop.test")

@@ -170,10 +170,13 @@ impl Container {
     /// The name does not have its form, or `CAP_SYS_ADMIN` is missing.
     ///
     /// ```no_run
+    /// use bridgework::spec::Stack;
     /// use bridgework::{Container, Netns};
     ///
     /// let web = Container::isolated("web")?;
     /// assert_ne!(*web.netns(), Netns::current()?);
+    /// assert_eq!((web.name().as_str(), web.stack()), ("web", Stack::Own));
+    /// assert_eq!(web.hostname().as_str(), web.id().short());
     /// # Ok::<(), bridgework::Error>(())
     /// ```
     pub fn isolated(name: impl Into<String>) -> Result<Self> {

@@ -151,7 +151,15 @@ impl Fault {
         }
     }
 
-    /// The kernel's error number, where it gave one.
+    /// The kernel's error number, where it gave one, or the one that it gives for the like.
+    ///
+    /// ```
+    /// use bridgework::{Errno, Fault};
+    ///
+    /// let busy = Fault::Kernel { doing: "add a link".to_owned(), errno: Errno::EBUSY, words: None };
+    /// assert_eq!(busy.errno(), Some(Errno::EBUSY));
+    /// assert_eq!(Fault::NoFamily.errno(), None); // the kernel was not asked
+    /// ```
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {

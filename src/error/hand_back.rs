@@ -20,6 +20,15 @@ use super::Error;
 ///         Err(refused) => Err(refused.into()),
 ///     }
 /// }
+///
+/// /// Joins a container, and says what it is about where it can't.
+/// fn join(staged: StagedEndpoint, web: &Container) -> Result<Endpoint, StagedEndpoint> {
+///     staged.join(web).map_err(|refused| {
+///         let (error, staged) = refused.into_parts();
+///         eprintln!("{error}");
+///         staged
+///     })
+/// }
 /// ```
 pub struct HandBack<T>(Box<(Error, T)>);
 

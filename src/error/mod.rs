@@ -37,6 +37,7 @@ use crate::plan::Plan;
 /// let error = Error::of("create network web", vec![Fault::NoFamily]);
 /// assert!(error.is_invalid());
 /// assert_eq!(error.to_string(), "create network web: IPv4 or IPv6 must be enabled");
+/// assert!(error.left_behind().is_empty());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error(Box<Detail>);
@@ -117,8 +118,8 @@ impl Error {
         &self.0.faults
     }
 
-    /// The steps that would take back what is still there, empty where nothing is. They print as
-    /// the lines to type.
+    /// The steps that would take back what is still there, empty where nothing is: what the verb had
+    /// done before it failed, and what the kernel then refused to undo. They print as the lines to type.
     #[must_use]
     pub fn left_behind(&self) -> &Plan {
         &self.0.left_behind

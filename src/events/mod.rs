@@ -98,6 +98,21 @@ impl Drop for Shared {
 /// # let _ = log;
 /// assert_eq!(Subscription::CAPACITY, 1024);
 /// ```
+///
+/// Without waiting, or not for ever:
+///
+/// ```no_run
+/// use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
+/// use std::time::Duration;
+/// use bridgework::{Host, NetworkConfig};
+///
+/// let host = Host::isolated()?;
+/// let subscription = host.subscribe();
+/// assert_eq!(subscription.try_recv().err(), Some(TryRecvError::Empty));
+/// let network = host.create_network(NetworkConfig::bridge("web"))?;
+/// println!("{}", subscription.recv_timeout(Duration::from_secs(1))?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Subscription {
     queue: Arc<Queue>,
     hub: Weak<Shared>,

@@ -203,6 +203,19 @@ impl Host {
     /// The names that a container sees over all of its networks of this host: its private aliases
     /// first, then network by network in the order in which it was connected to them. It follows
     /// as networks come and go.
+    ///
+    /// ```no_run
+    /// use bridgework::resolver::Answer;
+    /// use bridgework::{Container, Family, Host, NetworkConfig};
+    ///
+    /// let host = Host::isolated()?;
+    /// let network = host.create_network(NetworkConfig::bridge("web"))?;
+    /// let (app, db) = (Container::isolated("app")?, Container::isolated("db")?);
+    /// let (_at_app, at_db) = (network.connect(&app)?, network.connect(&db)?);
+    /// let found = host.view(&app).lookup("db", Family::V4);
+    /// assert_eq!(found, Answer::Addresses(vec![at_db.ip()]));
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
     pub fn view(&self, container: &Container) -> Arc<View> {
         // what others do follows by and by where it is watched or answered

@@ -51,6 +51,19 @@ impl Host {
     /// A host that is [watched](crate::HostConfig::watch) needs it for new links and for settings
     /// alone.
     ///
+    /// ```no_run
+    /// use bridgework::plan::Switch;
+    /// use bridgework::{Device, Host, HostConfig, Netns, NetworkConfig};
+    ///
+    /// let config = HostConfig::new().netns(Netns::create()?).watch(Switch::Off);
+    /// let host = Host::open_with(config)?;
+    /// let network = host.create_network(NetworkConfig::bridge("web").bridge_name("br-web"))?;
+    /// Device::open(host.netns(), "br-web")?.set_down()?; // somebody's doing
+    /// assert!(!host.repair()?.is_empty());
+    /// assert!(Device::open(host.netns(), "br-web")?.state()?.up);
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The kernel refused; some may have been put right then. It may be repeated.
     pub fn repair(&self) -> Result<Vec<Finding>> {

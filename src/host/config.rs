@@ -17,10 +17,44 @@ use crate::store::Store;
 /// What to open a [`Host`](crate::Host) with. Everything has a default: the caller's namespace,
 /// Docker's address pools, the bridge driver, name servers from `/etc/resolv.conf`.
 ///
-/// ```
-/// use bridgework::HostConfig;
+/// ```no_run
+/// use bridgework::driver::BridgeDriver;
+/// use bridgework::ipam::{AddressPool, AddressPools};
+/// use bridgework::{FaultInjector, Host, HostConfig, Netns, NetworkConfig};
 ///
-/// let config = HostConfig::new().deny("10.0.0.0/8");
+/// let (machine, injector) = (Netns::create()?, FaultInjector::new());
+/// let pool = AddressPool::new("10.88.0.0/14".parse()?, 24)?;
+/// let config = HostConfig::new()
+///     .netns(machine.clone())
+///     .address_pools(AddressPools::from_iter([pool]))
+///     .deny("10.88.0.0/16") // that of somebody's VPN
+///     .driver(BridgeDriver) // in the place of the one of that name
+///     .default_network(NetworkConfig::bridge("podman").bridge_name("podman0"))
+///     .resolv_conf("/srv/host/resolv.conf")
+///     .hosts_file("/srv/host/hosts")
+///     .host_gateway([192, 0, 2, 1])
+///     .fault_injector(injector.clone());
+/// let host = Host::open_with(config)?;
+/// assert_eq!(*host.netns(), machine);
+/// let network = host.default_network()?;
+/// assert_eq!(network.spec().link.name.as_str(), "podman0");
+/// assert!(injector.calls() > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// What a process does for its containers beside the kernel can be switched off:
+///
+/// ```
+/// use bridgework::plan::Switch;
+/// use bridgework::{Firewall, HostConfig};
+///
+/// let bare = HostConfig::new()
+///     .firewall(Firewall::Off)
+///     .hold_ports(Switch::Off)
+///     .relay(Switch::Off)
+///     .resolver(Switch::Off)
+///     .watch(Switch::Off);
+/// # let _ = bare;
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -104,8 +138,16 @@ impl HostConfig {
     /// [`Sqlite::DIRECTORY`](crate::store::Sqlite::DIRECTORY), which goes with a reboot as the kernel's
     /// own objects do.
     ///
-    /// # Errors
-    /// Opening the host tells why the directory can't be used.
+    /// It never fails here: opening the host tells why the directory can't be used.
+    ///
+    /// ```no_run
+    /// use bridgework::store::Sqlite;
+    /// use bridgework::{Host, HostConfig};
+    ///
+    /// let host = Host::open_with(HostConfig::new().state_dir(Sqlite::DIRECTORY))?;
+    /// println!("{} records", host.export()?.records.len());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[cfg(feature = "store")]
     #[cfg_attr(docsrs, doc(cfg(feature = "store")))]
     #[must_use]
@@ -194,12 +236,6 @@ impl HostConfig {
     /// An address that `host-gateway` stands for in containers'
     /// [extra hosts](crate::ContainerConfig::extra_host); one for each family, as a rule. Default:
     /// the gateways of the default network, which is made if it is not there.
-    ///
-    /// ```
-    /// use bridgework::HostConfig;
-    ///
-    /// let config = HostConfig::new().host_gateway([192, 0, 2, 1]);
-    /// ```
     #[must_use]
     pub fn host_gateway(mut self, address: impl Into<IpAddr>) -> Self {
         self.host_gateway.push(address.into());
@@ -211,13 +247,6 @@ impl HostConfig {
     /// [`firewall`](crate::firewall)). Default: on. Without it containers are reached by whoever
     /// routes to them and reach nobody outside, nothing is published, and the kernel needs no
     /// nftables.
-    ///
-    /// ```
-    /// use bridgework::{Firewall, HostConfig};
-    ///
-    /// let bare = HostConfig::new().firewall(Firewall::Off);
-    /// # let _ = bare;
-    /// ```
     #[must_use]
     pub fn firewall(mut self, firewall: impl Into<Firewall>) -> Self {
         self.firewall = firewall.into();
@@ -228,14 +257,6 @@ impl HostConfig {
     /// host sends to `::1`, and IPv6 for a container that has IPv4 alone. The container sees the
     /// host as its client then. Default: on; a thread does it as long as there is such a port, and
     /// only while this process lives.
-    ///
-    /// ```
-    /// use bridgework::HostConfig;
-    /// use bridgework::plan::Switch;
-    ///
-    /// let by_the_kernel_alone = HostConfig::new().relay(Switch::Off);
-    /// # let _ = by_the_kernel_alone;
-    /// ```
     #[must_use]
     pub fn relay(mut self, relay: Switch) -> Self {
         self.relay = relay;
@@ -246,14 +267,6 @@ impl HostConfig {
     /// no program gets them. Default: on. Off is for a program whose caller holds them itself, before or
     /// after they are published, as Podman does: a port that was asked for is then published whoever has
     /// it on the host, and only another container's is refused.
-    ///
-    /// ```
-    /// use bridgework::HostConfig;
-    /// use bridgework::plan::Switch;
-    ///
-    /// let held_by_the_caller = HostConfig::new().hold_ports(Switch::Off);
-    /// # let _ = held_by_the_caller;
-    /// ```
     #[must_use]
     pub fn hold_ports(mut self, hold: Switch) -> Self {
         self.hold_ports = hold;
@@ -282,14 +295,6 @@ impl HostConfig {
     /// once. Where it does not answer names either ([`resolver`](Self::resolver)), what other processes
     /// have connected is as it is recorded, and thought out only where a verb has to do with it: beside
     /// hundreds of others its verbs cost little more than beside none.
-    ///
-    /// ```
-    /// use bridgework::HostConfig;
-    /// use bridgework::plan::Switch;
-    ///
-    /// let config = HostConfig::new().watch(Switch::Off);
-    /// # let _ = config;
-    /// ```
     #[must_use]
     pub fn watch(mut self, watch: Switch) -> Self {
         self.watch = watch;
@@ -304,14 +309,6 @@ impl HostConfig {
     /// questions to them and leaves port 53 to the container's own programs; the kernel has to have
     /// nftables. One thread answers for all, from the first container until the last, and while
     /// this process lives. The sockets keep the container's namespace, until it is disconnected.
-    ///
-    /// ```
-    /// use bridgework::HostConfig;
-    /// use bridgework::plan::Switch;
-    ///
-    /// let by_hosts_files_alone = HostConfig::new().resolver(Switch::Off);
-    /// # let _ = by_hosts_files_alone;
-    /// ```
     #[must_use]
     pub fn resolver(mut self, resolver: Switch) -> Self {
         self.resolver = resolver;

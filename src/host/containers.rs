@@ -79,6 +79,21 @@ impl Host {
     /// `resolv.conf` are left to whoever made them. It may be gone already, with its namespace or
     /// without.
     ///
+    /// ```no_run
+    /// use bridgework::{Container, Host, NetworkConfig};
+    ///
+    /// let host = Host::isolated()?;
+    /// let network = host.create_network(NetworkConfig::bridge("web"))?;
+    /// let app = Container::isolated("app")?;
+    /// let endpoint = network.connect(&app)?;
+    /// assert_eq!(host.containers()[0].id(), app.id());
+    ///
+    /// host.remove_container("app")?;
+    /// assert!(network.endpoints().is_empty());
+    /// host.remove_container("app")?; // it is gone
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Network::disconnect`](crate::Network::disconnect); it is disconnected wherever it could be.
     pub fn remove_container(&self, term: &str) -> Result<()> {

@@ -80,6 +80,16 @@ impl Host {
     /// The network on paper: the plans of [`create_network`](Self::create_network) and of
     /// connecting, of which nothing is performed. The name and the subnets stay free.
     ///
+    /// ```no_run
+    /// use bridgework::{Host, NetworkConfig};
+    ///
+    /// let host = Host::isolated()?;
+    /// let draft = host.draft_network(&NetworkConfig::bridge("web"))?;
+    /// println!("# of {:?}\n{}", draft.spec().ipv4, draft.plan());
+    /// assert!(host.networks().is_empty());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`create_network`](Self::create_network), as far as the kernel need only be read.
     pub fn draft_network(&self, config: &NetworkConfig) -> Result<Draft> {

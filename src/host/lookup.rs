@@ -48,6 +48,19 @@ impl Host {
     }
 
     /// The networks that this host has handles to and that `filter` lets through, by name.
+    ///
+    /// ```no_run
+    /// use bridgework::inspect::NetworkFilter;
+    /// use bridgework::{Host, NetworkConfig};
+    ///
+    /// let host = Host::isolated()?;
+    /// let web = host.create_network(NetworkConfig::bridge("web").label("project", "shop"))?;
+    /// let _lab = host.create_network(NetworkConfig::bridge("lab"))?;
+    /// let of_shop = host.networks_matching(&NetworkFilter::new().label("project=shop"));
+    /// assert_eq!(of_shop.len(), 1);
+    /// assert_eq!(of_shop[0].id(), web.id());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
     pub fn networks_matching(&self, filter: &NetworkFilter) -> Vec<Network> {
         let mut networks = self.networks();

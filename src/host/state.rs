@@ -38,6 +38,23 @@ impl Host {
     /// is kept here; [`recover`](Self::recover) makes it in the kernel, as far as the namespaces of its
     /// containers are to be found.
     ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    /// use bridgework::store::Memory;
+    /// use bridgework::{Host, HostConfig, Netns, NetworkConfig};
+    ///
+    /// let open = || -> Result<Host, bridgework::Error> {
+    ///     let config = HostConfig::new().netns(Netns::create()?);
+    ///     Host::open_with(config.store(Arc::new(Memory::new())))
+    /// };
+    /// let (old, new) = (open()?, open()?);
+    /// old.create_network(NetworkConfig::bridge("web"))?.persist()?;
+    /// new.import(&old.export()?)?;
+    /// new.recover()?;
+    /// assert_eq!(new.network("web")?.id(), old.network("web")?.id());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The host keeps no records, or the state's form is not known; or a name, subnet, address or port
     /// is taken here ([`Error::is_exists`]), and then nothing is taken over.

@@ -9,8 +9,8 @@ use crate::errno::Errno;
 /// Makes kernel calls fail on purpose, so that one can see what a program does then.
 ///
 /// A call is one step of a plan, one deletion of a group of links, one reading of the kernel's
-/// state or one socket that is to hold a port or to take queries, counted from 1 in the order in which they are made. A clone counts and fails with its
-/// original.
+/// state or one socket that is to hold a port or to take queries, counted from 1 in the order in
+/// which they are made. A clone counts and fails with its original.
 ///
 /// ```
 /// use bridgework::{Errno, FaultInjector};
@@ -76,6 +76,18 @@ impl FaultInjector {
 
     /// The `n`-th call from now, counted from 1, is made, but its answer is lost and `errno` is
     /// all that is known.
+    ///
+    /// ```no_run
+    /// use bridgework::{Errno, FaultInjector, Host, HostConfig, Netns, NetworkConfig};
+    ///
+    /// let (netns, injector) = (Netns::create()?, FaultInjector::new());
+    /// let config = HostConfig::new().netns(netns.clone()).fault_injector(injector.clone());
+    /// let host = Host::open_with(config)?;
+    /// injector.lose_nth_answer(5, Errno::EIO); // whatever was made by then is taken back
+    /// assert!(host.create_network(NetworkConfig::bridge("web").bridge_name("br-web")).is_err());
+    /// assert!(netns.snapshot()?.link_named("br-web").is_none());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     pub fn lose_nth_answer(&self, n: u64, errno: Errno) {
         self.arm(
             n,

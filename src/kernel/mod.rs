@@ -265,10 +265,11 @@ impl Kernel {
     ///
     /// ```no_run
     /// use bridgework::kernel::{Kernel, Netns};
-    /// # use bridgework::LinkIndex;
-    /// # use bridgework::plan::{Link, Plan, Side, Step};
-    /// # let br0 = Link::new(Side::Host, "br0".parse()?, LinkIndex::new(7)?);
-    /// # let plan = Plan::from_iter([Step::SetUp { link: br0.clone() }]);
+    /// # use bridgework::plan::{BridgeOptions, Link, Plan, Side, Step};
+    /// # use bridgework::{LinkIndex, MacAddr, Mtu};
+    /// # let link = Link::new(Side::Host, "br0".parse()?, LinkIndex::new(7)?);
+    /// # let (mac, mtu) = (MacAddr::locally_administered([7; 6]), Mtu::ETHERNET);
+    /// # let plan = Plan::from_iter([Step::AddBridge { link, mac, mtu, options: BridgeOptions::new() }]);
     ///
     /// let kernel = Kernel::new(Netns::create()?)?;
     /// kernel.apply(&plan, None)?;

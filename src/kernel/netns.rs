@@ -48,6 +48,7 @@ const NAMED: &str = "/run/netns";
 /// let netns = Netns::create()?; // needs CAP_SYS_ADMIN
 /// // the socket stays in the namespace, whoever uses it
 /// let socket = netns.run(|| UdpSocket::bind("127.0.0.1:0"))?;
+/// assert_eq!(netns.inode(), netns.identity().inode());
 /// # Ok::<(), bridgework::Error>(())
 /// ```
 #[derive(Clone)]
@@ -290,14 +291,23 @@ impl Netns {
         self.0.identity
     }
 
-    /// How people would call it: a name, a path, a process.
+    /// How people would call it: a name, a path, a process. It is for messages, and promises nothing.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.0.label
     }
 
-    /// Where it can be opened: at the path that it was opened from, or else, as long as there is a
-    /// handle to it, below the `/proc` entry of this process.
+    /// Where it can be opened: at the absolute path that it was opened [at](Self::at), or else, as long
+    /// as there is a handle to it, below the `/proc` entry of this process.
+    ///
+    /// ```no_run
+    /// use bridgework::Netns;
+    ///
+    /// let netns = Netns::create()?;
+    /// println!("{} is at {}", netns.label(), netns.path().display());
+    /// assert_eq!(Netns::at(netns.path())?, netns);
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
     #[must_use]
     pub fn path(&self) -> PathBuf {
         match Path::new(self.label()) {

@@ -17,6 +17,18 @@ impl Netns {
     /// Gives the namespace a name in `/run/netns`, so that it outlives this process and
     /// `ip -n NAME` reaches it. [`unpin`](Self::unpin) takes the name away.
     ///
+    /// ```no_run
+    /// use bridgework::Netns;
+    ///
+    /// let (netns, name) = (Netns::create()?, "lab".parse()?);
+    /// let path = netns.pin(&name)?;
+    /// assert_eq!(path, std::path::Path::new("/run/netns/lab"));
+    /// assert_eq!(Netns::named(&name)?, netns);
+    /// Netns::unpin(&name)?; // it goes with the last handle again
+    /// assert!(Netns::named(&name).unwrap_err().is_not_found());
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The name is taken ([`Error::is_exists`](crate::Error::is_exists)), or `CAP_SYS_ADMIN` is missing.
     pub fn pin(&self, name: &ContainerName) -> Result<PathBuf> {
