@@ -17,6 +17,18 @@ use super::{Device, Ending, choose_mac, delete, find, mark, new_link};
 ///
 /// let config = BridgeConfig::new("br0").options(BridgeOptions::new().stp(Switch::On));
 /// ```
+///
+/// Its address and its MTU are the kernel's from the start:
+///
+/// ```no_run
+/// use bridgework::{Bridge, BridgeConfig, Mtu, Netns};
+///
+/// let (mac, mtu) = ("02:00:00:00:00:01".parse()?, Mtu::new(9000)?);
+/// let bridge = Bridge::create(&Netns::create()?, BridgeConfig::new("br0").mac(mac).mtu(mtu))?;
+/// let state = bridge.device().state()?;
+/// assert_eq!((state.mac, state.mtu_bytes), (Some(mac), 9000));
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BridgeConfig {
@@ -49,7 +61,7 @@ impl BridgeConfig {
         self
     }
 
-    /// Its MTU.
+    /// Its MTU. It does not follow those of the ports.
     #[must_use]
     pub fn mtu(mut self, mtu: Mtu) -> Self {
         self.mtu = mtu;
@@ -79,6 +91,27 @@ impl BridgeConfig {
 /// let pair = VethPair::create((&switch, "port1"), (&node, "eth0"), VethConfig::new())?;
 /// bridge.attach(pair.near())?;
 /// bridge.device().set_up()?;
+/// # Ok(()) }
+/// ```
+///
+/// Ports come and go; the bridge outlives its handle if it is told to:
+///
+/// ```no_run
+/// # fn main() -> Result<(), bridgework::Error> {
+/// use bridgework::plan::{PortOptions, Switch};
+/// # use bridgework::{Bridge, BridgeConfig, Netns, VethConfig, VethPair};
+/// # let switch = Netns::create()?;
+/// # let bridge = Bridge::create(&switch, BridgeConfig::new("br0"))?;
+/// # let pair = VethPair::create((&switch, "port1"), (&switch, "port2"), VethConfig::new())?;
+/// # bridge.attach(pair.near())?;
+/// bridge.set_port(pair.near(), &PortOptions::new().hairpin(Switch::On))?;
+/// bridge.detach(pair.near())?;
+/// bridge.persist(); // it is nobody's now
+///
+/// let found = Bridge::open(&switch, "br0")?;
+/// assert_eq!(found.name().as_str(), "br0");
+/// found.delete()?;
+/// assert!(Bridge::open(&switch, "br0").unwrap_err().is_not_found());
 /// # Ok(()) }
 /// ```
 pub struct Bridge {

@@ -28,8 +28,17 @@ use crate::snapshot::{LinkState, Snapshot};
 ///
 /// let netns = Netns::create()?;
 /// let lo = Device::open(&netns, "lo")?;
+/// assert_eq!((lo.name().as_str(), lo.index().get(), lo.netns()), ("lo", 1, &netns));
 /// lo.set_up()?;
-/// lo.add_address("10.0.0.1/32".parse().unwrap())?;
+///
+/// let address = "10.0.0.1/32".parse().unwrap();
+/// lo.add_address(address)?;
+/// assert!(lo.addresses()?.contains(&address));
+/// lo.add_route("10.1.0.0/16".parse()?, None)?;
+///
+/// lo.delete_address(address)?;
+/// lo.set_down()?; // the route goes with that
+/// assert!(!lo.state()?.up);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -95,7 +104,7 @@ impl Device {
             .ok_or_else(|| self.gone())
     }
 
-    /// Its addresses now.
+    /// Its addresses now; none if it is gone.
     ///
     /// # Errors
     /// The kernel refused.
@@ -160,7 +169,8 @@ impl Device {
         self.kernel.take_back(&Plan::from_iter([step]), None)
     }
 
-    /// Adds a route that leaves by it.
+    /// Adds a route that leaves by it, with the kernel's own metric: 0 for IPv4, 1024 for IPv6. Without
+    /// a gateway, `destination` is on the link itself.
     ///
     /// # Errors
     /// There is such a route already ([`Error::is_exists`]), or the next hop can't be reached.

@@ -17,6 +17,18 @@ use super::{Device, Ending, choose_mac, delete, mark, new_link};
 /// let config = VethConfig::new().mtu(Mtu::new(9000)?);
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
+///
+/// With hardware addresses of the caller's own:
+///
+/// ```no_run
+/// use bridgework::{Netns, VethConfig, VethPair};
+///
+/// let (near, far) = ("02:00:00:00:00:01".parse()?, "02:00:00:00:00:02".parse()?);
+/// let config = VethConfig::new().near_mac(near).far_mac(far);
+/// let pair = VethPair::create((&Netns::create()?, "a"), (&Netns::create()?, "b"), config)?;
+/// assert_eq!((pair.near().state()?.mac, pair.far().state()?.mac), (Some(near), Some(far)));
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct VethConfig {
@@ -72,7 +84,7 @@ impl VethConfig {
 ///
 /// ```no_run
 /// # fn main() -> Result<(), bridgework::Error> {
-/// use bridgework::{Netns, VethConfig, VethPair};
+/// use bridgework::{Device, Netns, VethConfig, VethPair};
 ///
 /// let (a, b) = (Netns::create()?, Netns::create()?);
 /// let pair = VethPair::create((&a, "eth0"), (&b, "eth0"), VethConfig::new())?;
@@ -80,6 +92,12 @@ impl VethConfig {
 /// pair.far().add_address("10.0.0.2/24".parse().unwrap())?;
 /// pair.near().set_up()?;
 /// pair.far().set_up()?;
+///
+/// pair.delete()?; // or else pair.persist()
+/// assert!(Device::open(&b, "eth0").unwrap_err().is_not_found()); // both are gone
+///
+/// VethPair::create((&a, "eth0"), (&b, "eth0"), VethConfig::new())?.persist();
+/// assert!(Device::open(&b, "eth0").is_ok());
 /// # Ok(()) }
 /// ```
 pub struct VethPair {
