@@ -29,6 +29,25 @@ use super::{LabelTerm, Scope};
 /// ));
 /// # Ok::<(), bridgework::Error>(())
 /// ```
+///
+/// What it lets through:
+///
+/// ```no_run
+/// use bridgework::inspect::{FilterTerm, NetworkFilter, Scope};
+/// use bridgework::plan::Switch;
+/// use bridgework::spec::Origin;
+/// use bridgework::{Host, NetworkConfig};
+///
+/// let web = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+/// let filter = NetworkFilter::new()
+///     .id(format!("^{}", web.id().short()))
+///     .driver("bridge").scope(Scope::Local).origin(Origin::Custom)
+///     .term(FilterTerm::Dangling(Switch::On));
+/// assert_eq!(filter.terms().len(), 5);
+/// assert!(filter.matches(web.spec(), 0));
+/// assert!(!filter.matches(web.spec(), 1)); // with a container it does not dangle
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]

@@ -31,6 +31,24 @@ use super::json;
 /// }
 /// # let _ = gateway_and_members;
 /// ```
+///
+/// What no spec knows is put in by whoever does:
+///
+/// ```no_run
+/// use bridgework::inspect::{ContainerEntry, NetworkInspect, SubnetStatus};
+/// use bridgework::{ContainerId, EndpointId, Host, NetworkConfig};
+///
+/// let lab = NetworkConfig::bridge("lab").subnet("10.89.0.0/24");
+/// let network = Host::isolated()?.create_network(lab)?;
+/// let (id, endpoint) = (ContainerId::from_bytes([1; 32]), EndpointId::from_bytes([2; 32]));
+/// let status = SubnetStatus { in_use: 3, available: 253 };
+/// let shown = NetworkInspect::of(network.spec(), [])
+///     .with_containers([(id, ContainerEntry::without_wire("job".parse()?, endpoint))])
+///     .with_status([("10.89.0.0/24".parse()?, status)]);
+/// assert_eq!(shown.containers[&id].ipv4, None);
+/// assert_eq!(shown.status.unwrap().ipam.subnets.len(), 1);
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "PascalCase"))]

@@ -26,6 +26,24 @@ use super::filter::{parse_all, split};
 /// assert_eq!(filter, PruneFilter::parse(["until=24h", "label!=keep"])?);
 /// # Ok::<(), bridgework::Error>(())
 /// ```
+///
+/// What it lets go:
+///
+/// ```no_run
+/// use std::time::{Duration, SystemTime};
+/// use bridgework::inspect::{PruneFilter, PruneTerm};
+/// use bridgework::{Host, NetworkConfig};
+///
+/// let config = NetworkConfig::bridge("web").label("project", "shop");
+/// let web = Host::isolated()?.create_network(config)?;
+/// let of_shop = PruneFilter::new().label("project=shop");
+/// assert!(of_shop.matches(web.spec(), 0, SystemTime::now().into()));
+///
+/// let old = of_shop.term(PruneTerm::Until(Duration::from_secs(3600).into()));
+/// assert_eq!(old.terms().len(), 2);
+/// assert!(!old.matches(web.spec(), 0, SystemTime::now().into())); // it was made just now
+/// # Ok::<(), bridgework::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
@@ -64,6 +82,9 @@ pub enum PruneTerm {
 ///
 /// assert_eq!("1h30m".parse(), Ok(Until::Ago(Duration::from_secs(5400))));
 /// assert_eq!("2026-11-21".parse(), Ok(Until::At("2026-11-21T00:00:00Z".parse()?)));
+///
+/// let (now, before) = ("2026-11-21T06:00:00Z".parse()?, "2026-11-21T04:30:00Z".parse()?);
+/// assert_eq!(Until::Ago(Duration::from_secs(5400)).moment(now), before);
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -25,6 +25,28 @@ use super::json;
 /// assert_eq!(settings.sandbox_key, "/run/netns/web");
 /// assert!(settings.networks.is_empty());
 /// ```
+///
+/// With a place that no spec is about, and with ports:
+///
+/// ```
+/// use bridgework::inspect::{EndpointSettings, NetworkSettings};
+/// use bridgework::{EndpointId, NetworkId, PublishedPort};
+///
+/// let (network, endpoint) = (NetworkId::from_bytes([1; 32]), EndpointId::from_bytes([2; 32]));
+/// let published = PublishedPort {
+///     host_address: [0, 0, 0, 0].into(),
+///     host_port: "8080".parse()?,
+///     protocol: "tcp".parse()?,
+///     container_port: "80".parse()?,
+/// };
+/// let settings = NetworkSettings::of("5f1c", "/run/netns/web", [])
+///     .with_place(&"none".parse()?, EndpointSettings::without_wire(network, endpoint))
+///     .with_ports(&["80-81".parse()?], &[published]);
+/// assert_eq!(settings.networks["none"].network_id, Some(network));
+/// assert_eq!(settings.ports["80/tcp"].as_ref().unwrap()[0].host_port, Some(8080));
+/// assert_eq!(settings.ports["81/tcp"], None); // the container listens there, and nobody gets in
+/// # Ok::<(), bridgework::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "PascalCase", default))]
@@ -69,10 +91,29 @@ pub struct PortBinding {
 ///
 /// ```
 /// use bridgework::inspect::EndpointSettings;
+/// use bridgework::{EndpointId, NetworkId};
 ///
 /// let mut settings = EndpointSettings::default(); // of a container that is not on any network
 /// settings.aliases = Some(vec!["db".to_owned()]);
 /// assert_eq!((settings.ipv4, settings.ipv4_prefix_len), (None, 0));
+///
+/// let (network, endpoint) = (NetworkId::from_bytes([1; 32]), EndpointId::from_bytes([2; 32]));
+/// let none = EndpointSettings::without_wire(network, endpoint); // as `docker run --network none` is
+/// assert_eq!((none.network_id, none.ipv4), (Some(network), None));
+/// ```
+///
+/// One that a container has got:
+///
+/// ```no_run
+/// # use bridgework::{Container, Host, NetworkConfig};
+/// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("web"))?;
+/// # let app = Container::isolated("app")?;
+/// use bridgework::inspect::EndpointSettings;
+///
+/// let endpoint = network.connect(&app)?;
+/// let settings = EndpointSettings::of(network.spec(), endpoint.spec());
+/// assert_eq!((settings.ipv4, settings.mac), (Some(endpoint.ip()), Some(endpoint.mac())));
+/// # Ok::<(), bridgework::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -77,7 +77,7 @@ impl Pool {
     /// use bridgework::ipam::Pool;
     ///
     /// let mut pool = Pool::new("10.0.0.0/16".parse()?, Some("10.0.9.0/24".parse()?))?;
-    /// assert_eq!(pool.allocate()?.address.to_string(), "10.0.9.0");
+    /// assert_eq!(pool.subnet().offset_of(pool.allocate()?.address), Some(9 * 256)); // 10.0.9.0
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -286,7 +286,7 @@ impl Pool {
     /// name holds already becomes a kept one that it holds. It can be repeated.
     ///
     /// ```
-    /// use bridgework::ipam::Pool;
+    /// use bridgework::ipam::{Owner, Pool};
     ///
     /// let mut pool = Pool::new("10.0.0.0/24".parse()?, None)?;
     /// let (db, address) = ("db".parse()?, "10.0.0.1".parse().unwrap());
@@ -294,7 +294,9 @@ impl Pool {
     /// assert_eq!(pool.allocate()?.address.to_string(), "10.0.0.2");
     /// assert_eq!(pool.allocate_for(&db)?.address, address);
     /// let _ = pool.release(address);
-    /// assert_eq!(pool.allocate_for(&db)?.address, address);
+    /// assert_eq!(pool.kept_for(&db), Some(address));
+    /// assert_eq!(pool.owner(address), Some(Owner::Container(db.clone()))); // held or not
+    /// assert_eq!(pool.unreserve(&db), Some(address));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
