@@ -236,12 +236,13 @@ impl EndpointSpec {
 /// ```no_run
 /// # use bridgework::EndpointConfig;
 /// # use bridgework::{Container, Host, NetworkConfig};
-/// # let network = Host::isolated()?.create_network(NetworkConfig::bridge("shop"))?;
+/// # let shop = NetworkConfig::bridge("shop").subnet("10.89.0.0/24");
+/// # let network = Host::isolated()?.create_network(shop)?;
 /// # let app = Container::isolated("app")?;
-/// let config = EndpointConfig::new().ip([172, 18, 0, 9]);
+/// let config = EndpointConfig::new().ip([10, 89, 0, 9]);
 /// let endpoint = network.connect_with(&app, config)?;
 /// let requested = &endpoint.spec().requested;
-/// assert_eq!(requested.ipv4, Some([172, 18, 0, 9].into()));
+/// assert_eq!(requested.ipv4, Some([10, 89, 0, 9].into()));
 /// assert_eq!(requested.mac, None); // it has one, which was chosen
 /// # Ok::<(), bridgework::Error>(())
 /// ```

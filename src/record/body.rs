@@ -38,6 +38,18 @@ pub(super) const KINDS: [&str; 5] = [HOST, NETWORK, CONTAINER, ENDPOINT, RESERVA
 /// assert_eq!(body.key().to_string(), "host/host");
 /// assert!(body.claims().is_empty());
 /// ```
+///
+/// The keys of what is known by an id:
+///
+/// ```
+/// use bridgework::record::Body;
+/// use bridgework::{ContainerId, EndpointId, NetworkId};
+///
+/// let id = [7; 32];
+/// assert_eq!(Body::network_key(NetworkId::from_bytes(id)).kind(), "network");
+/// assert_eq!(Body::container_key(ContainerId::from_bytes(id)).kind(), "container");
+/// assert_eq!(Body::endpoint_key(EndpointId::from_bytes(id)).kind(), "endpoint");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
@@ -223,7 +235,7 @@ pub struct Residence {
     pub endpoint: EndpointId,
 }
 
-/// Whom a container's name server asks, and for what, as `--dns`, `--dns-search` and `--dns-opt` say
+/// Whom a container's name server asks, and for what, as `--dns`, `--dns-search` and `--dns-option` say
 /// it.
 ///
 /// ```

@@ -8,6 +8,7 @@ use std::fmt;
 /// use bridgework::record::Key;
 ///
 /// let key = Key::new("network", "abab");
+/// assert_eq!((key.kind(), key.id()), ("network", "abab"));
 /// assert_eq!(key.to_string(), "network/abab");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -27,6 +27,7 @@ use super::view::View;
 /// client.set_terms(ClientTerms { forwarding: Forwarding::Nobody, ..ClientTerms::clone(&client.terms()) });
 /// assert_eq!(client.terms().forwarding, Forwarding::Nobody);
 /// assert_eq!(client.terms().search.len(), 1);
+/// assert!(client.view().memberships().is_empty()); // it knows nobody
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug)]

@@ -18,6 +18,9 @@ use crate::addr::{ContainerId, ContainerName, EndpointId, HostName};
 /// let names = Names::of_container(&"mysql".parse()?, &aliases, &id, Some(&"sql-1".parse()?));
 /// let text: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
 /// assert_eq!(text, ["mysql", "db", "abababababab", "sql-1"]);
+/// assert_eq!(names.first().as_str(), "mysql");
+/// assert!(names.contains(&"DB".parse()?));
+/// assert_eq!(Names::new("web".parse()?, ["WEB".parse()?]).iter().count(), 1);
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +98,7 @@ impl Names {
 ///     names,
 ///     ["fd00::2".parse().unwrap(), "10.0.0.2".parse().unwrap()],
 /// );
+/// assert_eq!(owner.endpoint(), &EndpointId::from_bytes([1; 32]));
 /// assert_eq!(owner.names().first().as_str(), "web");
 /// assert_eq!(owner.addresses().len(), 2);
 /// # Ok::<(), bridgework::ParseError>(())

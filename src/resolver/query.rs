@@ -65,7 +65,12 @@ pub(crate) struct Edns {
 ///
 /// let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x04docs\x02rs\0\0\x01\0\x01";
 /// match answer(query, Transport::Udp, &client, manner, &mut Vec::new()) {
-///     Verdict::Forward(query, _) => assert_eq!(query.name_wire(), b"\x04docs\x02rs\0"),
+///     Verdict::Forward(query, _) => {
+///         assert_eq!(query.name_wire(), b"\x04docs\x02rs\0");
+///         assert_eq!((query.id(), query.record_type()), (0x1234, 1)); // an A record
+///         assert!(query.is_recursion_desired() && !query.is_checking_disabled());
+///         assert_eq!((query.transport(), query.limit_bytes()), (Transport::Udp, 512));
+///     }
 ///     other => panic!("{other:?}"),
 /// }
 /// ```

@@ -66,9 +66,12 @@ pub enum Answer {
 /// assert_eq!(records.lookup("mysql.hmall.", Family::V6), Answer::NoData);
 /// assert_eq!(records.lookup("redis", Family::V4), Answer::Unknown);
 /// assert_eq!(records.reverse(address).as_deref(), Some("mysql.hmall."));
+/// assert_eq!(records.reverse_lookup("2.0.18.172.in-addr.arpa"), records.reverse(address));
 ///
 /// records.remove(&id);
 /// assert_eq!(records.lookup("db", Family::V4), Answer::Unknown);
+/// assert!(records.remove_container(&"mysql".parse()?).is_none()); // nobody is called so any more
+/// assert_eq!((records.network().as_str(), records.owners().len()), ("hmall", 0));
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 pub struct Records {

@@ -40,7 +40,9 @@ pub fn nameservers(text: &str) -> Vec<IpAddr> {
 ///
 /// let conf = ResolvConf::parse("; by hand\noptions rotate\ndomain a\nsearch b  c\noptions ndots:2");
 /// assert_eq!(conf.to_string(), "search b c\noptions rotate ndots:2\n");
+/// assert_eq!((conf.search(), conf.options().len()), (&["b".to_owned(), "c".to_owned()][..], 2));
 /// assert_eq!(conf.option("ndots"), Some("2"));
+/// assert!(conf.nameservers().is_empty());
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResolvConf {

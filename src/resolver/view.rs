@@ -77,6 +77,8 @@ impl From<Arc<Records>> for Membership {
 /// assert_eq!(view.lookup("db", Family::V4), Answer::Addresses(vec![address]));
 /// assert_eq!(view.lookup("mysql.hmall.", Family::V6), Answer::NoData);
 /// assert_eq!(view.reverse(address).as_deref(), Some("mysql.hmall."));
+/// assert_eq!(view.reverse_lookup("2.0.18.172.in-addr.arpa"), view.reverse(address));
+/// assert_eq!(view.memberships()[0].links.len(), 1);
 ///
 /// view.replace([]);
 /// assert_eq!(view.lookup("db", Family::V4), Answer::Unknown);

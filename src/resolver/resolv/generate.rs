@@ -60,7 +60,7 @@ pub enum ResolvMode {
 /// let overrides = ResolvOverrides {
 ///     nameservers: vec!["10.0.0.2".parse()?], // --dns 10.0.0.2
 ///     search: vec![".".parse()?],              // --dns-search .
-///     options: vec!["rotate".parse()?],        // --dns-opt rotate
+///     options: vec!["rotate".parse()?],        // --dns-option rotate
 /// };
 /// assert_ne!(overrides, ResolvOverrides::default());
 /// # Ok::<(), bridgework::ParseError>(())
@@ -73,7 +73,7 @@ pub struct ResolvOverrides {
     pub nameservers: Vec<NameServer>,
     /// The search domains (`--dns-search`); `.` alone stands for none.
     pub search: Vec<SearchDomain>,
-    /// The options (`--dns-opt`).
+    /// The options (`--dns-option`).
     pub options: Vec<DnsOption>,
 }
 

@@ -17,6 +17,7 @@ const MAX_OPTION_BYTES: usize = 255;
 ///
 /// let server: NameServer = "fe80::1%eth0".parse()?;
 /// assert_eq!(server.address(), "fe80::1".parse::<std::net::IpAddr>().unwrap());
+/// assert_eq!(server.zone(), Some("eth0"));
 /// assert_eq!(server.to_string(), "fe80::1%eth0");
 /// assert!("10.0.0.1%eth0".parse::<NameServer>().is_err());
 /// # Ok::<(), bridgework::ParseError>(())
@@ -131,14 +132,15 @@ impl fmt::Display for SearchDomain {
 
 text_value!(SearchDomain, ValueKind::SearchDomain);
 
-/// An option of `resolv.conf` (`--dns-opt`): one word of printable ASCII, at most 255 bytes, known
+/// An option of `resolv.conf` (`--dns-option`): one word of printable ASCII, at most 255 bytes, known
 /// to us or not.
 ///
 /// ```
 /// use bridgework::resolver::DnsOption;
 ///
-/// assert!("ndots:2".parse::<DnsOption>().is_ok());
+/// assert_eq!("ndots:2".parse::<DnsOption>()?.as_str(), "ndots:2");
 /// assert!("ndots:2 rotate".parse::<DnsOption>().is_err());
+/// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DnsOption(String);

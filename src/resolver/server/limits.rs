@@ -20,9 +20,15 @@ const SHARE: u64 = 8;
 /// What a [`Server`](super::Server) is made with.
 ///
 /// ```
-/// use bridgework::resolver::server::ServerConfig;
+/// use bridgework::resolver::server::{ServerConfig, ServerLimits};
 ///
-/// let config = ServerConfig::new().ttl_s(5).resolv_conf("/srv/host/resolv.conf");
+/// let mut limits = ServerLimits::of_process();
+/// limits.questions_per_client = 16;
+/// let config = ServerConfig::new()
+///     .ttl_s(5)
+///     .resolv_conf("/srv/host/resolv.conf")
+///     .stub_resolv_conf("/srv/host/upstream.conf")
+///     .limits(limits);
 /// assert_ne!(config, ServerConfig::new());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

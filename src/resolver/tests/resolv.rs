@@ -21,7 +21,7 @@ fn none() -> ResolvOverrides {
     ResolvOverrides::default()
 }
 
-/// `--dns`, `--dns-search`, `--dns-opt`, with spaces in between.
+/// `--dns`, `--dns-search`, `--dns-option`, with spaces in between.
 fn chosen(servers: &str, search: &str, options: &str) -> ResolvOverrides {
     ResolvOverrides {
         nameservers: servers

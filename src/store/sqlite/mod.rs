@@ -46,6 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// let before = store.changes(None)?;
 /// assert!(before.is_whole && before.records.is_empty());
 /// assert!(store.is_alive(store.owner())?);
+/// assert_eq!((store.directory(), store.damaged()), (directory.as_path(), None));
 ///
 /// let other = Sqlite::open(&directory)?;
 /// assert!(store.is_alive(other.owner())?);
