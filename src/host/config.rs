@@ -44,9 +44,9 @@ use crate::store::Store;
 ///
 /// What a process does for its containers beside the kernel can be switched off:
 ///
-/// ```
+/// ```no_run
 /// use bridgework::plan::Switch;
-/// use bridgework::{Firewall, HostConfig};
+/// use bridgework::{Container, Firewall, Host, HostConfig, Netns, NetworkConfig};
 ///
 /// let bare = HostConfig::new()
 ///     .firewall(Firewall::Off)
@@ -54,7 +54,11 @@ use crate::store::Store;
 ///     .relay(Switch::Off)
 ///     .resolver(Switch::Off)
 ///     .watch(Switch::Off);
-/// # let _ = bare;
+/// let host = Host::open_with(bare.netns(Netns::create()?))?;
+/// let network = host.create_network(NetworkConfig::bridge("web"))?;
+/// let app = network.connect(&Container::isolated("app")?)?;
+/// assert!(!app.plan().to_string().contains("nft"));
+/// # Ok::<(), bridgework::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -97,7 +97,9 @@ impl Host {
         Self::open_with(HostConfig::new())
     }
 
-    /// A private namespace as host: nothing of the machine's own network is seen or touched.
+    /// A private namespace as host: nothing of the machine's own network is seen or touched. It goes
+    /// with the last handle. In it is only `lo`, which is down: where a port of `127.0.0.1` is to be
+    /// published, [set it up](crate::Device::set_up) first.
     ///
     /// # Errors
     /// `CAP_SYS_ADMIN` is missing ([`Error::is_permission`]); an ordinary user calls

@@ -31,7 +31,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// for name in &recovered.dead {
 ///     println!("{name} is not there any more");
 /// }
-/// assert!(host.recover()?.taken_back.is_empty()); // once is enough
+/// assert!(host.recover()?.is_empty()); // once is enough
 /// # Ok::<(), bridgework::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]

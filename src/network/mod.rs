@@ -88,6 +88,7 @@ pub(crate) use upkeep::HostKeeper;
 /// let host = Host::isolated()?;
 /// let network = host.create_network(NetworkConfig::bridge("hmall").subnet("10.89.0.0/24"))?;
 /// assert_eq!(network.name().as_str(), "hmall");
+/// assert_eq!(host.network("hmall")?.id(), network.id());
 /// let mysql = Container::isolated("mysql")?;
 /// println!("{}", network.plan_connect(&mysql, &EndpointConfig::new())?); // changes nothing
 /// let at = network.connect_with(&mysql, EndpointConfig::new().alias("db"))?;
