@@ -15,6 +15,7 @@ use super::parse::{ParseError, text_value};
 ///
 /// let link: ContainerLink = "mysql:db".parse()?;
 /// assert_eq!((link.container().as_str(), link.alias().as_str()), ("mysql", "db"));
+/// assert_eq!(ContainerLink::new("mysql".parse()?, "db".parse()?), link);
 /// assert_eq!("mysql".parse::<ContainerLink>()?.to_string(), "mysql:mysql");
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```

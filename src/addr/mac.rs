@@ -14,6 +14,7 @@ use super::parse::{ParseError, Reason, ValueKind, text_value};
 /// let mac: MacAddr = "02:42:AC:11:00:02".parse()?;
 /// assert_eq!(mac.to_string(), "02:42:ac:11:00:02");
 /// assert_eq!(mac.octets(), [0x02, 0x42, 172, 17, 0, 2]);
+/// assert_eq!(MacAddr::new(mac.octets()), Ok(mac));
 /// assert!("01:00:5e:00:00:01".parse::<MacAddr>().is_err()); // multicast
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```

@@ -72,6 +72,7 @@ text_value!(Port, ValueKind::Port, number number);
 ///
 /// let range: PortRange = "8080-8090".parse()?;
 /// assert_eq!((range.first().get(), range.last().get(), range.count()), (8080, 8090, 11));
+/// assert_eq!(PortRange::new(Port::new(8080)?, Port::new(8090)?), Ok(range));
 /// assert_eq!(range.ports().nth(1), Some(Port::new(8081)?));
 /// assert_eq!("80-80".parse::<PortRange>()?.to_string(), "80");
 /// assert!("90-80".parse::<PortRange>().is_err());

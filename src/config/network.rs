@@ -197,7 +197,14 @@ impl NetworkConfig {
         Self::new("bridge", name)
     }
 
-    /// A network of the driver with that name.
+    /// A network of the driver with that name: one that the host
+    /// [was given](crate::HostConfig::driver), or `bridge`.
+    ///
+    /// ```
+    /// use bridgework::NetworkConfig;
+    ///
+    /// assert_eq!(NetworkConfig::new("bridge", "web"), NetworkConfig::bridge("web"));
+    /// ```
     #[must_use]
     pub fn new(driver: impl Into<String>, name: impl Into<String>) -> Self {
         Self {

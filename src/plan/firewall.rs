@@ -126,7 +126,7 @@ impl HostFirewall {
 ///
 /// let edit = ElementsEdit::adding(vec![element]);
 /// assert_eq!(edit.inverse().remove, edit.add);
-/// assert!(edit.inverse().add.is_empty());
+/// assert!(edit.inverse().add.is_empty() && !edit.is_empty());
 /// # Ok::<(), bridgework::ParseError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
