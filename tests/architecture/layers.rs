@@ -83,11 +83,20 @@ pub(crate) fn upward_arrows(sources: &[Source]) -> Vec<String> {
         .collect()
 }
 
-/// What the front shows of its rooms, as paths from the crate's root.
-fn re_exports(front: &Source) -> Vec<Vec<String>> {
+/// What a file shows of its rooms, as paths from the crate's root.
+pub(crate) fn re_exports(source: &Source) -> Vec<Vec<String>> {
+    let module = source.module();
+    let own: Vec<String> = match module.as_str() {
+        "lib" => vec![],
+        module => module.split('/').map(str::to_owned).collect(),
+    };
     let mut shown = Vec::new();
-    for start in front.places_of("pub use") {
-        branch(&front.code[start + "pub use".len()..], &[], &mut shown);
+    for start in source.places_of("pub use") {
+        let tree = source.code[start + "pub use".len()..].trim_start();
+        match tree.strip_prefix("crate::") {
+            Some(tree) => branch(tree, &[], &mut shown),
+            None => branch(tree, &own, &mut shown),
+        };
     }
     shown
 }

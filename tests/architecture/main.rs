@@ -1,11 +1,12 @@
 //! Holds the laws of the source tree, by reading it: who may use whom, how large a file or a function
-//! may be, which words and which effects may not be there, and what is depended on.
+//! may be, which words and which effects may not be there, what examples show, and what is depended on.
 //!
 //! Each check is a function from sources to complaints; `violations` shows that it can complain.
 
 mod dependencies;
 mod effects;
 mod layers;
+mod shown;
 mod sizes;
 mod source;
 mod violations;
@@ -74,6 +75,11 @@ fn nothing_is_left_for_later() {
 #[test]
 fn every_file_says_first_what_it_is_for() {
     nothing_to_say(words::without_heading(&Source::all()));
+}
+
+#[test]
+fn every_public_method_is_in_an_example_on_its_types_page() {
+    nothing_to_say(shown::methods_without_example(&Source::all()));
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn blank(text: &str) -> String {
         .collect()
 }
 
-fn without_comments_and_literals(text: &str) -> String {
+pub(crate) fn without_comments_and_literals(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {

@@ -1,7 +1,7 @@
 //! Sources that break each law, so that no check is one that can not fail.
 
 use crate::source::Source;
-use crate::{dependencies, effects, layers, sizes, words};
+use crate::{dependencies, effects, layers, shown, sizes, words};
 
 fn tree(files: &[(&str, &str)]) -> Vec<Source> {
     Source::tree(
@@ -250,6 +250,100 @@ fn marks_of_unfinished_work_are_found() {
     ];
     says(&words::leftovers(&sources), &expected);
     says(&words::without_heading(&sources), &["src/b.rs:1"]);
+}
+
+#[test]
+fn methods_that_no_example_shows_are_found() {
+    let front = "mod room;\npub mod hall;\npub use room::{A, B};";
+    let room = "
+/// ```
+/// A::new().used(); // a.unused()
+/// let other = (AA::named(), Other::named());
+/// let text = \"a.unused()\";
+/// ```
+pub struct A;
+
+impl A {
+    pub fn new() -> Self {}
+    pub fn named() -> Self {}
+    pub const fn used(&self) {}
+    pub fn unused(&self) {}
+    pub(crate) fn hidden(&self) {}
+    fn private(&self) {}
+    /// ```text
+    /// a.in_text()
+    /// ```
+    #[must_use]
+    pub fn in_text(&self) {}
+    #[doc(hidden)]
+    pub fn secret(&self) {}
+}
+
+impl Clone for A {
+    fn clone(&self) -> Self {}
+}
+
+#[cfg(test)]
+impl A {
+    pub fn of_tests(&self) {}
+}
+
+macro_rules! b {
+    () => {
+        impl B {
+            pub fn generated(&self) {}
+        }
+    };
+}
+
+/// ```
+/// impl B for C {
+///     fn told(&self) {}
+/// }
+/// ```
+pub trait B {
+    fn told(&self);
+    fn untold(&self) {}
+}
+
+pub struct Private;
+
+impl Private {
+    pub fn unseen(&self) {}
+}";
+    let more = "
+impl A {
+    /// ```
+    /// let all = (a.later(), list.map(A::by_path), a.used_more());
+    /// ```
+    pub fn later<T>(&self) {}
+    pub fn by_path(&self) {}
+    pub fn used_mo(&self) {}
+}";
+    let hall = "//! ```
+//! crate::hall::C.of_module();
+//! ```
+pub struct C;
+
+impl C {
+    pub fn of_module(&self) {}
+    pub fn alone(&self) {}
+}";
+    let sources = tree(&[
+        ("lib.rs", front),
+        ("room/mod.rs", room),
+        ("room/more.rs", more),
+        ("hall.rs", hall),
+    ]);
+    let expected = [
+        "src/hall.rs:8: no example on the page of C calls alone",
+        "src/room/mod.rs:11: no example on the page of A calls named",
+        "src/room/mod.rs:13: no example on the page of A calls unused",
+        "src/room/mod.rs:20: no example on the page of A calls in_text",
+        "src/room/more.rs:8: no example on the page of A calls used_mo",
+        "src/room/mod.rs:49: no example on the page of B calls untold",
+    ];
+    says(&shown::methods_without_example(&sources), &expected);
 }
 
 #[test]
