@@ -55,11 +55,6 @@ impl Failure {
         Self::new(Code::Undecodable, words)
     }
 
-    /// Of the records, read beside the host.
-    pub(crate) fn of_store(error: impl fmt::Display) -> Self {
-        Self::new(Code::Refused, format!("read the records: {error}"))
-    }
-
     pub(crate) fn with_details(self, details: impl Into<String>) -> Self {
         let details = details.into();
         Self { details, ..self }

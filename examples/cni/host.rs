@@ -5,11 +5,9 @@
 use std::path::Path;
 
 use bridgework::plan::Switch;
-use bridgework::record::Body;
-use bridgework::store::{Sqlite, Store};
 use bridgework::{Host, HostConfig};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 
 pub(crate) fn open(state_dir: &Path) -> Outcome<Host> {
     let config = HostConfig::new().state_dir(state_dir);
@@ -26,17 +24,8 @@ pub(crate) fn open_if_there(state_dir: &Path) -> Outcome<Option<Host>> {
     }
 }
 
-/// Whether anything is written down of a container of that name, also while it comes or goes. Where
-/// nothing is written down at all, it may have been lost.
-pub(crate) fn may_have_record(state_dir: &Path, name: &str) -> Outcome<bool> {
-    let records = Sqlite::open(state_dir).and_then(|store| store.changes(None));
-    let mut records = records.map_err(Failure::of_store)?.records;
-    records.retain(|(_, record)| !matches!(record.body, Body::Host(_)));
-    let is_of_it = |body: &Body| match body {
-        Body::Endpoint(endpoint) => endpoint.spec.container.as_str() == name,
-        Body::Container(container) => container.name.as_str() == name,
-        _ => false,
-    };
-    let mut bodies = records.iter().map(|(_, record)| &record.body);
-    Ok(records.is_empty() || bodies.any(is_of_it))
+/// Whether anything is written down of a container of that name, also while it comes or goes; or may
+/// have been, before the records were lost.
+pub(crate) fn may_have_record(host: &Host, name: &str) -> Outcome<bool> {
+    Ok(!host.records_of(name)?.is_empty() || host.has_lost_records()?)
 }

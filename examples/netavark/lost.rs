@@ -2,15 +2,12 @@
 //! its name, and no more of its id than an endpoint's first digits.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use bridgework::record::Body;
 use bridgework::spec::EndpointSpec;
-use bridgework::store::{Sqlite, Store};
 use bridgework::{ContainerId, Host, Network};
 
-use crate::failure::{Failure, Outcome};
-use crate::host::state_dir;
+use crate::failure::Outcome;
 use crate::wire::Request;
 
 /// So many digits of an id stand in a link's alias.
@@ -75,29 +72,22 @@ pub(crate) fn find_again(host: &Host) -> Outcome {
 }
 
 /// Whether anything is written down of the container's places on these networks, also while it comes or
-/// goes. Where nothing is written down at all, it may have been lost.
-pub(crate) fn may_have_record(config: &Path, who: &Who, names: &[&str]) -> Outcome<bool> {
-    let mut bodies = bodies(config)?;
-    bodies.retain(|body| !matches!(body, Body::Host(_)));
-    let meant = bodies.iter().filter_map(|body| match body {
+/// goes; or may have been, before the records were lost.
+pub(crate) fn may_have_record(host: &Host, who: &Who, names: &[&str]) -> Outcome<bool> {
+    if host.has_lost_records()? {
+        return Ok(true);
+    }
+    let mut records = host.records_of(&who.id.to_string())?;
+    records.extend(host.records_of(&who.name)?);
+    let meant = records.iter().filter_map(|record| match &record.body {
         Body::Network(network) if names.contains(&network.spec.name.as_str()) => {
             Some(network.spec.id)
         }
         _ => None,
     });
     let networks: BTreeSet<_> = meant.collect();
-    let is_of_it = |body: &Body| match body {
-        Body::Endpoint(endpoint) => {
-            who.is_it(&endpoint.spec) && networks.contains(&endpoint.spec.network)
-        }
+    Ok(records.iter().any(|record| match &record.body {
+        Body::Endpoint(place) => who.is_it(&place.spec) && networks.contains(&place.spec.network),
         _ => false,
-    };
-    Ok(bodies.is_empty() || bodies.iter().any(is_of_it))
-}
-
-fn bodies(config: &Path) -> Outcome<Vec<Body>> {
-    let read = Sqlite::open(state_dir(config)).and_then(|store| store.changes(None));
-    let read = read.map_err(|error| Failure::new(format!("read the records: {error}")))?;
-    let records = read.records.into_iter();
-    Ok(records.map(|(_, record)| record.body).collect())
+    }))
 }

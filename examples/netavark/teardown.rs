@@ -41,7 +41,7 @@ pub(crate) fn teardown((state, services): (&Path, Services), request: &Request) 
     // of whom it asks elsewhere is not this network's matter
     let (mut left, _followed) = servers::follow(state, host, staying.as_slice(), parts);
     // what is wrong with others is not this container's matter, nor is that their names are not answered
-    if recovered.is_err() && may_have_record(state, &who, &names)? {
+    if recovered.is_err() && may_have_record(host, &who, &names)? {
         left.push(recovered);
     }
     let _told = responder::ensure_needed((state, services), host);

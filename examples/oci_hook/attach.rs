@@ -1,7 +1,5 @@
 //! On the network as the container begins, off it as it ends; either may be repeated.
 
-use std::path::Path;
-
 use bridgework::{Container, Host, Netns};
 
 use crate::Outcome;
@@ -37,7 +35,7 @@ pub(crate) fn attach(host: &Host, state: &State, wish: &Wish) -> Outcome {
     Err(format!("network {} is removed again and again", wish.network).into())
 }
 
-pub(crate) fn detach(host: &Host, records: &Path, wish: &Wish) -> Outcome {
+pub(crate) fn detach(host: &Host, wish: &Wish) -> Outcome {
     if is_another_s(host, wish) {
         // what was of this one went before that had the name
         return Ok(());
@@ -50,7 +48,7 @@ pub(crate) fn detach(host: &Host, records: &Path, wish: &Wish) -> Outcome {
             host.forget(&wish.container)?;
         } else if let Err(error) = recovered {
             // what is wrong with others is not this one's matter
-            if may_have_record(records, wish)? {
+            if may_have_record(host, wish)? {
                 return Err(error.into());
             }
         }

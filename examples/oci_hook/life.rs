@@ -1,10 +1,6 @@
 //! Whose a name is: of this container, of one that lives, or of one whose end nobody has told of.
 
-use std::path::Path;
-
-use bridgework::record::Body;
 use bridgework::spec::EndpointSpec;
-use bridgework::store::{Sqlite, Store};
 use bridgework::{ContainerId, Host, Netns, Network};
 
 use crate::Outcome;
@@ -65,16 +61,8 @@ fn is_found_again(id: ContainerId) -> bool {
     digits.bytes().skip(KNOWN_DIGITS).all(|digit| digit == b'0')
 }
 
-/// Whether anything is written down of the name, also while it comes or goes. Where nothing is written
-/// down at all, it may have been lost.
-pub(crate) fn may_have_record(records: &Path, wish: &Wish) -> Outcome<bool> {
-    let mut records = Sqlite::open(records)?.changes(None)?.records;
-    records.retain(|(_, record)| !matches!(record.body, Body::Host(_)));
-    let is_of_it = |body: &Body| match body {
-        Body::Endpoint(endpoint) => endpoint.spec.container.as_str() == wish.container,
-        Body::Container(container) => container.name.as_str() == wish.container,
-        _ => false,
-    };
-    let mut bodies = records.iter().map(|(_, record)| &record.body);
-    Ok(records.is_empty() || bodies.any(is_of_it))
+/// Whether anything is written down of the name, also while it comes or goes; or may have been, before
+/// the records were lost.
+pub(crate) fn may_have_record(host: &Host, wish: &Wish) -> Outcome<bool> {
+    Ok(!host.records_of(&wish.container)?.is_empty() || host.has_lost_records()?)
 }

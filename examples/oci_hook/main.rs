@@ -91,7 +91,7 @@ fn run(phase: &str, records: PathBuf) -> Outcome {
         "poststop" => {
             let host = open(&records)?;
             let _turn = take_turn(&records)?;
-            attach::detach(&host, &records, &wish)
+            attach::detach(&host, &wish)
         }
         other => Err(format!("unknown phase {other:?}: createRuntime or poststop").into()),
     }

@@ -8,7 +8,7 @@ use crate::addr::ContainerName;
 use crate::audit::Finding;
 use crate::error::Result;
 use crate::kernel::boot_id;
-use crate::network::{Concern, Ledger, is_overtaken, join};
+use crate::network::{Ledger, is_overtaken, join};
 use crate::record::{Body, HostRecord, Key, Phase, Record, Tenure};
 use crate::store::Change;
 
@@ -180,10 +180,12 @@ impl Host {
     /// # Errors
     /// The records can't be read.
     pub fn has_lost_records(&self) -> Result<bool> {
-        let registry = &self.0.registry;
-        let caught_up = registry.catch_up_on(Concern::None);
-        caught_up.map_err(|error| error.during("look for records"))?;
-        Ok(registry.ledger().is_some_and(are_lost))
+        let Some(ledger) = self.0.registry.ledger() else {
+            return Ok(false);
+        };
+        let read = ledger.look();
+        read.map_err(|error| error.during("look for records"))?;
+        Ok(are_lost(ledger))
     }
 
     /// Records begin with the boot that they are of, where nothing bears our mark yet. Where something

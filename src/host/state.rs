@@ -1,13 +1,71 @@
-//! The records of a host as a whole: taken elsewhere, and brought back.
+//! The records of a host: what is written down of one container, and all of them as a whole, taken
+//! elsewhere and brought back.
 
+use std::collections::BTreeSet;
+
+use crate::addr::{ContainerId, ContainerName};
 use crate::error::{Error, Fault, Result, StoreTrouble};
 use crate::network::{Concern, Ledger};
-use crate::record::{Body, OwnerId, Phase, State, Tenure};
+use crate::record::{Body, OwnerId, Phase, Record, State, Tenure};
 use crate::store::{Change, Expected};
 
 use super::Host;
 
 impl Host {
+    /// What is written down of the container of that full id or name, whoever wrote it and however far it
+    /// has come: the container itself, its places on networks, and these networks; also what is coming or
+    /// going ([`Record::phase`]), and what a process has left that died of it. Addresses that are
+    /// [reserved](crate::Network::reserve) for its name are not among it. None of a host that keeps no
+    /// [records](crate::HostConfig::store).
+    ///
+    /// Whoever takes a container back knows by it whether there may be anything left to be taken back,
+    /// and whose matter a [recovery](Self::recover) is that has failed. Where the records
+    /// [were lost](Self::has_lost_records) it says nothing.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use bridgework::{Container, Host, HostConfig, store::Memory};
+    /// use bridgework::record::Body;
+    ///
+    /// let host = Host::open_with(HostConfig::new().store(Arc::new(Memory::new())))?;
+    /// assert!(host.records_of("web")?.is_empty());
+    /// host.keep(&Container::of_pid("web", 4711)?)?;
+    /// assert!(matches!(host.records_of("web")?[0].body, Body::Container(_)));
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    ///
+    /// Needs no privilege beyond those of opening the host, and changes nothing.
+    ///
+    /// # Errors
+    /// The records can't be read.
+    pub fn records_of(&self, container: &str) -> Result<Vec<Record>> {
+        let Some(ledger) = self.0.registry.ledger() else {
+            return Ok(Vec::new());
+        };
+        // only read: what follows from them may be what has failed
+        let read = ledger.look();
+        read.map_err(|error| error.during(format!("look for container {container}")))?;
+        let id = container.parse::<ContainerId>().ok();
+        let is_it = |known: ContainerId, name: &ContainerName| {
+            Some(known) == id || name.as_str() == container
+        };
+        let mut records = ledger.records();
+        let mut networks = BTreeSet::new();
+        for record in &records {
+            if let Body::Endpoint(place) = &record.body {
+                let is_its = is_it(place.spec.container_id, &place.spec.container);
+                networks.extend(is_its.then_some(place.spec.network));
+            }
+        }
+        records.retain(|record| match &record.body {
+            Body::Container(record) => is_it(record.id, &record.name),
+            Body::Endpoint(record) => is_it(record.spec.container_id, &record.spec.container),
+            Body::Network(record) => networks.contains(&record.spec.id),
+            Body::Host(_) | Body::Reservation(_) => false,
+        });
+        Ok(records)
+    }
+
     /// All that this host keeps for other processes and the next one: networks, containers, their
     /// places on networks, reservations. What is being made or removed at this moment is not in it.
     ///

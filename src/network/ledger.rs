@@ -50,7 +50,7 @@ impl Ledger {
     }
 
     /// Reads what others have changed, which stays news.
-    pub(super) fn look(&self) -> Result<()> {
+    pub(crate) fn look(&self) -> Result<()> {
         self.read.lock().look(self.store.as_ref())
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bridgework::plan::Switch;
-use bridgework::record::{OwnerId, Revision};
+use bridgework::record::{OwnerId, Phase, Revision};
 use bridgework::store::{Change, Changes, Memory, Store, StoreError};
 use bridgework::{EndpointConfig, Host, HostConfig, Netns, NetworkConfig};
 use parking_lot::Mutex;
@@ -231,6 +231,43 @@ fn records_that_are_lost_are_made_again_also_if_somebody_did_something_before() 
     assert_eq!(web.endpoints()[0].container.as_str(), "app");
     let again = host.recover().unwrap();
     assert!(again.is_empty(), "{again}");
+}
+
+/// The kinds of what is written down of it.
+fn kinds(host: &Host, container: &str) -> Vec<String> {
+    let records = host.records_of(container).unwrap();
+    let kinds = records.iter().map(|record| record.key().kind().to_owned());
+    kinds.collect()
+}
+
+#[test]
+fn what_is_written_down_of_a_container_is_also_what_a_dead_process_has_left_and_nobody_else_s() {
+    let ground = Ground::new();
+    let (app, db) = (lab::container("app"), lab::container("db"));
+    let reader = ground.open();
+    assert!(kinds(&reader, "app").is_empty());
+    ground.die_after(|host| {
+        let data = NetworkConfig::bridge("data").subnet("10.90.0.0/24");
+        let data = host.create_network(data).unwrap();
+        data.persist().unwrap();
+        data.connect(&db).unwrap().persist().unwrap();
+        data.reserve(&"late".parse().unwrap(), [10, 90, 0, 9])
+            .unwrap();
+        let web = host.create_network(net("web")).unwrap();
+        (web.connect(&app).unwrap(), web)
+    });
+    for term in ["app".to_owned(), app.id().to_string()] {
+        assert_eq!(kinds(&reader, &term), ["container", "endpoint", "network"]);
+    }
+    let of_app = reader.records_of("app").unwrap();
+    assert!(of_app.iter().all(|record| record.phase == Phase::There));
+    assert_eq!(kinds(&reader, "db").len(), 3);
+    assert!(kinds(&reader, "web").is_empty(), "it is a network");
+    assert!(kinds(&reader, "late").is_empty(), "it is on no network");
+    reader.recover().unwrap();
+    assert!(kinds(&reader, "app").is_empty());
+    assert_eq!(kinds(&reader, "db").len(), 3);
+    assert!(kinds(&lab::silent_host(), "db").is_empty());
 }
 
 #[test]

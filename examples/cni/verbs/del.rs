@@ -28,7 +28,7 @@ fn take_back(host: &Host, conf: &Conf, at: &Attachment) -> Outcome {
             host.forget(at.name())?;
         } else if let Err(error) = recovered {
             // what is wrong with others is not this one's matter
-            if host::may_have_record(&conf.state_dir(), at.name())? {
+            if host::may_have_record(host, at.name())? {
                 return Err(error.into());
             }
         }
