@@ -42,6 +42,12 @@ pub struct NetworkSpec {
     pub ipv4: Option<NetworkRange>,
     /// Its IPv6 side.
     pub ipv6: Option<NetworkRange>,
+    /// Further subnets of either family, of which containers have addresses beside those.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub further: Vec<NetworkRange>,
     /// Whether there is no way out and no way in.
     pub internal: Switch,
     /// The MTU of all its links.
@@ -73,6 +79,23 @@ pub struct NetworkSpec {
     /// can be connected. It then has the subnets that it gives and none of its own, and its link
     /// stands for nothing.
     pub config_only: Switch,
+}
+
+impl NetworkSpec {
+    /// Its subnets: that of IPv4, that of IPv6, and the further ones.
+    ///
+    /// ```no_run
+    /// # use bridgework::{Host, NetworkConfig};
+    /// # let host = Host::isolated()?;
+    /// let config = NetworkConfig::bridge("shop").subnet("10.89.0.0/24");
+    /// let shop = host.create_network(config.further_subnet("10.90.0.0/24"))?;
+    /// let subnets = shop.spec().ranges().map(|range| range.subnet.to_string());
+    /// assert_eq!(subnets.collect::<Vec<_>>(), ["10.89.0.0/24", "10.90.0.0/24"]);
+    /// # Ok::<(), bridgework::Error>(())
+    /// ```
+    pub fn ranges(&self) -> impl Iterator<Item = &NetworkRange> {
+        self.ipv4.iter().chain(&self.ipv6).chain(&self.further)
+    }
 }
 
 /// Who wanted a network.
@@ -185,6 +208,12 @@ pub struct EndpointSpec {
     pub ipv4: Option<EndpointAddress>,
     /// The IPv6 address.
     pub ipv6: Option<EndpointAddress>,
+    /// Those of the network's further subnets.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub further: Vec<EndpointAddress>,
     /// What of it was asked for, where the rest was chosen.
     pub requested: Requested,
     /// Further addresses, beside the ones above: good on the link alone, or as the caller has given them.
@@ -213,7 +242,7 @@ pub struct EndpointSpec {
 }
 
 impl EndpointSpec {
-    /// Its addresses, IPv4 first.
+    /// Its addresses, IPv4 first, and those of further subnets last.
     ///
     /// ```no_run
     /// # use bridgework::{Container, Host, NetworkConfig};
@@ -226,7 +255,7 @@ impl EndpointSpec {
     /// # Ok::<(), bridgework::Error>(())
     /// ```
     pub fn addresses(&self) -> impl Iterator<Item = &EndpointAddress> {
-        self.ipv4.iter().chain(&self.ipv6)
+        self.ipv4.iter().chain(&self.ipv6).chain(&self.further)
     }
 }
 
@@ -254,6 +283,12 @@ pub struct Requested {
     pub ipv4: Option<IpAddr>,
     /// The IPv6 address.
     pub ipv6: Option<IpAddr>,
+    /// Those of further subnets.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub further: Vec<IpAddr>,
     /// The hardware address of the container's end.
     pub mac: Option<MacAddr>,
     /// The name of the container's end.
@@ -288,7 +323,7 @@ pub struct EndpointAddress {
     /// The address, with the length of its subnet's prefix.
     pub address: IpNet,
     /// The next hop of the container's default route when it leads by this endpoint; `None` on an
-    /// internal network.
+    /// internal network, and of addresses of further subnets.
     pub gateway: Option<IpAddr>,
     /// Whether somebody had the address before.
     pub history: History,

@@ -30,6 +30,7 @@ fn network_config() -> NetworkConfig {
     NetworkConfig::bridge("hmall")
         .subnet("10.89.0.0/24")
         .subnet("fd00:89::/64")
+        .further_subnet("10.90.0.0/24")
         .gateway([10, 89, 0, 254])
         .ip_range("10.89.0.128/25")
         .auxiliary("printer", [10, 89, 0, 9])
@@ -77,6 +78,7 @@ fn network_config_form() -> Value {
         "name": "hmall",
         "driver": "bridge",
         "subnets": ["10.89.0.0/24", "fd00:89::/64"],
+        "further": ["10.90.0.0/24"],
         "gateways": ["10.89.0.254"],
         "ranges": ["10.89.0.128/25"],
         "auxiliary": {"printer": "10.89.0.9"},
@@ -168,6 +170,7 @@ fn network_spec() -> NetworkSpec {
         created: "2026-11-21T06:44:00.5Z".parse().unwrap(),
         ipv4: Some(range("10.89.0.0/24", "10.89.0.1")),
         ipv6: None,
+        further: Vec::new(),
         internal: Switch::Off,
         mtu: Mtu::ETHERNET,
         link: Link::new(
@@ -244,6 +247,7 @@ fn an_endpoint_s_spec_comes_back_as_it_was() {
             history: History::Fresh,
         }),
         ipv6: None,
+        further: Vec::new(),
         requested: Requested {
             ipv4: Some([10, 89, 0, 2].into()),
             ..Requested::default()

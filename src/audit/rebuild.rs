@@ -87,6 +87,7 @@ fn network(
     let (ipv4, ipv6) = (range(Family::V4), range(Family::V6));
     let is_firewalled = elements.has("bridges", &link.name);
     let options = options(&link.name, elements, (&ipv4, &ipv6));
+    let further = further(&link, host, elements, [&ipv4, &ipv6]);
     let is_isolated = elements.has("isolated", &link.name);
     // a family that it has not is never let out
     let closed = |family| elements.lets_none_out(&link.name, family);
@@ -112,6 +113,7 @@ fn network(
         mtu: Mtu::new(bridge.mtu_bytes).ok()?,
         mac: bridge.mac?,
         link,
+        further,
         ipv4,
         ipv6,
         bridge: BridgeOptions::new(),
@@ -157,6 +159,36 @@ fn range(
     })
 }
 
+/// What the tables know by the bridge's name beside the first subnet of each family.
+fn further(
+    bridge: &Link,
+    host: &Snapshot,
+    elements: Elements<'_>,
+    first: [&Option<NetworkRange>; 2],
+) -> Vec<NetworkRange> {
+    let own = ["own4", "own6"].into_iter();
+    let own = own.flat_map(|set| elements.about(set, &bridge.name));
+    let subnets = own.flat_map(|element| &element.key).filter_map(subnet_of);
+    let is_first = |subnet: &Subnet| {
+        let mut first = first.into_iter().flatten();
+        first.any(|range| range.subnet == *subnet)
+    };
+    let held = |subnet: Subnet| {
+        let of_bridge = host.addresses.iter();
+        let of_bridge = of_bridge.filter(|held| held.link == bridge.index.get());
+        let mut addresses = of_bridge.map(|held| held.address.addr());
+        addresses.find(|address| subnet.contains(*address))
+    };
+    let further = subnets.filter(|subnet| !is_first(subnet));
+    let further = further.map(|subnet| NetworkRange {
+        subnet,
+        gateway: held(subnet),
+        range: None,
+        auxiliary: BTreeMap::new(),
+    });
+    further.collect()
+}
+
 fn options(
     bridge: &LinkName,
     elements: Elements<'_>,
@@ -191,7 +223,14 @@ fn endpoint(
     let bytes = id(short)?;
     let host_link = link_of(wire)?;
     let known = elements.of_wire(&host_link.name);
-    let address = |family| known.address(network, family);
+    let outward = network.internal == Switch::Off;
+    let address = |range: &Option<NetworkRange>| {
+        let range = range.as_ref()?;
+        let gateway = range.gateway.filter(|_| outward);
+        known.address(range.subnet, gateway)
+    };
+    let further = network.further.iter();
+    let further = further.filter_map(|range| known.address(range.subnet, None));
     Some(EndpointSpec {
         id: EndpointId::from_bytes(bytes),
         network: network.id,
@@ -202,8 +241,9 @@ fn endpoint(
         // its name inside is the container's business, and the first one is likely
         link: Link::new(Side::Container, "eth0".parse().ok()?, far_index(wire)?),
         mac: known.mac.or(wire.mac)?,
-        ipv4: address(Family::V4),
-        ipv6: address(Family::V6),
+        ipv4: address(&network.ipv4),
+        ipv6: address(&network.ipv6),
+        further: further.collect(),
         host_link,
         requested: Requested::default(),
         link_local: Vec::new(),
@@ -326,19 +366,14 @@ impl<'e> Elements<'e> {
 }
 
 impl Wire {
-    /// The one of the network's subnet. Whoever knew it by another hardware address has had time to
-    /// hear of this one.
-    fn address(&self, network: &NetworkSpec, family: Family) -> Option<EndpointAddress> {
-        let range = match family {
-            Family::V4 => network.ipv4.as_ref()?,
-            Family::V6 => network.ipv6.as_ref()?,
-        };
+    /// The one of a subnet. Whoever knew it by another hardware address has had time to hear of this
+    /// one.
+    fn address(&self, subnet: Subnet, gateway: Option<IpAddr>) -> Option<EndpointAddress> {
         let mut addresses = self.addresses.iter();
-        let address = addresses.find(|address| range.subnet.contains(**address))?;
-        let outward = network.internal == Switch::Off;
+        let address = addresses.find(|address| subnet.contains(**address))?;
         Some(EndpointAddress {
-            address: range.subnet.interface(*address)?,
-            gateway: range.gateway.filter(|_| outward),
+            address: subnet.interface(*address)?,
+            gateway,
             history: History::Fresh,
         })
     }

@@ -7,7 +7,7 @@ use super::finding::Finding;
 use super::links::missing;
 use super::present::Present;
 use crate::addr::{Family, LinkName};
-use crate::firewall::{ForwardDrop, host_firewall, subnet};
+use crate::firewall::{ForwardDrop, host_firewall, subnets};
 use crate::plan::nft::{Deviation, Element, Field, Value};
 use crate::plan::{
     ConfScope, HostFirewall, Ipv4Conf, Plan, PolicyRule, Side, Step, Switch, Sysctl,
@@ -111,8 +111,8 @@ fn led_from_loopback(element: &Element) -> Option<IpAddr> {
 
 fn bridge_of<'a>(container: IpAddr, networks: &[Made<'a>]) -> Option<&'a LinkName> {
     let has = |made: &&Made<'_>| {
-        let subnet = subnet(made.spec, Family::of(container));
-        subnet.is_some_and(|subnet| subnet.contains(container))
+        let mut ranges = made.spec.ranges();
+        ranges.any(|range| range.subnet.contains(container))
     };
     networks.iter().find(has).map(|made| &made.spec.link.name)
 }
@@ -213,7 +213,7 @@ fn foreign(survey: &Survey, networks: &[Made<'_>]) -> Vec<Finding> {
                 _ => &[Family::V4, Family::V6],
             };
             let mut families = families.iter();
-            families.any(|&family| subnet(made.spec, family).is_some())
+            families.any(|&family| subnets(made.spec, family).next().is_some())
         };
         let bridges = networks
             .iter()

@@ -32,6 +32,7 @@ impl NetworkConfig {
         }
         let ipv4 = self.family((Family::V4, options.enable_ipv4), faults);
         let ipv6 = self.family((Family::V6, options.enable_ipv6), faults);
+        let further = self.further_beside([&ipv4, &ipv6], faults);
         if ipv4.is_none() && ipv6.is_none() {
             faults.push(Fault::NoFamily);
         }
@@ -45,6 +46,7 @@ impl NetworkConfig {
             driver: self.driver.clone(),
             ipv4,
             ipv6,
+            further,
             internal: options.internal.unwrap_or(Switch::Off),
             mtu: options.mtu,
             link_name: options.bridge_name.clone(),
@@ -123,27 +125,73 @@ impl NetworkConfig {
         let subnet = subnets.first().copied();
         // `0.0.0.0/24` asks for any subnet of that size: nothing is known to lie in it
         let given = subnet.filter(|subnet| !subnet.first().is_unspecified());
-        faults.extend(given.and_then(unusable));
-        Some(FamilyRequest {
+        let request = FamilyRequest {
             subnet,
-            gateway: self.gateway_in(family, given, faults),
+            ..self.request_in((family, None), given, faults)
+        };
+        Some(request)
+    }
+
+    /// The further subnets, each beside the first one of its family.
+    fn further_beside(
+        &self,
+        first: [&Option<FamilyRequest>; 2],
+        faults: &mut Vec<Fault>,
+    ) -> Vec<FamilyRequest> {
+        let first = first.into_iter().flatten().filter_map(|asked| asked.subnet);
+        let mut known: Vec<Subnet> = first.filter(|s| !s.first().is_unspecified()).collect();
+        let mut further = Vec::new();
+        for &subnet in &self.further {
+            let family = Family::of_subnet(subnet);
+            let is_beside = known.iter().any(|s| Family::of_subnet(*s) == family);
+            if !is_beside || subnet.first().is_unspecified() {
+                let why = format!("further subnet {subnet} and one of its family left open");
+                faults.push(Fault::Conflicting(why));
+            } else if let Some(other) = known.iter().find(|other| other.overlaps(subnet)) {
+                let why = format!("subnet {other} and further subnet {subnet}");
+                faults.push(Fault::Conflicting(why));
+            } else {
+                let place = (family, Some(subnet));
+                further.push(self.request_in(place, Some(subnet), faults));
+                known.push(subnet);
+            }
+        }
+        further
+    }
+
+    /// What is asked for of one subnet: that of a family, or a further one.
+    fn request_in(
+        &self,
+        place: (Family, Option<Subnet>),
+        given: Option<Subnet>,
+        faults: &mut Vec<Fault>,
+    ) -> FamilyRequest {
+        faults.extend(given.and_then(unusable));
+        FamilyRequest {
+            subnet: given,
+            gateway: self.gateway_in(place, given, faults),
             gateway_choice: Switch::On,
-            range: self.range_in(family, given, faults),
-            auxiliary: self.auxiliary_in(family, given, faults),
-        })
+            range: self.range_in(place, given, faults),
+            auxiliary: self.auxiliary_in(place, given, faults),
+        }
+    }
+
+    /// Whether what has that address is meant for that subnet: the further one that it lies in, or else
+    /// that of its family.
+    fn is_for(&self, (family, further): (Family, Option<Subnet>), address: IpAddr) -> bool {
+        let mut subnets = self.further.iter().copied();
+        let around = subnets.find(|subnet| subnet.contains(address));
+        Family::of(address) == family && around == further
     }
 
     fn gateway_in(
         &self,
-        family: Family,
+        place: (Family, Option<Subnet>),
         subnet: Option<Subnet>,
         faults: &mut Vec<Fault>,
     ) -> Option<IpAddr> {
-        let mut gateways = self
-            .gateways
-            .iter()
-            .copied()
-            .filter(|g| Family::of(*g) == family);
+        let gateways = self.gateways.iter().copied();
+        let mut gateways = gateways.filter(|gateway| self.is_for(place, *gateway));
         let gateway = gateways.next()?;
         if let Some(second) = gateways.next() {
             faults.push(Fault::Conflicting(format!(
@@ -164,15 +212,12 @@ impl NetworkConfig {
 
     fn range_in(
         &self,
-        family: Family,
+        place: (Family, Option<Subnet>),
         subnet: Option<Subnet>,
         faults: &mut Vec<Fault>,
     ) -> Option<Subnet> {
-        let mut ranges = self
-            .ranges
-            .iter()
-            .copied()
-            .filter(|r| Family::of_subnet(*r) == family);
+        let ranges = self.ranges.iter().copied();
+        let mut ranges = ranges.filter(|range| self.is_for(place, range.first()));
         let range = ranges.next()?;
         if let Some(second) = ranges.next() {
             faults.push(Fault::Conflicting(format!(
@@ -190,15 +235,13 @@ impl NetworkConfig {
 
     fn auxiliary_in(
         &self,
-        family: Family,
+        place: (Family, Option<Subnet>),
         subnet: Option<Subnet>,
         faults: &mut Vec<Fault>,
     ) -> BTreeMap<String, IpAddr> {
-        let of_family = self
-            .auxiliary
-            .iter()
-            .filter(|(_, address)| Family::of(**address) == family);
-        let chosen: BTreeMap<String, IpAddr> = of_family
+        let meant = self.auxiliary.iter();
+        let meant = meant.filter(|(_, address)| self.is_for(place, **address));
+        let chosen: BTreeMap<String, IpAddr> = meant
             .map(|(name, address)| (name.clone(), *address))
             .collect();
         for (name, &address) in &chosen {
@@ -269,6 +312,8 @@ pub(crate) struct NetworkRequest {
     pub(crate) driver: String,
     pub(crate) ipv4: Option<FamilyRequest>,
     pub(crate) ipv6: Option<FamilyRequest>,
+    /// Those of further subnets, which are all given.
+    pub(crate) further: Vec<FamilyRequest>,
     pub(crate) internal: Switch,
     pub(crate) mtu: Option<Mtu>,
     pub(crate) link_name: Option<LinkName>,
@@ -295,7 +340,10 @@ impl NetworkRequest {
             if is_isolated && !is_internal && !faults.contains(&Fault::IsolatedNotInternal) {
                 faults.push(Fault::IsolatedNotInternal);
             }
-            if let Some(request) = request {
+            let subnet = |request: &FamilyRequest| request.subnet.map(Family::of_subnet);
+            let further = self.further.iter_mut();
+            let further = further.filter(|request| subnet(request) == Some(family));
+            for request in request.iter_mut().chain(further) {
                 let unneeded = is_internal && !self.options.bears_gateway(family);
                 request.gateway_choice = if unneeded { Switch::Off } else { Switch::On };
             }

@@ -113,7 +113,7 @@ impl EndpointConfig {
         Self::default()
     }
 
-    /// A static address, one for each family.
+    /// A static address, one for each of the network's subnets: as a rule one for each family.
     #[must_use]
     pub fn ip(mut self, address: impl Into<IpAddr>) -> Self {
         self.addresses.push(address.into());
@@ -315,21 +315,12 @@ impl EndpointConfig {
     /// The request, as far as it can be understood; all that is wrong with it goes to `faults`.
     pub(crate) fn check(&self, faults: &mut Vec<Fault>) -> EndpointRequest {
         faults.extend_from_slice(&self.faults);
-        let mut only = |is_ipv4: bool| {
-            let mut given = self
-                .addresses
-                .iter()
-                .copied()
-                .filter(|a| a.is_ipv4() == is_ipv4);
-            let first = given.next();
-            if let (Some(first), Some(second)) = (first, given.next()) {
-                faults.push(Fault::Conflicting(format!(
-                    "address {first} and address {second}"
-                )));
-            }
-            first
+        let mut further = self.addresses.clone();
+        let mut first = |is_ipv4: bool| {
+            let at = further.iter().position(|a| a.is_ipv4() == is_ipv4)?;
+            Some(further.remove(at))
         };
-        let (ipv4, ipv6) = (only(true), only(false));
+        let (ipv4, ipv6) = (first(true), first(false));
         let typed = EndpointOptions {
             link_name: self.link_name.clone(),
             sysctls: self.sysctls.clone(),
@@ -339,6 +330,7 @@ impl EndpointConfig {
         EndpointRequest {
             ipv4,
             ipv6,
+            further,
             link_local: self.link_local_addresses(faults),
             priority: self.priority,
             links: self.links.clone(),
@@ -411,6 +403,8 @@ fn on_link(address: IpAddr) -> Option<IpNet> {
 pub(crate) struct EndpointRequest {
     pub(crate) ipv4: Option<IpAddr>,
     pub(crate) ipv6: Option<IpAddr>,
+    /// Those of further subnets, once it is known which these are.
+    pub(crate) further: Vec<IpAddr>,
     pub(crate) link_local: Vec<IpNet>,
     pub(crate) priority: Option<i32>,
     pub(crate) links: Vec<ContainerLink>,
@@ -434,6 +428,12 @@ impl EndpointRequest {
         self.memory == Recollection::Recalled
     }
 
+    /// The addresses that it asks for.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let first = self.ipv4.into_iter().chain(self.ipv6);
+        first.chain(self.further.iter().copied())
+    }
+
     /// The same, and what it leaves open as in `former`.
     pub(crate) fn recalling(self, former: Self) -> Self {
         fn or<T>(now: Vec<T>, then: Vec<T>) -> Vec<T> {
@@ -442,6 +442,7 @@ impl EndpointRequest {
         Self {
             ipv4: self.ipv4.or(former.ipv4),
             ipv6: self.ipv6.or(former.ipv6),
+            further: or(self.further, former.further),
             link_local: or(self.link_local, former.link_local),
             priority: self.priority.or(former.priority),
             links: or(self.links, former.links),
@@ -466,7 +467,7 @@ impl EndpointRequest {
 
 /// What can be asked of a user-defined network only.
 pub(crate) fn check_default_request(request: &EndpointRequest, faults: &mut Vec<Fault>) {
-    let wants_address = request.ipv4.is_some() || request.ipv6.is_some();
+    let wants_address = request.addresses().next().is_some();
     faults.extend(wants_address.then_some(Fault::AddressOnDefault));
     faults.extend((!request.aliases.is_empty()).then_some(Fault::AliasOnDefault));
 }

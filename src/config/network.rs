@@ -143,6 +143,8 @@ pub struct NetworkConfig {
     #[cfg_attr(feature = "serde", serde(default))]
     pub(super) subnets: Vec<Subnet>,
     #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) further: Vec<Subnet>,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(super) gateways: Vec<IpAddr>,
     #[cfg_attr(feature = "serde", serde(default))]
     pub(super) ranges: Vec<Subnet>,
@@ -211,6 +213,7 @@ impl NetworkConfig {
             name: name.into(),
             driver: driver.into(),
             subnets: Vec::new(),
+            further: Vec::new(),
             gateways: Vec::new(),
             ranges: Vec::new(),
             auxiliary: BTreeMap::new(),
@@ -274,6 +277,27 @@ impl NetworkConfig {
         V::Error: Into<Fault>,
     {
         self.subnets.extend(take(subnet, &mut self.faults));
+        self
+    }
+
+    /// One more subnet beside that of its family, which is asked for by value then. Containers get an
+    /// address of it, too, and the bridge its gateway; names lead to each of them. Default routes and
+    /// ports lead by the family's first one. A gateway, a range and an auxiliary address are of the
+    /// subnet that they lie in.
+    ///
+    /// ```
+    /// use bridgework::NetworkConfig;
+    ///
+    /// let config = NetworkConfig::bridge("web").subnet("10.89.0.0/24").further_subnet("10.90.0.0/24");
+    /// assert_ne!(config, NetworkConfig::bridge("web").subnet("10.89.0.0/24"));
+    /// ```
+    #[must_use]
+    pub fn further_subnet<V>(mut self, subnet: V) -> Self
+    where
+        V: TryInto<Subnet>,
+        V::Error: Into<Fault>,
+    {
+        self.further.extend(take(subnet, &mut self.faults));
         self
     }
 

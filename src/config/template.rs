@@ -75,6 +75,7 @@ impl NetworkConfig {
     fn given(&self) -> impl Iterator<Item = &'static str> {
         let parts = [
             (!self.subnets.is_empty(), "subnet"),
+            (!self.further.is_empty(), "further subnet"),
             (!self.gateways.is_empty(), "gateway"),
             (!self.ranges.is_empty(), "ip-range"),
             (!self.auxiliary.is_empty(), "aux-address"),

@@ -18,7 +18,7 @@ use crate::plan::{
     PortOptions, Side, Step, Switch, Sysctl, VethStep,
 };
 use crate::snapshot::{LinkState, Snapshot, View};
-use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkSpec};
+use crate::spec::{EndpointAddress, EndpointSpec, History, NetworkRange, NetworkSpec};
 
 /// The driver named `bridge`.
 ///
@@ -296,11 +296,10 @@ fn is_forgotten(setting: &LinkSysctl) -> bool {
 
 /// The gateways' addresses, but for those that another machine has, or nobody.
 fn bridge_addresses(network: &NetworkSpec) -> impl Iterator<Item = IpNet> {
-    let families = [(Family::V4, &network.ipv4), (Family::V6, &network.ipv6)];
-    let borne = families
-        .into_iter()
-        .filter(|(family, _)| network.options.bears_gateway(*family));
-    borne.filter_map(|(_, range)| range.as_ref()?.gateway_interface())
+    let family = |range: &NetworkRange| Family::of_subnet(range.subnet);
+    let ranges = network.ranges();
+    let borne = ranges.filter(move |range| network.options.bears_gateway(family(range)));
+    borne.filter_map(NetworkRange::gateway_interface)
 }
 
 fn host_side(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Step> {
@@ -411,18 +410,18 @@ fn no_auto_address(link: &Link, mtu: Mtu) -> Option<Step> {
 /// fresh is known to nobody, and flooding a thousand ports for it would cost more than the rest.
 fn announcement(endpoint: &EndpointSpec) -> Vec<Step> {
     let far = &endpoint.link;
-    let reused = |address: &Option<EndpointAddress>| {
-        address
-            .as_ref()
-            .is_some_and(|address| address.history == History::Reused)
+    let reused = |family| {
+        let of_family = |address: &EndpointAddress| Family::of(address.address.addr()) == family;
+        let mut addresses = endpoint.addresses();
+        addresses.any(|address| of_family(address) && address.history == History::Reused)
     };
     let scope = || ConfScope::Link(far.name.clone());
     let notify = |key| sysctl(far.side, key, 1);
     let mut steps = Vec::new();
-    if reused(&endpoint.ipv4) {
+    if reused(Family::V4) {
         steps.push(notify(Sysctl::Ipv4(scope(), Ipv4Conf::ArpNotify)));
     }
-    if reused(&endpoint.ipv6) {
+    if reused(Family::V6) {
         steps.push(notify(Sysctl::Ipv6(scope(), Ipv6Conf::NdiscNotify)));
     }
     if !steps.is_empty() {

@@ -10,7 +10,7 @@ use crate::plan::{
 use crate::snapshot::{LinkState, Snapshot};
 use crate::spec::NetworkSpec;
 
-use super::network::subnet;
+use super::network::subnets;
 use super::words::{Words, link};
 
 /// Where the rules begin: what the host itself sends is led past them.
@@ -134,23 +134,17 @@ fn uplink(state: &LinkState, host: &Snapshot) -> Option<Uplink> {
 /// The rules and routes by which nothing reaches a network, or leaves it, that the filter does not
 /// vouch for.
 pub(crate) fn barriers(network: &NetworkSpec) -> (Vec<PolicyRule>, Vec<Prohibition>) {
-    let present = FAMILIES
-        .into_iter()
-        .filter_map(|family| Some((family, subnet(network, family)?)));
-    present
-        .map(|(family, subnet)| {
-            let table = PROHIBITION_TABLE;
-            let prohibition = Prohibition { subnet, table };
-            let by = Some(network.link.name.clone());
-            (
-                PolicyRule {
-                    by,
-                    ..barrier(family)
-                },
-                prohibition,
-            )
-        })
-        .unzip()
+    let present = FAMILIES.into_iter();
+    let present = present.filter(|family| subnets(network, *family).next().is_some());
+    let rules = present.map(|family| PolicyRule {
+        by: Some(network.link.name.clone()),
+        ..barrier(family)
+    });
+    let prohibitions = network.ranges().map(|range| Prohibition {
+        subnet: range.subnet,
+        table: PROHIBITION_TABLE,
+    });
+    (rules.collect(), prohibitions.collect())
 }
 
 /// What comes by a link reaches no network of ours, unless it bears the mark.

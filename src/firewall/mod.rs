@@ -88,6 +88,6 @@ pub(crate) use host::{
     UPLINK_COMMENT, bare_firewall, barriers, barriers_of_way_out, elements_of_way_out,
     host_firewall, raised_settings, way_out,
 };
-pub(crate) use network::{is_open, network_elements, subnet};
+pub(crate) use network::{is_open, network_elements, subnets};
 pub(crate) use ports::{Door, carried_elements, open_elements, port_elements};
 pub use table::{TABLE, VOUCHED_MARK, tables};

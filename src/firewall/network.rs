@@ -23,7 +23,7 @@ impl Opening {
         let mode = network.options.gateway_mode(family);
         let is_closed = network.internal.is_on()
             || mode == GatewayMode::Isolated
-            || subnet(network, family).is_none();
+            || subnets(network, family).next().is_none();
         if is_closed {
             Self::Closed
         } else {
@@ -52,7 +52,7 @@ pub(crate) fn network_elements(network: &NetworkSpec) -> Vec<Element> {
     ];
     for family in [Family::V4, Family::V6] {
         elements.extend(doors(&words, network, family));
-        if let Some(subnet) = subnet(network, family) {
+        for subnet in subnets(network, family) {
             elements.extend(places(&words, network, (family, subnet)));
         }
     }
@@ -132,10 +132,8 @@ fn leaving_by(
     }
 }
 
-pub(crate) fn subnet(network: &NetworkSpec, family: Family) -> Option<Subnet> {
-    let range = match family {
-        Family::V4 => network.ipv4.as_ref(),
-        Family::V6 => network.ipv6.as_ref(),
-    };
-    range.map(|range| range.subnet)
+/// Those of one family, the first one first.
+pub(crate) fn subnets(network: &NetworkSpec, family: Family) -> impl Iterator<Item = Subnet> {
+    let subnets = network.ranges().map(|range| range.subnet);
+    subnets.filter(move |subnet| Family::of_subnet(*subnet) == family)
 }

@@ -45,8 +45,14 @@ impl Door {
                 Opening::Closed => None,
             }
         };
-        let addresses = endpoint.addresses().map(|address| address.address.addr());
-        addresses.filter_map(door).collect()
+        let first = endpoint.ipv4.iter().chain(&endpoint.ipv6);
+        let first = first.filter_map(|own| door(own.address.addr()));
+        // a port of the host's leads to one address of a family
+        let further = endpoint.further.iter();
+        let further = further.filter_map(|own| door(own.address.addr()));
+        first
+            .chain(further.filter(|door| !door.translates()))
+            .collect()
     }
 
     /// Whether ports of the host's lead to it.

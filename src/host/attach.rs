@@ -230,7 +230,6 @@ impl Host {
 
 /// The addresses by which containers reach the host.
 fn gateways(network: &Network) -> Vec<IpAddr> {
-    let ranges = [&network.spec().ipv4, &network.spec().ipv6];
-    let ranges = ranges.into_iter().flatten();
+    let ranges = network.spec().ranges();
     ranges.filter_map(|range| range.gateway).collect()
 }

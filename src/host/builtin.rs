@@ -17,7 +17,7 @@ use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
 use crate::firewall::{bare_firewall, raised_settings};
 use crate::kernel::random_bytes;
-use crate::network::{Members, Network, Registered};
+use crate::network::{Members, Network, Pools, Registered};
 use crate::plan::{BridgeOptions, Ipv4Conf, Ipv6Conf, Link, Plan, Side, Switch, Sysctl};
 use crate::record::{FoundLink, NetworkRecord};
 use crate::snapshot::{LinkState, Snapshot};
@@ -205,7 +205,7 @@ impl Host {
         registered: Registered,
         begun: Instant,
     ) -> Result<Network> {
-        let members = Members::new(&spec.name, BTreeMap::new());
+        let members = Members::new(&spec.name, Pools::default());
         let (plan, kernel) = (Plan::new(), self.kernel().clone());
         let found = None;
         let record = NetworkRecord { spec, found };
@@ -231,6 +231,7 @@ pub(super) fn linkless(name: NetworkName, driver: &str) -> Result<NetworkSpec> {
         created: SystemTime::now().into(),
         ipv4: None,
         ipv6: None,
+        further: Vec::new(),
         internal: Switch::Off,
         mtu: Mtu::ETHERNET,
         link: Link::new(Side::Host, "lo".parse()?, LinkIndex::new(1)?),

@@ -218,8 +218,7 @@ fn bridges_and_subnets(records: &[Record]) -> (BTreeSet<String>, BTreeSet<Subnet
     let (mut bridges, mut subnets) = (BTreeSet::new(), BTreeSet::new());
     for spec in networks {
         bridges.insert(spec.link.name.to_string());
-        let ranges = spec.ipv4.iter().chain(&spec.ipv6);
-        subnets.extend(ranges.map(|range| range.subnet));
+        subnets.extend(spec.ranges().map(|range| range.subnet));
     }
     (bridges, subnets)
 }

@@ -2,6 +2,7 @@
 //! is chosen from what the host has.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::ipam::Pool;
 use crate::kernel::random_bytes;
-use crate::network::Registered;
+use crate::network::{Pools, Registered};
 use crate::plan::{Link, Side, Switch};
 use crate::record::NetworkRecord;
 use crate::snapshot::Snapshot;
@@ -55,8 +56,9 @@ pub(super) struct Prepared {
     pub(super) driver: Arc<dyn Driver>,
     pub(super) snapshot: Snapshot,
     pub(super) registered: Registered,
-    pub(super) pools: BTreeMap<Family, Pool>,
+    pub(super) pools: Pools,
     ranges: BTreeMap<Family, NetworkRange>,
+    further: Vec<NetworkRange>,
 }
 
 impl Prepared {
@@ -67,14 +69,14 @@ impl Prepared {
         registered: Registered,
         families: Vec<(NetworkRange, Pool)>,
     ) -> Self {
-        let family = |range: &NetworkRange| Family::of_subnet(range.subnet);
-        let ranges = families
-            .iter()
-            .map(|(range, _)| (family(range), range.clone()));
-        let ranges = ranges.collect();
-        let pools = families
-            .into_iter()
-            .map(|(range, pool)| (family(&range), pool));
+        let (mut ranges, mut further) = (BTreeMap::new(), Vec::new());
+        for (range, _) in &families {
+            match ranges.entry(Family::of_subnet(range.subnet)) {
+                Entry::Vacant(first) => drop(first.insert(range.clone())),
+                Entry::Occupied(_) => further.push(range.clone()),
+            }
+        }
+        let pools = families.into_iter().map(|(_, pool)| pool);
         Self {
             kind,
             firewall,
@@ -84,6 +86,7 @@ impl Prepared {
             registered,
             pools: pools.collect(),
             ranges,
+            further,
         }
     }
 
@@ -120,6 +123,7 @@ impl Prepared {
             created: SystemTime::now().into(),
             ipv4: self.ranges.get(&Family::V4).cloned(),
             ipv6: self.ranges.get(&Family::V6).cloned(),
+            further: self.further.clone(),
             internal: request.internal,
             mtu: request.mtu.or(mtu).unwrap_or_else(|| self.default_mtu()),
             link,

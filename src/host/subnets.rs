@@ -57,6 +57,12 @@ impl Host {
                 families.extend(fill(subnet, asked, faults));
             }
         }
+        for asked in &request.further {
+            if let Some(subnet) = asked.subnet {
+                faults.extend(check_subnet(subnet, obstacles).err());
+                families.extend(fill(subnet, asked, faults));
+            }
+        }
         families
     }
 

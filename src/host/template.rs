@@ -1,14 +1,13 @@
 //! Configuration-only networks: a name, and a request that others are completed with. They take no
 //! subnet, and nothing of them is in the kernel.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::{FamilyRequest, NetworkConfig, NetworkRequest};
 use crate::driver::{Driver, NoneDriver};
 use crate::error::{Error, Fault, Result};
-use crate::network::{Draft, Members, Network, Registered, Template};
+use crate::network::{Draft, Members, Network, Pools, Registered, Template};
 use crate::plan::{Plan, Switch};
 use crate::spec::{NetworkRange, NetworkSpec, Origin};
 
@@ -32,7 +31,7 @@ impl Host {
         let (registered, request) = self.register_template(config)?;
         registered.cancel();
         let spec = spec_of(&request)?;
-        let members = Members::new(&spec.name, BTreeMap::new());
+        let members = Members::new(&spec.name, Pools::default());
         let registry = Arc::clone(&self.0.registry);
         Ok(Draft::new(
             spec,
@@ -84,6 +83,7 @@ fn spec_of(request: &NetworkRequest) -> Result<NetworkSpec> {
         origin: Origin::Custom,
         ipv4: request.ipv4.as_ref().and_then(range),
         ipv6: request.ipv6.as_ref().and_then(range),
+        further: request.further.iter().filter_map(range).collect(),
         mtu: request.mtu.unwrap_or(linkless.mtu),
         bridge: request.bridge.clone(),
         mac_policy: request.mac_policy,

@@ -405,8 +405,7 @@ fn on_with<T>(part: Option<&T>) -> Switch {
 
 impl Ipam {
     fn of(network: &NetworkSpec) -> Self {
-        let ranges = network.ipv4.iter().chain(&network.ipv6);
-        let config: Vec<IpamConfig> = ranges.map(IpamConfig::of).collect();
+        let config: Vec<IpamConfig> = network.ranges().map(IpamConfig::of).collect();
         let custom = network.origin == Origin::Custom;
         Self {
             driver: "default".to_owned(),

@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::addr::{ContainerLink, EndpointId, HostName, LinkName, MacAddr};
+use crate::addr::{ContainerLink, EndpointId, Family, HostName, LinkName, MacAddr, Subnet};
 use crate::config::{
     EndpointConfig, EndpointRequest, HostsScope, MacPolicy, check_default_request,
 };
 use crate::container::{Container, Identity, ResolvChange};
 use crate::driver::{Driver, Exit, lead_out};
 use crate::error::{Error, Fault, Result};
-use crate::ipam::Lease;
 use crate::kernel::random_bytes;
 use crate::plan::{HostsEdit, HostsFile, Link, Plan, Side, Step, Switch};
 use crate::resolver::{Names, Owner, endpoint_lines, link_lines, peer_lines};
@@ -175,9 +174,12 @@ pub(super) fn choose(
         None => format!("veth{digits}").parse()?,
     };
     let outward = !network.internal.is_on() && request.leads_out != Some(Switch::Off);
-    let address = |range: &Option<NetworkRange>, lease: &Option<Lease>| {
-        endpoint_address(outward, (range.as_ref()?, lease.as_ref()?))
+    let of_range = |range: &NetworkRange| {
+        let gateway = range.gateway.filter(|_| outward);
+        endpoint_address(range.subnet, gateway, admission)
     };
+    let further = network.further.iter();
+    let further = further.filter_map(|range| endpoint_address(range.subnet, None, admission));
     Ok(EndpointSpec {
         id,
         network: network.id,
@@ -187,12 +189,14 @@ pub(super) fn choose(
         link: far.link(&id, &host_name)?,
         host_link: Link::new(Side::Host, host_name, id.host_link_index()),
         host_mac: MacAddr::locally_administered(random_bytes()?),
-        mac: choose_mac(network.mac_policy, request, admission)?,
-        ipv4: address(&network.ipv4, &admission.ipv4),
-        ipv6: address(&network.ipv6, &admission.ipv6),
+        mac: choose_mac(network, request, admission)?,
+        ipv4: network.ipv4.as_ref().and_then(of_range),
+        ipv6: network.ipv6.as_ref().and_then(of_range),
+        further: further.collect(),
         requested: Requested {
             ipv4: request.ipv4,
             ipv6: request.ipv6,
+            further: request.further.clone(),
             mac: request.mac,
             link_name: request.link_name.clone(),
             host_link_name: request.host_link_name.clone(),
@@ -212,12 +216,14 @@ pub(super) fn choose(
 }
 
 fn choose_mac(
-    policy: MacPolicy,
+    network: &NetworkSpec,
     request: &EndpointRequest,
     admission: &Admission,
 ) -> Result<MacAddr> {
-    let ipv4 = admission.ipv4.as_ref().map(|lease| lease.address);
-    Ok(match (request.mac, policy, ipv4) {
+    let ipv4 = network.ipv4.as_ref();
+    let ipv4 = ipv4.and_then(|range| admission.lease_in(range.subnet));
+    let ipv4 = ipv4.map(|lease| lease.address);
+    Ok(match (request.mac, network.mac_policy, ipv4) {
         (Some(mac), _, _) => mac,
         (None, MacPolicy::FromIpv4, Some(IpAddr::V4(address))) => MacAddr::from_ipv4(address),
         (None, _, _) => MacAddr::locally_administered(random_bytes()?),
@@ -225,14 +231,55 @@ fn choose_mac(
 }
 
 fn endpoint_address(
-    outward: bool,
-    (range, lease): (&NetworkRange, &Lease),
+    subnet: Subnet,
+    gateway: Option<IpAddr>,
+    admission: &Admission,
 ) -> Option<EndpointAddress> {
+    let lease = admission.lease_in(subnet)?;
     Some(EndpointAddress {
-        address: range.subnet.interface(lease.address)?,
-        gateway: range.gateway.filter(|_| outward),
+        address: subnet.interface(lease.address)?,
+        gateway,
         history: lease.history,
     })
+}
+
+/// What is asked for, each address for the subnet that it lies in.
+pub(super) fn asked(
+    network: &NetworkSpec,
+    config: &EndpointConfig,
+    faults: &mut Vec<Fault>,
+) -> EndpointRequest {
+    let mut request = config.check(faults);
+    let addresses: Vec<IpAddr> = request.addresses().collect();
+    (request.ipv4, request.ipv6, request.further) = (None, None, Vec::new());
+    let further_around = |address: IpAddr| {
+        let mut subnets = network.further.iter().map(|range| range.subnet);
+        subnets.find(|subnet| subnet.contains(address))
+    };
+    for address in addresses {
+        let known = match further_around(address) {
+            Some(around) => {
+                let mut further = request.further.iter().copied();
+                let known = further.find(|other| around.contains(*other));
+                request.further.extend(known.is_none().then_some(address));
+                known
+            }
+            None => {
+                let first = match Family::of(address) {
+                    Family::V4 => &mut request.ipv4,
+                    Family::V6 => &mut request.ipv6,
+                };
+                let known = *first;
+                first.get_or_insert(address);
+                known
+            }
+        };
+        if let Some(first) = known {
+            let why = format!("address {first} and address {address}");
+            faults.push(Fault::Conflicting(why));
+        }
+    }
+    request
 }
 
 /// What is asked for, and what was before, as far as it can be met by this network.
@@ -242,7 +289,7 @@ pub(super) fn requested(
     config: &EndpointConfig,
     faults: &mut Vec<Fault>,
 ) -> EndpointRequest {
-    let request = config.check(faults);
+    let request = asked(network, config, faults);
     let request = match container.recall(network.id) {
         Some(former) if request.recalls() => request.recalling(former),
         _ => request,

@@ -236,7 +236,7 @@ impl Endpoint {
         first.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.address.addr())
     }
 
-    /// All its addresses, IPv4 first.
+    /// All its addresses, IPv4 first, and those of further subnets last.
     ///
     /// ```no_run
     /// # use bridgework::{Container, Host, NetworkConfig};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use crate::addr::{ContainerId, Family, NetworkId, Subnet};
+use crate::addr::{ContainerId, NetworkId, Subnet};
 use crate::container::Container;
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Result};
@@ -18,7 +18,7 @@ use crate::spec::{NetworkRange, NetworkSpec};
 use super::ledger::{Ledger, News};
 use super::registry::Registry;
 use super::unrecalled::Unrecalled;
-use super::{Life, Members, Network};
+use super::{Life, Members, Network, Pools};
 
 /// The host as it is seen while one follows, by how much of it is looked at.
 #[derive(Debug, Default)]
@@ -274,8 +274,8 @@ fn subnets(spec: &NetworkSpec) -> Vec<Subnet> {
 }
 
 /// The pools of a network's subnets, with what is taken from the beginning.
-fn pools(spec: &NetworkSpec) -> Result<BTreeMap<Family, Pool>> {
-    let ranges = spec.ipv4.iter().chain(&spec.ipv6);
+fn pools(spec: &NetworkSpec) -> Result<Pools> {
+    let ranges = spec.ranges();
     let pool = |range: &NetworkRange| {
         let mut pool = Pool::new(range.subnet, range.range).map_err(alone)?;
         for (name, &address) in &range.auxiliary {
@@ -284,7 +284,7 @@ fn pools(spec: &NetworkSpec) -> Result<BTreeMap<Family, Pool>> {
         if range.gateway.is_some() {
             let _kept = pool.reserve_gateway(range.gateway);
         }
-        Ok((Family::of_subnet(range.subnet), pool.of_unknown_past()))
+        Ok(pool.of_unknown_past())
     };
     ranges.map(pool).collect()
 }

@@ -2,13 +2,12 @@
 //! asked (an address is held) and after the kernel agreed (a member is there), never during.
 
 mod awaited;
+mod pools;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::addr::{
-    ContainerId, ContainerLink, ContainerName, EndpointId, Family, NetworkName, Subnet,
-};
+use crate::addr::{ContainerId, ContainerLink, ContainerName, EndpointId, NetworkName, Subnet};
 use crate::config::EndpointRequest;
 use crate::error::Fault;
 use crate::inspect::SubnetStatus;
@@ -17,10 +16,11 @@ use crate::kernel::BRIDGE_PORTS_MAX;
 use crate::plan::HostsFile;
 use crate::spec::{EndpointSpec, NetworkSpec, Origin};
 use awaited::Awaited;
+pub(crate) use pools::Pools;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Members {
-    pools: BTreeMap<Family, Pool>,
+    pools: Pools,
     network: NetworkName,
     /// Those that are there, in the order in which they came.
     there: Vec<Member>,
@@ -50,15 +50,23 @@ pub(crate) struct Member {
 /// Addresses that are held for a container on its way.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    pub(crate) ipv4: Option<Lease>,
-    pub(crate) ipv6: Option<Lease>,
+    /// One of each subnet.
+    leases: Vec<Lease>,
     /// What was kept for the return of others, and is kept for it again if the container does not
     /// get in.
     made_way: Vec<(ContainerName, IpAddr)>,
 }
 
+impl Admission {
+    /// The address of that subnet.
+    pub(crate) fn lease_in(&self, subnet: Subnet) -> Option<&Lease> {
+        let mut leases = self.leases.iter();
+        leases.find(|lease| subnet.contains(lease.address))
+    }
+}
+
 impl Members {
-    pub(crate) fn new(network: &NetworkName, pools: BTreeMap<Family, Pool>) -> Self {
+    pub(crate) fn new(network: &NetworkName, pools: Pools) -> Self {
         Self {
             pools,
             network: network.clone(),
@@ -103,7 +111,7 @@ impl Members {
 
     fn hold_addresses(&mut self, spec: &EndpointSpec) {
         for address in spec.addresses().map(|address| address.address.addr()) {
-            if let Some(pool) = self.pools.get_mut(&Family::of(address)) {
+            if let Some(pool) = self.pools.of_mut(address) {
                 let owner = Owner::Container(spec.container.clone());
                 let _held = pool.reserve(address, owner);
             }
@@ -121,27 +129,28 @@ impl Members {
     ) -> Option<Admission> {
         self.check_room(container, network, faults);
         self.check_links(request, network, faults);
-        let wanted = [request.ipv4, request.ipv6].into_iter().flatten();
-        faults.extend(
-            wanted
-                .clone()
-                .filter_map(|address| self.check_wanted(container, address)),
-        );
+        let wanted = request.addresses();
+        faults.extend(wanted.filter_map(|address| self.check_wanted(container, address)));
         if faults.is_empty() {
             self.check_left(container, request, faults);
         }
         if !faults.is_empty() {
             return None;
         }
+        let wanted = request.addresses();
         let made_way = wanted.filter_map(|address| self.make_way(container, address));
         let mut admission = Admission {
             made_way: made_way.collect(),
-            ipv4: self.lease_wanted(container, request.ipv4, faults),
-            ipv6: self.lease_wanted(container, request.ipv6, faults),
+            leases: Vec::new(),
         };
-        let who = (container, request);
-        self.lease_any(Family::V4, who, &mut admission.ipv4, faults);
-        self.lease_any(Family::V6, who, &mut admission.ipv6, faults);
+        for address in request.addresses() {
+            let lease = self.lease_wanted(container, address, faults);
+            admission.leases.extend(lease);
+        }
+        for at in 0..self.pools.0.len() {
+            let lease = self.lease_any(at, container, request, faults);
+            admission.leases.extend(lease);
+        }
         if !faults.is_empty() {
             self.give_back(&admission);
             return None;
@@ -203,7 +212,7 @@ impl Members {
         let mut others = self.awaited.iter().filter(|(name, _)| *name != container);
         let awaited = others.find(|(_, awaited)| awaited.addresses.contains(&address));
         let taker = awaited.map_or(container, |(name, _)| name);
-        match self.pools.get(&Family::of(address)) {
+        match self.pools.of(address) {
             Some(pool) => pool.check(address, taker).err(),
             None => {
                 let subnets = self.subnets();
@@ -215,16 +224,15 @@ impl Members {
     fn lease_wanted(
         &mut self,
         container: &ContainerName,
-        wanted: Option<IpAddr>,
+        address: IpAddr,
         faults: &mut Vec<Fault>,
     ) -> Option<Lease> {
-        let address = wanted?;
-        let pool = self.pools.get_mut(&Family::of(address))?;
+        let pool = self.pools.of_mut(address)?;
         let lease = pool.reserve(address, Owner::Container(container.clone()));
         lease.map_err(|fault| faults.push(fault)).ok()
     }
 
-    /// Whether an address is left in each family of which none was asked for. One that is taken and
+    /// Whether an address is left in each subnet of which none was asked for. One that is taken and
     /// given back comes last in the order, so none is taken in vain.
     fn check_left(
         &self,
@@ -232,46 +240,42 @@ impl Members {
         request: &EndpointRequest,
         faults: &mut Vec<Fault>,
     ) {
-        for (family, pool) in &self.pools {
-            let wanted = match family {
-                Family::V4 => request.ipv4,
-                Family::V6 => request.ipv6,
-            };
+        for pool in &self.pools.0 {
             let is_left = pool.available() > 0 || pool.kept_for(container).is_some();
-            if wanted.is_none() && !is_left {
+            if !is_wanted(pool, request) && !is_left {
                 let subnet = pool.subnet();
                 faults.push(Fault::AddressesExhausted { subnet });
             }
         }
     }
 
+    /// One of a subnet of which none is asked for.
     fn lease_any(
         &mut self,
-        family: Family,
-        (container, request): (&ContainerName, &EndpointRequest),
-        lease: &mut Option<Lease>,
+        at: usize,
+        container: &ContainerName,
+        request: &EndpointRequest,
         faults: &mut Vec<Fault>,
-    ) {
+    ) -> Option<Lease> {
         let awaited = self.awaited.get(container);
-        if let (Some(pool), None) = (self.pools.get_mut(&family), &lease) {
-            let kept = pool.kept_for(container);
-            let is_awaited = kept.is_some_and(|kept| {
-                awaited.is_some_and(|awaited| awaited.addresses.contains(&kept))
-            });
-            // what was reserved on purpose counts, whatever is forgotten; what is only awaited is as
-            // good as any other where no other is left
-            let begins_anew =
-                !request.recalls() && (kept.is_none() || is_awaited) && pool.available() > 0;
-            let chosen = match begins_anew {
-                true => pool.allocate_anew_for(container),
-                false => pool.allocate_for(container),
-            };
-            *lease = chosen.map_err(|fault| faults.push(fault)).ok();
-        }
+        let pool = self.pools.0.get_mut(at);
+        let pool = pool.filter(|pool| !is_wanted(pool, request))?;
+        let kept = pool.kept_for(container);
+        let is_awaited = kept
+            .is_some_and(|kept| awaited.is_some_and(|awaited| awaited.addresses.contains(&kept)));
+        // what was reserved on purpose counts, whatever is forgotten; what is only awaited is as
+        // good as any other where no other is left
+        let begins_anew =
+            !request.recalls() && (kept.is_none() || is_awaited) && pool.available() > 0;
+        let chosen = match begins_anew {
+            true => pool.allocate_anew_for(container),
+            false => pool.allocate_for(container),
+        };
+        chosen.map_err(|fault| faults.push(fault)).ok()
     }
 
     fn subnets(&self) -> Vec<Subnet> {
-        self.pools.values().map(Pool::subnet).collect()
+        self.pools.0.iter().map(Pool::subnet).collect()
     }
 
     /// The container did not get in.
@@ -281,7 +285,7 @@ impl Members {
     }
 
     fn give_back(&mut self, admission: &Admission) {
-        for lease in [&admission.ipv4, &admission.ipv6].into_iter().flatten() {
+        for lease in &admission.leases {
             self.release(lease.address);
         }
         for kept in &admission.made_way {
@@ -290,7 +294,7 @@ impl Members {
     }
 
     fn release(&mut self, address: IpAddr) {
-        if let Some(pool) = self.pools.get_mut(&Family::of(address)) {
+        if let Some(pool) = self.pools.of_mut(address) {
             let _released = pool.release(address);
         }
     }
@@ -427,9 +431,15 @@ impl Members {
             in_use: pool.in_use(),
             available: pool.available(),
         };
-        let pools = self.pools.values();
+        let pools = self.pools.0.iter();
         pools.map(|pool| (pool.subnet(), status(pool))).collect()
     }
+}
+
+/// Whether an address of its subnet is asked for.
+fn is_wanted(pool: &Pool, request: &EndpointRequest) -> bool {
+    let subnet = pool.subnet();
+    request.addresses().any(|address| subnet.contains(address))
 }
 
 fn take_out(members: &mut Vec<Member>, endpoint: &EndpointId) -> Option<Member> {

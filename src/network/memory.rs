@@ -20,6 +20,7 @@ pub(super) fn remembered(network: &NetworkSpec, spec: &EndpointSpec) -> Endpoint
     EndpointRequest {
         ipv4: spec.requested.ipv4,
         ipv6: spec.requested.ipv6,
+        further: spec.requested.further.clone(),
         link_local: spec.link_local.clone(),
         priority: Some(spec.priority),
         links: spec.links.clone(),

@@ -59,7 +59,7 @@ pub(crate) use detach::join;
 pub use draft::Draft;
 pub use endpoint::Endpoint;
 pub(crate) use ledger::{Ledger, is_overtaken};
-pub(crate) use members::Members;
+pub(crate) use members::{Members, Pools};
 use names::Gateway;
 pub(crate) use names::NameService;
 pub(crate) use registry::{Foundation, Registered, Registry, Services, Template};

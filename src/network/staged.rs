@@ -13,7 +13,7 @@ use crate::spec::EndpointSpec;
 
 use super::Network;
 use super::connect::{ID_TRIES, may_try_again};
-use super::draft::{FarEnd, check_request, choose};
+use super::draft::{FarEnd, asked, check_request, choose};
 use super::keeping::Intent;
 use super::members::Admission;
 
@@ -83,7 +83,7 @@ impl Network {
 
     fn try_stage(&self, container: &str, config: &EndpointConfig) -> Result<StagedEndpoint> {
         let mut faults = Vec::from_iter(self.refuses_wires());
-        let request = config.check(&mut faults);
+        let request = asked(&self.0.spec, config, &mut faults);
         check_request(&self.0.spec, &request, &mut faults);
         let name: Option<ContainerName> = take(container, &mut faults);
         let admitted = name

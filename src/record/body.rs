@@ -421,7 +421,7 @@ impl NetworkRecord {
     fn claims(&self) -> Vec<Claim> {
         let mut claims = vec![Claim::network_name(&self.spec.name)];
         if !self.spec.config_only.is_on() {
-            let ranges = self.spec.ipv4.iter().chain(&self.spec.ipv6);
+            let ranges = self.spec.ranges();
             claims.extend(ranges.map(|range| Claim::subnet(range.subnet)));
         }
         claims

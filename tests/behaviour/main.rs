@@ -17,6 +17,7 @@ mod by_hand;
 mod connect;
 mod devices;
 mod flows;
+mod further;
 mod guard;
 mod lifetimes;
 mod listing;

@@ -232,6 +232,7 @@ pub fn v4() -> NetworkSpec {
         created: "2026-11-21T06:44:00Z".parse().unwrap(),
         ipv4: Some(range("10.89.0.0/24", Some("10.89.0.1"))),
         ipv6: None,
+        further: Vec::new(),
         internal: Switch::Off,
         mtu: Mtu::ETHERNET,
         link: Link::new(
@@ -352,6 +353,7 @@ pub fn endpoint(network: &NetworkSpec) -> EndpointSpec {
         mac: mac("d2:00:00:00:00:03"),
         ipv4: address(network, &network.ipv4, "10.89.0.2"),
         ipv6: address(network, &network.ipv6, "fd00:89::2"),
+        further: Vec::new(),
         requested: Requested::default(),
         link_local: Vec::new(),
         priority: 0,

@@ -271,6 +271,52 @@ fn what_is_written_down_of_a_container_is_also_what_a_dead_process_has_left_and_
 }
 
 #[test]
+fn further_subnets_and_their_addresses_are_known_to_the_next_one_also_where_records_were_lost() {
+    let ground = Ground::new();
+    let (app, late) = (lab::container("app"), lab::container("late"));
+    ground.die_after(|host| {
+        let web = net("web")
+            .further_subnet("10.90.0.0/24")
+            .further_subnet("10.91.0.0/24");
+        let web = host.create_network(web).unwrap();
+        web.connect(&app).unwrap().persist().unwrap();
+        web.persist().unwrap();
+    });
+    let addresses = |host: &Host| {
+        let web = host.network("web").unwrap();
+        let spec = web
+            .endpoints()
+            .into_iter()
+            .find(|e| e.container.as_str() == "app");
+        let spec = spec.unwrap();
+        let own = spec.addresses().map(|own| own.address.to_string());
+        own.collect::<Vec<_>>()
+    };
+    let lost = Ground {
+        netns: ground.netns.clone(),
+        ..Ground::new()
+    };
+    let expected = addresses(&ground.open());
+    for (ground, last) in [(&ground, "10.91.0.3"), (&lost, "10.91.0.3")] {
+        let host = ground.open();
+        let before = all_but_states(&host);
+        let recovered = host.recover().unwrap();
+        assert!(
+            recovered.orphans.is_empty() && recovered.repaired.is_empty(),
+            "{recovered}"
+        );
+        assert_eq!(difference(&all_but_states(&host), &before), None);
+        assert_eq!(addresses(&host), expected);
+        let web = host.network("web").unwrap();
+        assert_eq!(web.spec().further.len(), 2);
+        let at_late = web.connect(&late).unwrap();
+        assert_eq!(at_late.ips().last().unwrap().to_string(), last);
+        at_late.disconnect().unwrap();
+        web.forget(&late);
+    }
+}
+
+#[test]
 fn a_host_of_which_nothing_was_ever_written_down_has_lost_nothing() {
     let ground = Ground::new();
     assert!(!ground.open().has_lost_records().unwrap());

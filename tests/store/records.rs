@@ -52,6 +52,7 @@ pub fn network(id: u8, name: &str, subnet: &str) -> Record {
         created: "2026-11-21T06:44:00.5Z".parse().expect("a time"),
         ipv4: Some(range),
         ipv6: None,
+        further: Vec::new(),
         internal: Switch::Off,
         mtu: Mtu::ETHERNET,
         link: Link::new(Side::Host, "br-x".parse().expect("a name"), index),

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::addr::{ContainerName, Family};
+use crate::addr::ContainerName;
 use crate::error::Fault;
 use crate::spec::EndpointSpec;
 
@@ -21,10 +21,11 @@ impl Members {
     pub(crate) fn keep(&mut self, spec: &EndpointSpec) -> u64 {
         self.give_up(&spec.container);
         self.generation += 1;
-        let requested = [spec.requested.ipv4, spec.requested.ipv6];
+        let requested = &spec.requested;
+        let first = requested.ipv4.into_iter().chain(requested.ipv6);
         let mut addresses = Vec::new();
-        for address in requested.into_iter().flatten() {
-            let pool = self.pools.get_mut(&Family::of(address));
+        for address in first.chain(requested.further.iter().copied()) {
+            let pool = self.pools.of_mut(address);
             let pool = pool.filter(|pool| pool.kept_for(&spec.container).is_none());
             if pool.is_some_and(|pool| pool.reserve_for(&spec.container, address).is_ok()) {
                 addresses.push(address);
@@ -52,7 +53,7 @@ impl Members {
             return;
         };
         for address in awaited.addresses {
-            if let Some(pool) = self.pools.get_mut(&Family::of(address)) {
+            if let Some(pool) = self.pools.of_mut(address) {
                 let _kept = pool.unreserve(container);
             }
         }
@@ -74,7 +75,7 @@ impl Members {
             awaited.addresses.remove(at);
             Some((name.clone(), address))
         })?;
-        let pool = self.pools.get_mut(&Family::of(at));
+        let pool = self.pools.of_mut(at);
         let _kept = pool.and_then(|pool| pool.unreserve(&name));
         Some((name, at))
     }
@@ -84,7 +85,7 @@ impl Members {
         let Some(awaited) = self.awaited.get_mut(name) else {
             return;
         };
-        let pool = self.pools.get_mut(&Family::of(*address));
+        let pool = self.pools.of_mut(*address);
         let pool = pool.filter(|pool| pool.kept_for(name).is_none());
         if pool.is_some_and(|pool| pool.reserve_for(name, *address).is_ok()) {
             awaited.addresses.push(*address);
@@ -103,7 +104,7 @@ impl Members {
     /// An address of the same family that is only awaited makes way for it.
     fn reserve_on_purpose(&mut self, name: &ContainerName, address: IpAddr) -> Result<(), Fault> {
         let subnets = self.subnets();
-        let Some(pool) = self.pools.get_mut(&Family::of(address)) else {
+        let Some(pool) = self.pools.of_mut(address) else {
             return Err(Fault::AddressOutside { address, subnets });
         };
         let awaited = self.awaited.get_mut(name);
@@ -126,14 +127,14 @@ impl Members {
 
     /// What `name` had counts no more for what it gets next.
     pub(crate) fn forget(&mut self, name: &ContainerName) {
-        for pool in self.pools.values_mut() {
+        for pool in &mut self.pools.0 {
             pool.forget(name);
         }
     }
 
     pub(crate) fn unreserve(&mut self, name: &ContainerName) {
         self.awaited.remove(name);
-        for pool in self.pools.values_mut() {
+        for pool in &mut self.pools.0 {
             let _kept = pool.unreserve(name);
         }
     }

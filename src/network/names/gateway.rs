@@ -39,8 +39,7 @@ impl Gateway {
         network: &NetworkSpec,
         records: &Arc<Records>,
     ) -> Result<Self> {
-        let ranges = network.ipv4.iter().chain(&network.ipv6);
-        let gateways = ranges.filter_map(|range| range.gateway);
+        let gateways = network.ranges().filter_map(|range| range.gateway);
         let gateways = gateways.filter(|at| network.options.bears_gateway(Family::of(*at)));
         let places: Vec<SocketAddr> = gateways.map(|at| SocketAddr::new(at, DNS_PORT)).collect();
         let (udp, tcp) = kernel.open_listeners(&places)?;

@@ -197,8 +197,7 @@ pub(super) fn answers_inside(network: &NetworkSpec) -> bool {
 
 /// The subnets of a network.
 pub(super) fn subnets(network: &NetworkSpec) -> Vec<Subnet> {
-    let ranges = network.ipv4.iter().chain(&network.ipv6);
-    ranges.map(|range| range.subnet).collect()
+    network.ranges().map(|range| range.subnet).collect()
 }
 
 fn redirect(port: crate::addr::Port) -> Redirect {

@@ -1,12 +1,11 @@
 //! A name that two processes take, one after the other, while neither knows all of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::addr::NetworkId;
 use crate::error::Fault;
 use crate::network::follow::tests::two_hosts;
-use crate::network::{Members, Network};
+use crate::network::{Members, Network, Pools};
 use crate::plan::Plan;
 use crate::record::{NetworkRecord, Phase, Tenure};
 use crate::{Host, NetworkConfig};
@@ -46,7 +45,7 @@ impl Two {
         let mut spec = self.web.spec().clone();
         spec.id = NetworkId::from_bytes([7; 32]);
         let driver = self.registry.foundation().driver("bridge").unwrap();
-        let members = Members::new(&spec.name, BTreeMap::new());
+        let members = Members::new(&spec.name, Pools::default());
         let record = NetworkRecord { spec, found: None };
         let kernel = self.registry.foundation().kernel.clone();
         let driver = Arc::clone(driver);
