@@ -72,7 +72,7 @@ pub(crate) struct Ipam {
     pub(crate) kind: String,
     #[serde(flatten)]
     pub(crate) range: Range,
-    /// One set for each family.
+    /// An address is given of each set.
     pub(crate) ranges: Vec<Vec<Range>>,
     pub(crate) routes: Vec<Route>,
 }
@@ -279,11 +279,13 @@ impl Refused {
 }
 
 impl Ipam {
-    /// All ranges that are given, however they are.
-    pub(crate) fn all_ranges(&self) -> Vec<Range> {
-        let alone = (self.range != Range::default()).then(|| self.range.clone());
-        let several = self.ranges.iter().flatten().cloned();
-        alone.into_iter().chain(several).collect()
+    /// All sets of ranges, however they are given.
+    pub(crate) fn all_sets(&self) -> impl Iterator<Item = &[Range]> {
+        let alone = Some(std::slice::from_ref(&self.range));
+        let alone = alone.filter(|_| self.range != Range::default());
+        alone
+            .into_iter()
+            .chain(self.ranges.iter().map(Vec::as_slice))
     }
 }
 

@@ -7,7 +7,7 @@ use bridgework::{Family, GatewayMode, Host, Mtu, Network, NetworkConfig, Subnet}
 
 use crate::conf::{Conf, Range};
 use crate::failure::{Failure, Outcome};
-use crate::range::with_range;
+use crate::range::with_ranges;
 use crate::wish::Wish;
 
 /// The label of networks that the plugin has made.
@@ -31,9 +31,7 @@ pub(crate) fn config(conf: &Conf, wish: &Wish) -> Outcome<NetworkConfig> {
     if keys.mtu != 0 {
         config = config.mtu(Mtu::new(keys.mtu)?);
     }
-    for range in &wish.ranges {
-        config = with_range(config, range)?;
-    }
+    config = with_ranges(config, &wish.ranges)?;
     let is_ipv6 = |range: &Range| range.subnet.is_some_and(|subnet| subnet.addr().is_ipv6());
     if !wish.ranges.is_empty() && wish.ranges.iter().all(is_ipv6) {
         config = config.ipv4(Switch::Off);
@@ -71,10 +69,7 @@ pub(crate) fn get_or_create(host: &Host, conf: &Conf, wish: &Wish) -> Outcome<Ne
 
 /// A network that containers are on stays as it was made.
 fn check_ranges(spec: &NetworkSpec, ranges: &[Range]) -> Outcome {
-    let has = |subnet| {
-        let mut own = [&spec.ipv4, &spec.ipv6].into_iter().flatten();
-        own.any(|range| range.subnet == subnet)
-    };
+    let has = |subnet| spec.ranges().any(|range| range.subnet == subnet);
     let mut subnets = ranges.iter().filter_map(|range| range.subnet);
     match subnets.find(|subnet| !has(Subnet::of(*subnet))) {
         Some(subnet) => Err(Failure::invalid(format!(

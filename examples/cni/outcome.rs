@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bridgework::spec::{EndpointSpec, NetworkRange, NetworkSpec};
+use bridgework::spec::{EndpointAddress, EndpointSpec, NetworkRange, NetworkSpec};
 use serde_json::{Map, Value, json};
 
 use crate::conf::{Conf, Route};
@@ -24,7 +24,7 @@ pub(crate) fn result(
     let before = conf.previous.as_ref();
     let earlier = names.map(|name| previous_list(before, name));
     let at = earlier[0].len() + lists[0].len() - 1;
-    lists[1] = addresses(conf, (network, endpoint), at);
+    lists[1] = addresses((conf, wish), (network, endpoint), at);
     let mut result = before
         .and_then(Value::as_object)
         .cloned()
@@ -63,16 +63,16 @@ fn interfaces(network: &NetworkSpec, endpoint: &EndpointSpec, netns: &Path) -> V
     ]
 }
 
+/// In the order of what is asked for.
 fn addresses(
-    conf: &Conf,
+    (conf, wish): (&Conf, &Wish),
     (network, endpoint): (&NetworkSpec, &EndpointSpec),
     interface: usize,
 ) -> Vec<Value> {
-    let of = |address: &bridgework::spec::EndpointAddress| {
+    let of = |address: &EndpointAddress| {
         let mut json = json!({ "address": address.address, "interface": interface });
-        let mut ranges = [&network.ipv4, &network.ipv6].into_iter().flatten();
         let own = |range: &&NetworkRange| range.subnet.contains(address.address.addr());
-        if let Some(gateway) = ranges.find(own).and_then(|range| range.gateway) {
+        if let Some(gateway) = network.ranges().find(own).and_then(|range| range.gateway) {
             json["gateway"] = gateway.to_string().into();
         }
         // 1.0.0 did away with it
@@ -82,5 +82,12 @@ fn addresses(
         }
         json
     };
-    endpoint.addresses().map(of).collect()
+    let place = |address: &&EndpointAddress| {
+        let mut ranges = wish.ranges.iter();
+        let subnet = address.address.trunc();
+        ranges.position(|range| range.subnet.is_some_and(|own| own.trunc() == subnet))
+    };
+    let mut addresses: Vec<&EndpointAddress> = endpoint.addresses().collect();
+    addresses.sort_by_key(place);
+    addresses.into_iter().map(of).collect()
 }

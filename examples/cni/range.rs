@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use bridgework::{NetworkConfig, Subnet};
+use bridgework::{Family, NetworkConfig, Subnet};
 use ipnet::IpNet;
 
 use crate::conf::Range;
@@ -12,12 +12,26 @@ use crate::failure::{Failure, Outcome};
 /// So many addresses at the edges of a range are kept from containers, each by itself.
 const EDGES_MAX: usize = 1024;
 
-/// The same with a subnet, its gateway and the part that automatic addresses come from.
-pub(crate) fn with_range(config: NetworkConfig, range: &Range) -> Outcome<NetworkConfig> {
-    let Some(subnet) = range.subnet.map(Subnet::of) else {
-        return Err(Failure::invalid("a range of addresses has no subnet"));
-    };
-    let mut config = config.subnet(subnet);
+/// The same with these subnets, of which the first one of each family leads out.
+pub(crate) fn with_ranges(mut config: NetworkConfig, ranges: &[Range]) -> Outcome<NetworkConfig> {
+    let mut known = Vec::new();
+    for range in ranges {
+        let Some(subnet) = range.subnet.map(Subnet::of) else {
+            return Err(Failure::invalid("a range of addresses has no subnet"));
+        };
+        let family = Family::of(subnet.first());
+        config = match known.contains(&family) {
+            true => config.further_subnet(subnet),
+            false => config.subnet(subnet),
+        };
+        known.push(family);
+        config = with_range(config, subnet, range)?;
+    }
+    Ok(config)
+}
+
+/// The same with a subnet's gateway and the part of it that automatic addresses come from.
+fn with_range(mut config: NetworkConfig, subnet: Subnet, range: &Range) -> Outcome<NetworkConfig> {
     if let Some(gateway) = range.gateway {
         config = config.gateway(gateway);
     }

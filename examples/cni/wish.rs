@@ -14,6 +14,7 @@ use crate::failure::{Failure, Outcome};
 /// All that is asked for of one attachment.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
+    /// One for each address that the container gets, in their order.
     pub(crate) ranges: Vec<Range>,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) routes: Vec<Route>,
@@ -44,8 +45,8 @@ impl Wish {
             call.args.get("MAC").map_or("", String::as_str),
         ];
         let mac = macs.into_iter().find(|mac| !mac.is_empty());
-        let mut ranges = conf.keys.ipam.all_ranges();
-        ranges.extend(runtime.ipranges.iter().flatten().cloned());
+        let sets = runtime.ipranges.iter().map(Vec::as_slice);
+        let sets = sets.chain(conf.keys.ipam.all_sets());
         let published = runtime.portmappings.iter();
         let published = published.filter(|port| port.hostport != 0);
         let ports: Vec<PortMapping> = published.map(mapping).collect::<Outcome<_>>()?;
@@ -60,7 +61,7 @@ impl Wish {
         aliases.sort();
         aliases.dedup();
         Ok(Self {
-            ranges,
+            ranges: sets.map(only).collect::<Outcome<_>>()?,
             addresses,
             routes: conf.keys.ipam.routes.clone(),
             dns: conf.dns().clone(),
@@ -104,6 +105,21 @@ impl Wish {
     pub(crate) fn leads_out(&self, conf: &Conf) -> bool {
         let is_asked = self.routes.iter().any(Route::is_default);
         conf.is_default_gateway() || is_asked
+    }
+}
+
+/// The only range of a set. Where there are several, the reference gives an address of the first one
+/// that has any left, which is not done here.
+fn only(set: &[Range]) -> Outcome<Range> {
+    match set {
+        [range] => Ok(range.clone()),
+        [] => Err(Failure::invalid("a set of ranges is empty")),
+        several => {
+            let subnets = several.iter().filter_map(|range| range.subnet);
+            let subnets: Vec<String> = subnets.map(|subnet| subnet.to_string()).collect();
+            let words = "a set of ranges has multiple subnets";
+            Err(Failure::invalid(format!("{words}: {}", subnets.join(", "))))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod broken;
 mod ground;
 mod lives;
 mod ports;
+mod ranges;
 mod recorded;
 mod refused;
 mod verbs;

@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 use crate::ground::{Ask, Machine, Pod, address};
 use crate::lab::{DEADLINE, neighbour, wait_until};
 
-/// Somebody outside of the machine, at 192.0.2.1 on its side.
-fn outside(machine: &Machine) -> (VethPair, Container) {
+/// Somebody outside of the machine, at 192.0.2.1 and 2001:db8::1 on its side.
+pub(crate) fn outside(machine: &Machine) -> (VethPair, Container) {
     let config = HostConfig::new().netns(machine.netns.clone());
     let host = Host::open_with(config.watch(bridgework::plan::Switch::Off)).expect("a host");
     let (pair, outside) = neighbour(&host, "outside");
     let far = Device::open(outside.netns(), "eth0").expect("its end");
-    far.add_address("192.0.2.9/24".parse().expect("it"))
-        .expect("it");
+    for own in ["192.0.2.9/24", "2001:db8::9/64"] {
+        far.add_address(own.parse().expect("it")).expect("it");
+    }
     (pair, outside)
 }
 

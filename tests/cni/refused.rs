@@ -59,6 +59,14 @@ fn cases() -> Vec<(Value, u64, &'static str)> {
             "multiple subnets",
         ),
         (
+            ipam(
+                json!({ "ranges": [[{ "subnet": "10.1.0.0/24" }], [{ "subnet": "10.1.0.0/16" }]] }),
+            ),
+            7,
+            "10.1.0.0/16",
+        ),
+        (ipam(json!({ "ranges": [[]] })), 7, "empty"),
+        (
             json!({ "runtimeConfig": { "ips": ["10.88.1.5"] } }),
             7,
             "10.88.1.5",
