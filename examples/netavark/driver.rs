@@ -1,24 +1,18 @@
 //! The bridge driver, and what the caller's networks have beside: routes of their own inside containers,
-//! several subnets of one family, and bridges that are somebody else's and stay as they are.
+//! and bridges that are somebody else's and stay as they are.
 //!
 //! Decisions only, of what stands in the network's options.
 
-use std::collections::BTreeMap;
-
 use bridgework::driver::{BridgeDriver, Driver};
-use bridgework::plan::nft::Element;
-use bridgework::plan::{ElementsEdit, Plan, Route, Step};
+use bridgework::plan::{Plan, Route, Step};
 use bridgework::snapshot::{Snapshot, View};
-use bridgework::spec::{EndpointSpec, NetworkRange, NetworkSpec};
-use bridgework::{Fault, Firewall, Subnet};
-use serde::de::DeserializeOwned;
+use bridgework::spec::{EndpointSpec, NetworkSpec};
+use bridgework::{Fault, Firewall};
 
-use crate::wire::{Range, Way};
+use crate::wire::Way;
 
 /// The option that has a network's routes, as JSON.
 pub(crate) const ROUTES: &str = "netavark.routes";
-/// The option that has a network's further subnets, as JSON.
-pub(crate) const FURTHER: &str = "netavark.subnets";
 /// The option that says that the bridge is somebody else's.
 pub(crate) const UNMANAGED: &str = "netavark.unmanaged";
 
@@ -35,20 +29,13 @@ impl Driver for PodmanDriver {
     }
 
     fn option_keys(&self) -> &[&str] {
-        &[ROUTES, FURTHER, UNMANAGED]
+        &[ROUTES, UNMANAGED]
     }
 
     fn create(&self, network: &NetworkSpec, host: &Snapshot) -> Result<Plan, Fault> {
         match is_unmanaged(network) {
             true => Ok(Plan::new()),
-            false => {
-                let mut plan = BridgeDriver.create(network, host)?;
-                for range in read::<Range>(network, FURTHER)? {
-                    let more = BridgeDriver.create(&with_subnet(network, &range), host)?;
-                    plan.extend(beside(&plan, &more));
-                }
-                Ok(plan)
-            }
+            false => BridgeDriver.create(network, host),
         }
     }
 
@@ -66,60 +53,20 @@ impl Driver for PodmanDriver {
             }
             false => BridgeDriver.connect(network, endpoint)?,
         };
-        let ways = read::<Way>(network, ROUTES)?;
+        let ways = ways(network)?;
         plan.extend(ways.iter().filter_map(|way| route(way, endpoint)));
         Ok(plan)
     }
 }
 
-/// What stands in one of our options.
-fn read<T: DeserializeOwned>(network: &NetworkSpec, key: &str) -> Result<Vec<T>, Fault> {
-    let text = network.options.of_driver.get(key);
+/// What stands in the network's options.
+fn ways(network: &NetworkSpec) -> Result<Vec<Way>, Fault> {
+    let text = network.options.of_driver.get(ROUTES);
     let read = text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text));
     read.map_err(|error| Fault::Driver {
         driver: network.driver.clone(),
         why: error.to_string(),
     })
-}
-
-/// The same network with that subnet in the place of its own one of the family.
-fn with_subnet(network: &NetworkSpec, range: &Range) -> NetworkSpec {
-    let mut other = network.clone();
-    let more = Some(NetworkRange {
-        subnet: Subnet::of(range.subnet),
-        gateway: range.gateway,
-        range: None,
-        auxiliary: BTreeMap::new(),
-    });
-    match range.subnet.addr().is_ipv4() {
-        true => other.ipv4 = more,
-        false => other.ipv6 = more,
-    }
-    other
-}
-
-/// What `more` has and `plan` has not.
-fn beside(plan: &Plan, more: &Plan) -> Vec<Step> {
-    let known: Vec<_> = plan.steps().iter().filter_map(edited).flatten().collect();
-    let steps = more
-        .steps()
-        .iter()
-        .filter(|step| !plan.steps().contains(step));
-    let step = |step: &Step| match edited(step) {
-        Some(elements) => {
-            let new = elements.iter().filter(|element| !known.contains(element));
-            Step::EditElements(ElementsEdit::adding(new.cloned().collect()))
-        }
-        None => step.clone(),
-    };
-    steps.map(step).collect()
-}
-
-fn edited(step: &Step) -> Option<&[Element]> {
-    match step {
-        Step::EditElements(edit) => Some(&edit.add),
-        _ => None,
-    }
 }
 
 fn is_unmanaged(network: &NetworkSpec) -> bool {

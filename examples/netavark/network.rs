@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bridgework::plan::Switch;
 use bridgework::{Family, GatewayMode, Host, Mtu, Network, NetworkConfig, ResolverScope, Subnet};
 
-use crate::driver::{FURTHER, ROUTES, UNMANAGED};
+use crate::driver::{ROUTES, UNMANAGED};
 use crate::failure::{Failure, Outcome};
 use crate::host::Turn;
 use crate::servers::{SERVERS_LABEL, servers_text};
@@ -23,18 +23,20 @@ pub(crate) fn config(definition: &Definition) -> Outcome<NetworkConfig> {
     }
     let is_ipv4 = |range: &&Range| range.subnet.addr().is_ipv4();
     let (ipv4, ipv6): (Vec<_>, Vec<_>) = definition.subnets.iter().partition(is_ipv4);
-    for range in ipv4.first().into_iter().chain(ipv6.first()) {
-        config = config.subnet(Subnet::of(range.subnet));
-        if let Some(gateway) = range.gateway {
-            config = config.gateway(gateway);
+    for of_family in [&ipv4, &ipv6] {
+        for (index, range) in of_family.iter().enumerate() {
+            let subnet = Subnet::of(range.subnet);
+            config = match index {
+                0 => config.subnet(subnet),
+                _ => config.further_subnet(subnet),
+            };
+            if let Some(gateway) = range.gateway {
+                config = config.gateway(gateway);
+            }
         }
     }
     if ipv4.is_empty() {
         config = config.ipv4(Switch::Off);
-    }
-    let further: Vec<_> = ipv4.iter().skip(1).chain(ipv6.iter().skip(1)).collect();
-    if !further.is_empty() {
-        config = config.option(FURTHER, serde_json::to_string(&further)?);
     }
     if definition.internal {
         config = config.internal();

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use bridgework::plan::Switch;
 use bridgework::spec::EndpointSpec;
-use bridgework::{EndpointConfig, Family, MacAddr, Port, PortMapping, PortRange, Protocol, Subnet};
+use bridgework::{EndpointConfig, MacAddr, Port, PortMapping, PortRange, Protocol, Subnet};
 
 use ipnet::IpNet;
 
@@ -24,15 +24,15 @@ pub(crate) fn config(
     place: &Place,
 ) -> Outcome<EndpointConfig> {
     let mut config = EndpointConfig::new().link_name(place.interface_name.as_str());
-    let mut has_own = Vec::new();
+    let mut known = Vec::new();
     for &address in &place.static_ips {
-        let (is_first, net) = net_of(definition, address)?;
-        let family = Family::of(address);
-        config = match is_first && !has_own.contains(&family) {
-            true => config.ip(address),
-            false => config.further(net),
+        let net = net_of(definition, address)?;
+        let subnet = Subnet::of(net);
+        config = match known.contains(&subnet) {
+            true => config.further(net),
+            false => config.ip(address),
         };
-        has_own.extend(is_first.then_some(family));
+        known.push(subnet);
     }
     if !place.static_mac.is_empty() {
         config = config.mac(mac(&place.static_mac)?);
@@ -58,16 +58,11 @@ pub(crate) fn config(
     Ok(config)
 }
 
-/// The address with its subnet's prefix, and whether that is the first subnet of its family, by which
-/// names, ports and ways out lead.
-fn net_of(definition: &Definition, address: IpAddr) -> Outcome<(bool, IpNet)> {
-    let subnets = definition
-        .subnets
-        .iter()
-        .map(|range| Subnet::of(range.subnet));
-    let mut of_family = subnets.filter(|subnet| subnet.is_ipv4() == address.is_ipv4());
-    let first = of_family.clone().next();
-    let subnet = of_family.find(|subnet| subnet.contains(address));
+/// The address with its subnet's prefix.
+fn net_of(definition: &Definition, address: IpAddr) -> Outcome<IpNet> {
+    let subnets = definition.subnets.iter();
+    let mut subnets = subnets.map(|range| Subnet::of(range.subnet));
+    let subnet = subnets.find(|subnet| subnet.contains(address));
     let net = subnet.and_then(|subnet| subnet.interface(address));
     let misfit = || {
         let name = &definition.name;
@@ -75,7 +70,7 @@ fn net_of(definition: &Definition, address: IpAddr) -> Outcome<(bool, IpNet)> {
             "requested ip address {address} does not fit in any subnet of {name}"
         ))
     };
-    Ok((first == subnet, net.ok_or_else(misfit)?))
+    net.ok_or_else(misfit)
 }
 
 /// With colons or with hyphens.
