@@ -75,14 +75,20 @@ impl Host {
         }
     }
 
-    /// Whether the subnet overlaps with a bridge of that very network, which another process is making or
-    /// removing: its record was read before or after, and may be of no network any more.
+    /// Whether the subnet overlaps with a bridge of that very network, or its name is taken by it, which
+    /// another process is making or removing: its record was read before or after, and may be of no network
+    /// any more.
     fn is_in_its_own_way(&self, error: &Error, config: &NetworkConfig) -> Result<bool> {
         let obstacles = error.faults().iter().flat_map(|fault| match fault {
             Fault::SubnetOverlaps { obstacles, .. } => obstacles.as_slice(),
             _ => &[],
         });
-        let devices: Vec<&str> = obstacles.filter_map(Obstacle::device).collect();
+        let taken = error.faults().iter().filter_map(|fault| match fault {
+            Fault::LinkExists { name, .. } if error.left_behind().is_empty() => Some(name.as_str()),
+            _ => None,
+        });
+        let obstacles = obstacles.filter_map(Obstacle::device);
+        let devices: Vec<&str> = obstacles.chain(taken).collect();
         if devices.is_empty() {
             return Ok(false);
         }
