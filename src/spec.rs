@@ -296,9 +296,12 @@ pub struct Requested {
     /// The name of the end in the host.
     #[cfg_attr(feature = "serde", serde(default))]
     pub host_link_name: Option<LinkName>,
-    /// Whether a default route may lead by it.
+    /// Whether a default route of IPv4 may lead by it.
     #[cfg_attr(feature = "serde", serde(default))]
-    pub leads_out: Option<Switch>,
+    pub leads_out_ipv4: Option<Switch>,
+    /// Whether one of IPv6 may.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub leads_out_ipv6: Option<Switch>,
 }
 
 /// One address of an endpoint.

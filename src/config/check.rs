@@ -8,8 +8,9 @@ use crate::addr::{Family, LinkName, MacAddr, Mtu, NetworkName, Subnet};
 use crate::error::Fault;
 use crate::plan::{BridgeOptions, Switch};
 
-use super::network::{HostsScope, MacPolicy, NetworkConfig, ResolverScope};
+use super::network::{MacPolicy, NetworkConfig};
 use super::options::{GatewayMode, NetworkOptions};
+use super::scope::{HostsScope, ResolverScope};
 use super::take;
 
 impl NetworkConfig {

@@ -12,6 +12,7 @@ use crate::error::Fault;
 use crate::plan::{PortOptions, Switch};
 
 use super::endpoint_options::EndpointOptions;
+use super::endpoint_request::{EndpointRequest, Recollection};
 use super::take;
 
 /// What to ask [`Network::connect_with`](crate::Network::connect_with) for.
@@ -68,7 +69,8 @@ pub struct EndpointConfig {
     exposed: Vec<PortMapping>,
     exposure: Exposure,
     source_guard: Option<Switch>,
-    leads_out: Option<Switch>,
+    leads_out_ipv4: Option<Switch>,
+    leads_out_ipv6: Option<Switch>,
     route_metric: Option<u32>,
     host_link_name: Option<LinkName>,
     by_key: BTreeMap<String, String>,
@@ -82,18 +84,6 @@ pub struct EndpointConfig {
         )
     )]
     faults: Vec<Fault>,
-}
-
-/// What becomes of what a container was connected with before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
-pub(crate) enum Recollection {
-    /// What is not asked for again is as it was then.
-    #[default]
-    Recalled,
-    /// It counts no more.
-    Forgotten,
 }
 
 /// What becomes of ports that are exposed and not published.
@@ -278,8 +268,26 @@ impl EndpointConfig {
     /// leads out. Off, its published ports are not reached by this network either, since nothing would
     /// find the way back.
     #[must_use]
-    pub fn leads_out(mut self, leads_out: Switch) -> Self {
-        self.leads_out = Some(leads_out);
+    pub fn leads_out(self, leads_out: Switch) -> Self {
+        let ipv4 = self.leads_out_by(Family::V4, leads_out);
+        ipv4.leads_out_by(Family::V6, leads_out)
+    }
+
+    /// As [`leads_out`](Self::leads_out), for one family.
+    ///
+    /// ```
+    /// use bridgework::plan::Switch;
+    /// use bridgework::{EndpointConfig, Family};
+    ///
+    /// let aside = EndpointConfig::new().leads_out_by(Family::V4, Switch::Off);
+    /// assert_ne!(aside, EndpointConfig::new().leads_out(Switch::Off)); // IPv6 goes out
+    /// ```
+    #[must_use]
+    pub fn leads_out_by(mut self, family: Family, leads_out: Switch) -> Self {
+        match family {
+            Family::V4 => self.leads_out_ipv4 = Some(leads_out),
+            Family::V6 => self.leads_out_ipv6 = Some(leads_out),
+        }
         self
     }
 
@@ -342,7 +350,8 @@ impl EndpointConfig {
             ports: self.published(faults),
             exposed: self.exposed.clone(),
             source_guard: self.source_guard,
-            leads_out: self.leads_out,
+            leads_out_ipv4: self.leads_out_ipv4,
+            leads_out_ipv6: self.leads_out_ipv6,
             route_metric: self.route_metric,
             host_link_name: self.host_link_name.clone(),
             memory: self.memory,
@@ -396,78 +405,4 @@ fn on_link(address: IpAddr) -> Option<IpNet> {
         Family::V6 => Subnet::new([0xfe80, 0, 0, 0, 0, 0, 0, 0].into(), 64),
     };
     range.ok()?.interface(address)
-}
-
-/// A place that passed the check.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct EndpointRequest {
-    pub(crate) ipv4: Option<IpAddr>,
-    pub(crate) ipv6: Option<IpAddr>,
-    /// Those of further subnets, once it is known which these are.
-    pub(crate) further: Vec<IpAddr>,
-    pub(crate) link_local: Vec<IpNet>,
-    pub(crate) priority: Option<i32>,
-    pub(crate) links: Vec<ContainerLink>,
-    pub(crate) mac: Option<MacAddr>,
-    pub(crate) aliases: Vec<HostName>,
-    pub(crate) link_name: Option<LinkName>,
-    pub(crate) port: PortOptions,
-    pub(crate) sysctls: Vec<LinkSysctl>,
-    pub(crate) ports: Vec<PortMapping>,
-    pub(crate) exposed: Vec<PortMapping>,
-    pub(crate) source_guard: Option<Switch>,
-    pub(crate) leads_out: Option<Switch>,
-    pub(crate) route_metric: Option<u32>,
-    pub(crate) host_link_name: Option<LinkName>,
-    pub(crate) memory: Recollection,
-}
-
-impl EndpointRequest {
-    /// Whether what it leaves open is as it was before.
-    pub(crate) fn recalls(&self) -> bool {
-        self.memory == Recollection::Recalled
-    }
-
-    /// The addresses that it asks for.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        let first = self.ipv4.into_iter().chain(self.ipv6);
-        first.chain(self.further.iter().copied())
-    }
-
-    /// The same, and what it leaves open as in `former`.
-    pub(crate) fn recalling(self, former: Self) -> Self {
-        fn or<T>(now: Vec<T>, then: Vec<T>) -> Vec<T> {
-            if now.is_empty() { then } else { now }
-        }
-        Self {
-            ipv4: self.ipv4.or(former.ipv4),
-            ipv6: self.ipv6.or(former.ipv6),
-            further: or(self.further, former.further),
-            link_local: or(self.link_local, former.link_local),
-            priority: self.priority.or(former.priority),
-            links: or(self.links, former.links),
-            mac: self.mac.or(former.mac),
-            aliases: or(self.aliases, former.aliases),
-            link_name: self.link_name.or(former.link_name),
-            port: match self.port.is_default() {
-                true => former.port,
-                false => self.port,
-            },
-            sysctls: or(self.sysctls, former.sysctls),
-            ports: or(self.ports, former.ports),
-            exposed: or(self.exposed, former.exposed),
-            source_guard: self.source_guard.or(former.source_guard),
-            leads_out: self.leads_out.or(former.leads_out),
-            route_metric: self.route_metric.or(former.route_metric),
-            host_link_name: self.host_link_name.or(former.host_link_name),
-            memory: self.memory,
-        }
-    }
-}
-
-/// What can be asked of a user-defined network only.
-pub(crate) fn check_default_request(request: &EndpointRequest, faults: &mut Vec<Fault>) {
-    let wants_address = request.addresses().next().is_some();
-    faults.extend(wants_address.then_some(Fault::AddressOnDefault));
-    faults.extend((!request.aliases.is_empty()).then_some(Fault::AliasOnDefault));
 }

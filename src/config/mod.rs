@@ -6,20 +6,23 @@
 mod check;
 mod endpoint;
 mod endpoint_options;
+mod endpoint_request;
 mod firewall;
 mod keys;
 mod mode;
 mod network;
 mod options;
+mod scope;
 mod template;
 
 pub(crate) use check::{FamilyRequest, NetworkRequest};
 pub use endpoint::EndpointConfig;
-pub(crate) use endpoint::{EndpointRequest, Recollection, check_default_request};
+pub(crate) use endpoint_request::{EndpointRequest, Recollection, check_default_request};
 pub use firewall::Firewall;
 pub use mode::{ContainerTerm, NetworkMode, NetworkTerm};
-pub use network::{HostsScope, MacPolicy, NetworkConfig, ResolverScope};
+pub use network::{MacPolicy, NetworkConfig};
 pub use options::{GatewayMode, NetworkOptions};
+pub use scope::{HostsScope, ResolverScope};
 
 use crate::error::Fault;
 

@@ -8,6 +8,7 @@ use crate::error::Fault;
 use crate::plan::{BridgeOptions, Switch};
 
 use super::options::{GatewayMode, NetworkOptions};
+use super::scope::{HostsScope, ResolverScope};
 use super::take;
 
 /// How containers of a network get their hardware addresses.
@@ -29,70 +30,6 @@ pub enum MacPolicy {
     Random,
     /// `02:42` and the IPv4 address, as Docker made them before version 28.
     FromIpv4,
-}
-
-/// Whose names stand in the hosts files of a network's containers.
-///
-/// ```
-/// use bridgework::{HostsScope, NetworkConfig};
-///
-/// let config = NetworkConfig::bridge("web").hosts(HostsScope::Everyone); // and no DNS server
-/// assert_ne!(config, NetworkConfig::bridge("web"));
-/// assert_eq!(NetworkConfig::bridge("web").hosts(HostsScope::Own), NetworkConfig::bridge("web"));
-/// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum HostsScope {
-    /// The container's own, as Docker does; peers are found by DNS.
-    #[default]
-    Own,
-    /// Those of all containers of the network: unmodified programs find each other with no DNS
-    /// server. Each connect and disconnect writes to the hosts file of every member.
-    Everyone,
-}
-
-/// Where the containers of a network ask for names.
-///
-/// ```
-/// use bridgework::{NetworkConfig, ResolverScope};
-///
-/// let config = NetworkConfig::bridge("web").resolver(ResolverScope::Gateway);
-/// assert_ne!(config, NetworkConfig::bridge("web")); // where 127.0.0.11 alone answers
-/// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum ResolverScope {
-    /// At `127.0.0.11`, each inside itself, as Docker's do.
-    #[default]
-    Containers,
-    /// Besides, at the network's gateways, port 53, as Podman's do: sockets of the host's own, which
-    /// nobody else may have there. Whoever has an address in the network's subnets is answered,
-    /// the host among them: a container by what it knows, everybody else by the names of this
-    /// network.
-    Gateway,
-    /// There, and not inside: nothing of ours is in the containers, and their `resolv.conf`, which is
-    /// the caller's then, names the gateways. One that [`ContainerConfig`](crate::ContainerConfig) is
-    /// given names `127.0.0.11` all the same.
-    GatewayAlone,
-    /// Nowhere: its names are none, for its containers' other networks either. What a container asks it
-    /// asks the servers of its `resolv.conf` itself, as on the default bridge.
-    Nowhere,
-}
-
-impl ResolverScope {
-    /// Whether containers are answered at `127.0.0.11`.
-    pub(crate) fn is_inside(self) -> bool {
-        matches!(self, Self::Containers | Self::Gateway)
-    }
-
-    /// Whether whoever is on the network is answered at its gateways.
-    pub(crate) fn is_at_gateway(self) -> bool {
-        matches!(self, Self::Gateway | Self::GatewayAlone)
-    }
 }
 
 /// What to ask [`Host::create_network`](crate::Host::create_network) for.
@@ -440,6 +377,21 @@ impl NetworkConfig {
     #[must_use]
     pub fn inhibit_ipv4(mut self, inhibit: Switch) -> Self {
         self.options.inhibit_ipv4 = Some(inhibit);
+        self
+    }
+
+    /// The same of IPv6: the bridge takes no part in it.
+    ///
+    /// ```
+    /// use bridgework::NetworkConfig;
+    /// use bridgework::plan::Switch;
+    ///
+    /// let lan = NetworkConfig::bridge("lan").subnet("fd00:89::/64").inhibit_ipv6(Switch::On);
+    /// assert_ne!(lan, NetworkConfig::bridge("lan").subnet("fd00:89::/64"));
+    /// ```
+    #[must_use]
+    pub fn inhibit_ipv6(mut self, inhibit: Switch) -> Self {
+        self.options.inhibit_ipv6 = Some(inhibit);
         self
     }
 

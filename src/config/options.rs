@@ -17,6 +17,8 @@ const ICC: &str = "com.docker.network.bridge.enable_icc";
 const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
 const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
 const INHIBIT_IPV4: &str = "com.docker.network.bridge.inhibit_ipv4";
+/// Docker has it of IPv4 alone.
+const INHIBIT_IPV6: &str = "com.docker.network.bridge.inhibit_ipv6";
 const DEFAULT_BRIDGE: &str = "com.docker.network.bridge.default_bridge";
 const GATEWAY_MODE_IPV4: &str = "com.docker.network.bridge.gateway_mode_ipv4";
 const GATEWAY_MODE_IPV6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
@@ -29,12 +31,13 @@ pub(super) const ENABLE_IPV4: &str = "com.docker.network.enable_ipv4";
 pub(super) const ENABLE_IPV6: &str = "com.docker.network.enable_ipv6";
 pub(super) const INTERNAL: &str = "com.docker.network.internal";
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     BRIDGE_NAME,
     ICC,
     MASQUERADE,
     HOST_BINDING,
     INHIBIT_IPV4,
+    INHIBIT_IPV6,
     DEFAULT_BRIDGE,
     GATEWAY_MODE_IPV4,
     GATEWAY_MODE_IPV6,
@@ -143,6 +146,9 @@ pub struct NetworkOptions {
     /// `bridge.inhibit_ipv4`: whether the bridge has no IPv4 address, since another machine on it
     /// is the gateway.
     pub inhibit_ipv4: Option<Switch>,
+    /// `bridge.inhibit_ipv6`: the same of IPv6, for which Docker has no option.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub inhibit_ipv6: Option<Switch>,
     /// `bridge.default_bridge`: kept, without effect: a host has one default bridge, and it is not
     /// made by a request.
     pub default_bridge: Option<Switch>,
@@ -189,6 +195,7 @@ impl NetworkOptions {
             (MASQUERADE, truth(self.masquerade)),
             (HOST_BINDING, text(&self.host_binding)),
             (INHIBIT_IPV4, truth(self.inhibit_ipv4)),
+            (INHIBIT_IPV6, truth(self.inhibit_ipv6)),
             (DEFAULT_BRIDGE, truth(self.default_bridge)),
             (GATEWAY_MODE_IPV4, text(&self.gateway_mode_ipv4)),
             (GATEWAY_MODE_IPV6, text(&self.gateway_mode_ipv6)),
@@ -223,8 +230,11 @@ impl NetworkOptions {
     /// Whether the network's own link has its gateway's address.
     #[must_use]
     pub fn bears_gateway(&self, family: Family) -> bool {
-        let inhibited = family == Family::V4 && self.inhibit_ipv4 == Some(Switch::On);
-        !inhibited && self.gateway_mode(family) != GatewayMode::Isolated
+        let inhibited = match family {
+            Family::V4 => self.inhibit_ipv4,
+            Family::V6 => self.inhibit_ipv6,
+        };
+        inhibited != Some(Switch::On) && self.gateway_mode(family) != GatewayMode::Isolated
     }
 
     /// What `texts` say. All that is wrong with them goes to `faults`; a key that nobody knows goes
@@ -250,6 +260,7 @@ impl NetworkOptions {
             MASQUERADE => self.masquerade = Some(truth(value)?),
             HOST_BINDING => self.host_binding = Some(address(value, "an address")?),
             INHIBIT_IPV4 => self.inhibit_ipv4 = Some(truth(value)?),
+            INHIBIT_IPV6 => self.inhibit_ipv6 = Some(truth(value)?),
             DEFAULT_BRIDGE => self.default_bridge = Some(truth(value)?),
             GATEWAY_MODE_IPV4 => self.gateway_mode_ipv4 = Some(value.parse()?),
             GATEWAY_MODE_IPV6 => self.gateway_mode_ipv6 = Some(value.parse()?),

@@ -6,8 +6,9 @@ use crate::error::Fault;
 use crate::plan::{BridgeOptions, Switch};
 
 use super::check::NetworkRequest;
-use super::network::{HostsScope, MacPolicy, NetworkConfig, ResolverScope};
+use super::network::{MacPolicy, NetworkConfig};
 use super::options::NetworkOptions;
+use super::scope::{HostsScope, ResolverScope};
 use super::take;
 
 /// Docker's name for the driver of what is no network.

@@ -173,9 +173,12 @@ pub(super) fn choose(
         Some(name) => name.clone(),
         None => format!("veth{digits}").parse()?,
     };
-    let outward = !network.internal.is_on() && request.leads_out != Some(Switch::Off);
+    let outward = |gateway: &IpAddr| {
+        let wanted = request.leads_out(Family::of(*gateway));
+        !network.internal.is_on() && wanted.is_on()
+    };
     let of_range = |range: &NetworkRange| {
-        let gateway = range.gateway.filter(|_| outward);
+        let gateway = range.gateway.filter(outward);
         endpoint_address(range.subnet, gateway, admission)
     };
     let further = network.further.iter();
@@ -200,7 +203,8 @@ pub(super) fn choose(
             mac: request.mac,
             link_name: request.link_name.clone(),
             host_link_name: request.host_link_name.clone(),
-            leads_out: request.leads_out,
+            leads_out_ipv4: request.leads_out_ipv4,
+            leads_out_ipv6: request.leads_out_ipv6,
         },
         link_local: request.link_local.clone(),
         priority: request.priority.unwrap_or_default(),

@@ -2,7 +2,7 @@
 //! its end on the host's side is called.
 
 use bridgework::plan::Switch;
-use bridgework::{Container, EndpointConfig, NetworkConfig};
+use bridgework::{Container, EndpointConfig, Family, NetworkConfig};
 
 use crate::lab;
 
@@ -43,6 +43,30 @@ fn default_routes_have_the_metric_of_the_endpoint_that_they_lead_by() {
     is(defaults(&app, "-6"), &[("eth0", 100)]);
     at_first.disconnect().unwrap();
     is(defaults(&app, "-4"), &[]);
+}
+
+#[test]
+fn each_family_s_default_route_leads_by_an_endpoint_that_it_may_lead_by() {
+    let (host, app) = (lab::host(), lab::container("app"));
+    let create = |name: &str| host.create_network(NetworkConfig::bridge(name).ipv6(Switch::On));
+    let [first, second] = ["first", "second"].map(|name| create(name).unwrap());
+    let not_by = |family| EndpointConfig::new().leads_out_by(family, Switch::Off);
+    let at_first = first.connect_with(&app, not_by(Family::V6)).unwrap();
+    is(defaults(&app, "-4"), &[("eth0", 0)]);
+    is(defaults(&app, "-6"), &[]);
+    let config = not_by(Family::V4).priority(9);
+    let _at_second = second.connect_with(&app, config).unwrap();
+    is(defaults(&app, "-4"), &[("eth0", 0)]);
+    is(defaults(&app, "-6"), &[("eth1", 1024)]);
+    let spec = at_first.spec();
+    assert!(spec.ipv4.as_ref().unwrap().gateway.is_some());
+    assert_eq!(spec.ipv6.as_ref().unwrap().gateway, None);
+    at_first.disconnect().unwrap();
+    is(defaults(&app, "-4"), &[]);
+    // as it was before
+    let _again = first.connect(&app).unwrap();
+    is(defaults(&app, "-4"), &[("eth0", 0)]);
+    is(defaults(&app, "-6"), &[("eth1", 1024)]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn every_option_by_its_key_is_the_typed_one() {
         .masquerade(Switch::On)
         .host_binding([127, 0, 0, 1])
         .inhibit_ipv4(Switch::On)
+        .inhibit_ipv6(Switch::On)
         .gateway_mode(Family::V4, GatewayMode::Routed)
         .gateway_mode(Family::V6, GatewayMode::NatUnprotected)
         .trusted_host_interface("wan0")
@@ -40,6 +41,7 @@ fn every_option_by_its_key_is_the_typed_one() {
         ("bridge.enable_ip_masquerade", "true"),
         ("bridge.host_binding_ipv4", "127.0.0.1"),
         ("bridge.inhibit_ipv4", "true"),
+        ("bridge.inhibit_ipv6", "true"),
         ("bridge.gateway_mode_ipv4", "routed"),
         ("bridge.gateway_mode_ipv6", "nat-unprotected"),
         ("bridge.trusted_host_interfaces", "wan0:wan1"),
@@ -348,7 +350,7 @@ fn an_isolated_network_has_no_gateway_and_its_bridge_no_address() {
 }
 
 #[test]
-fn where_ipv4_is_inhibited_the_gateway_s_address_is_kept_and_the_bridge_does_not_have_it() {
+fn where_a_family_is_inhibited_the_gateway_s_address_is_kept_and_the_bridge_does_not_have_it() {
     let host = lab::host();
     let config = net().subnet("10.89.0.0/29").inhibit_ipv4(Switch::On);
     let network = host.create_network(config).unwrap();
@@ -360,6 +362,15 @@ fn where_ipv4_is_inhibited_the_gateway_s_address_is_kept_and_the_bridge_does_not
     assert_eq!(at_web.spec().ipv4.as_ref().unwrap().gateway, gateway);
     if let Some(addresses) = lab::addresses(host.netns(), network.spec().link.name.as_str()) {
         assert!(addresses.is_empty(), "{addresses:?}");
+    }
+    let ipv6 = NetworkConfig::bridge("lan").subnet("fd00:89::/64");
+    let lan = host.create_network(ipv6.inhibit_ipv6(Switch::On)).unwrap();
+    let at_lan = lan.connect(&lab::container("db")).unwrap();
+    let own = at_lan.spec().ipv6.as_ref().unwrap();
+    assert_eq!(own.gateway, Some("fd00:89::1".parse().unwrap()));
+    if let Some(addresses) = lab::addresses(host.netns(), lan.spec().link.name.as_str()) {
+        let is_ipv6 = |address: &serde_json::Value| address["family"] == "inet6";
+        assert!(!addresses.iter().any(is_ipv6), "{addresses:?}");
     }
     let internal = NetworkConfig::bridge("inside")
         .inhibit_ipv4(Switch::On)
