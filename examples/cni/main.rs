@@ -11,7 +11,7 @@
 //! | `isGateway`, `isDefaultGateway`, `ipMasq` | as the reference has them. Where none of the three is given, all are on. Without a gateway the bridge has no address: the network is internal, unless `routes` ask for a way out, which begins at somebody else's machine then |
 //! | `mtu`, `hairpinMode`, `portIsolation`, `macspoofchk` | as the reference has them, but that nobody spoofs unless `macspoofchk` is `false` |
 //! | `promiscMode`, `vlan`, `vlanTrunk`, `disableContainerInterface` | refused, if they ask for something |
-//! | `ipam` | with the type `bridgework` or none, addresses are the crate's: `subnet`, `rangeStart`, `rangeEnd`, `gateway`, `ranges`, `routes`. Of each set there is an address, in their order (`ipRanges` first); a set has one range. By the first set of a family ports and ways out lead. A default route of one family brings that of the other. Every other type is executed, as the spec says |
+//! | `ipam` | with the type `bridgework` or none, addresses are the crate's: `subnet`, `rangeStart`, `rangeEnd`, `gateway`, `ranges`, `routes`. Of each set there is an address, in their order (`ipRanges` first); a set has one range. By the first set of a family ports and ways out lead. Where `isDefaultGateway` is off, `routes` say of each family whether it leads out. Every other type is executed, as the spec says |
 //! | `dns` | handed on |
 //! | `runtimeConfig` | `portMappings`, `ips`, `mac`, `aliases`, `dns`, `ipRanges`; of `CNI_ARGS`, `IP`, `MAC` and `K8S_POD_NAME` |
 //! | `stateDir` | where records are kept; `/run/bridgework` without it |

@@ -36,7 +36,9 @@ pub(crate) fn config(conf: &Conf, wish: &Wish) -> Outcome<NetworkConfig> {
     if !wish.ranges.is_empty() && wish.ranges.iter().all(is_ipv6) {
         config = config.ipv4(Switch::Off);
     }
-    let gateway = match (conf.is_gateway(), wish.leads_out(conf)) {
+    let leads_out = |family| wish.leads_out_by(conf, family);
+    let leads_out = leads_out(Family::V4) || leads_out(Family::V6);
+    let gateway = match (conf.is_gateway(), leads_out) {
         (true, _) => Gateway::Bridge,
         (false, true) => Gateway::Another,
         (false, false) => Gateway::Nowhere,
@@ -45,13 +47,9 @@ pub(crate) fn config(conf: &Conf, wish: &Wish) -> Outcome<NetworkConfig> {
         Gateway::Bridge if conf.masquerades() => (GatewayMode::Nat, config),
         // who translates nothing wants the containers' own addresses to be reached
         Gateway::Bridge => (GatewayMode::NatUnprotected, config.masquerade(Switch::Off)),
-        Gateway::Another if wish.ranges.iter().any(is_ipv6) => {
-            let words = "false, with a default route of IPv6";
-            return Err(Failure::unsupported("isGateway", words));
-        }
         Gateway::Another => {
-            let config = config.masquerade(Switch::Off).inhibit_ipv4(Switch::On);
-            (GatewayMode::NatUnprotected, config)
+            let config = config.inhibit_ipv4(Switch::On).inhibit_ipv6(Switch::On);
+            (GatewayMode::NatUnprotected, config.masquerade(Switch::Off))
         }
         Gateway::Nowhere => (GatewayMode::Isolated, config.internal()),
     };

@@ -4,7 +4,9 @@
 use std::net::IpAddr;
 
 use bridgework::plan::{PortOptions, Switch};
-use bridgework::{EndpointConfig, HostName, LinkName, MacAddr, Port, PortMapping, Protocol};
+use bridgework::{
+    EndpointConfig, Family, HostName, LinkName, MacAddr, Port, PortMapping, Protocol,
+};
 use ipnet::IpNet;
 
 use crate::call::Call;
@@ -97,14 +99,16 @@ impl Wish {
         if keys.macspoofchk == Some(false) {
             config = config.source_guard(Switch::Off);
         }
-        config.leads_out(on(self.leads_out(conf)))
+        for family in [Family::V4, Family::V6] {
+            config = config.leads_out_by(family, on(self.leads_out_by(conf, family)));
+        }
+        config
     }
 
-    /// Whether the container's default routes are to lead by this interface: one of either family that
-    /// is asked for brings both.
-    pub(crate) fn leads_out(&self, conf: &Conf) -> bool {
-        let is_asked = self.routes.iter().any(Route::is_default);
-        conf.is_default_gateway() || is_asked
+    /// Whether the container's default route of that family is to lead by this interface.
+    pub(crate) fn leads_out_by(&self, conf: &Conf, family: Family) -> bool {
+        let is_asked = |route: &Route| route.is_default() && Family::of(route.dst.addr()) == family;
+        conf.is_default_gateway() || self.routes.iter().any(is_asked)
     }
 }
 

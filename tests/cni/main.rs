@@ -14,3 +14,4 @@ mod ranges;
 mod recorded;
 mod refused;
 mod verbs;
+mod ways;
