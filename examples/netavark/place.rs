@@ -89,6 +89,7 @@ pub(crate) fn mappings(publications: &[Publication]) -> Outcome<Vec<PortMapping>
     Ok(mappings)
 }
 
+/// An address that the host has not is taken as it is: it may get it later.
 fn mapping(publication: &Publication, protocol: Protocol) -> Outcome<PortMapping> {
     let range = |first: u16| {
         let last = u32::from(first) + u32::from(publication.range.max(1)) - 1;

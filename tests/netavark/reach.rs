@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::asked::{network, publishing, request};
 use crate::dns::A;
 use crate::ground::{Machine, addresses_of, ask, pings, reaches};
+use crate::lab::output;
 
 /// rfc1035 §4.1.1
 const NXDOMAIN: u8 = 3;
@@ -95,5 +96,24 @@ fn published_ports_lead_to_the_container_by_the_host_s_address_and_by_ranges() {
         .run(|| std::net::TcpStream::connect("127.0.0.1:8080").is_ok());
     assert!(!is_open.expect("inside"));
     machine.teardown(&app, &second);
+    machine.is_clean();
+}
+
+/// As one that moves from machine to machine. Podman itself refuses one that is not there, unless it is
+/// told not to reserve ports (`enable_port_reservation` in containers.conf(5)).
+#[test]
+fn a_port_at_an_address_that_the_host_gets_later_leads_to_the_container_from_then_on() {
+    let machine = Machine::new("later");
+    let web = Netns::create().expect("a namespace");
+    let asked = request(1, &network(74, json!({})), &["10.74.0.2"], json!({}));
+    let asked = publishing(asked, &[("192.0.2.77", 8080, 80, 1)]);
+    machine.setup(&web, &asked);
+    let host = &machine.netns;
+    let is_there = || reaches(host, ("192.0.2.77", 8080), &web, ("10.74.0.2", 80));
+    assert!(!is_there());
+    output(host, "ip addr add 192.0.2.77/32 dev lo");
+    assert!(is_there());
+    output(host, "ip addr del 192.0.2.77/32 dev lo");
+    machine.teardown(&web, &asked);
     machine.is_clean();
 }
