@@ -1,10 +1,12 @@
 //! Further subnets of a family: an address of each, and what leads by which.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use bridgework::resolver::Answer;
 use bridgework::{
-    Container, Endpoint, EndpointConfig, Family, Fault, Host, Network, NetworkConfig,
+    Container, Device, Endpoint, EndpointConfig, Family, Fault, GatewayMode, Host, Network,
+    NetworkConfig, Subnet,
 };
 
 use crate::lab::machine::global_addresses;
@@ -140,6 +142,35 @@ fn a_published_port_and_the_default_route_lead_by_the_first_subnet_of_a_family()
     );
     let default = lab::ip_json(a.netns(), "-4 route show default").unwrap_or_default();
     assert_eq!(default[0]["gateway"], "10.89.0.1");
+}
+
+#[test]
+fn where_containers_are_reached_by_their_own_addresses_each_of_them_is_open_where_a_port_is() {
+    let host = lab::host();
+    let routed = config("web").gateway_mode(Family::V4, GatewayMode::Routed);
+    let (outside_wire, outside) = lab::neighbour(&host, "outside");
+    let network = host.create_network(routed).unwrap();
+    let far = Device::open(outside.netns(), "eth0").unwrap();
+    far.add_address("192.0.2.9/24".parse().unwrap()).unwrap();
+    for subnet in ["10.89.0.0/24", "10.90.0.0/24"] {
+        let subnet: Subnet = subnet.parse().unwrap();
+        far.add_route(subnet, Some([192, 0, 2, 1].into())).unwrap();
+    }
+    let a = lab::container("a");
+    let publish = EndpointConfig::new().publish("80/udp");
+    let at_a = network.connect_with(&a, publish).unwrap();
+    let patience = Duration::from_millis(700);
+    for own in at_a.ips().filter(IpAddr::is_ipv4) {
+        for (port, expected) in [(80, true), (81, false)] {
+            let at = SocketAddr::new(own, port);
+            let socket = a.run(|| UdpSocket::bind(at)).unwrap().unwrap();
+            socket.set_read_timeout(Some(patience)).unwrap();
+            let send = || UdpSocket::bind("192.0.2.9:0")?.send_to(b"?", at);
+            outside.run(send).unwrap().unwrap();
+            assert_eq!(socket.recv(&mut [0]).is_ok(), expected, "{at}");
+        }
+    }
+    drop(outside_wire);
 }
 
 fn refused(host: &Host, config: NetworkConfig) -> String {
