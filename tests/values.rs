@@ -23,6 +23,8 @@ fn config() -> ProptestConfig {
 trait Value:
     FromStr<Err = ParseError>
     + for<'a> TryFrom<&'a [u8], Error = ParseError>
+    + for<'a> TryFrom<&'a String, Error = ParseError>
+    + TryFrom<String, Error = ParseError>
     + Display
     + Debug
     + PartialEq
@@ -32,6 +34,8 @@ trait Value:
 impl<T> Value for T where
     T: FromStr<Err = ParseError>
         + for<'a> TryFrom<&'a [u8], Error = ParseError>
+        + for<'a> TryFrom<&'a String, Error = ParseError>
+        + TryFrom<String, Error = ParseError>
         + Display
         + Debug
         + PartialEq
@@ -41,7 +45,12 @@ impl<T> Value for T where
 fn parses_or_says_why<T: Value>(bytes: &[u8], kind: ValueKind) {
     let from_bytes = T::try_from(bytes);
     match std::str::from_utf8(bytes) {
-        Ok(text) => assert_eq!(text.parse(), from_bytes, "{text:?}"),
+        Ok(text) => {
+            let owned = text.to_owned();
+            assert_eq!(text.parse(), from_bytes, "{text:?}");
+            assert_eq!(T::try_from(&owned), from_bytes, "{text:?}");
+            assert_eq!(T::try_from(owned), from_bytes, "{text:?}");
+        }
         Err(_) => assert_eq!(
             from_bytes.as_ref().err().map(ParseError::reason),
             Some(&Reason::NotUtf8)

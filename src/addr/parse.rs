@@ -350,6 +350,22 @@ macro_rules! text_value {
                 text.parse()
             }
         }
+
+        impl TryFrom<&String> for $type {
+            type Error = crate::addr::ParseError;
+
+            fn try_from(text: &String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = crate::addr::ParseError;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
     };
 }
 pub(crate) use text_value;
