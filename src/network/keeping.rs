@@ -455,7 +455,14 @@ impl Network {
             return Ok(());
         };
         let doing = format!("reserve {} for {}", kept.address, kept.container);
-        let record = ledger.record(Body::Reservation(kept), Phase::There, Tenure::Kept);
+        let body = Body::Reservation(kept);
+        if ledger
+            .get(&body.key())
+            .is_some_and(|record| record.body == body)
+        {
+            return Ok(());
+        }
+        let record = ledger.record(body, Phase::There, Tenure::Kept);
         let change = Change::new().put(record, Expected::Absent);
         ledger.write(|| doing, &change)
     }

@@ -10,7 +10,8 @@ use super::Network;
 
 impl Network {
     /// Keeps an address for a container of that name: it gets it whenever it connects, and nobody
-    /// else does, whether it is connected or not.
+    /// else does, whether it is connected or not. To ask for what is kept already changes nothing, so that
+    /// it can be repeated.
     ///
     /// ```no_run
     /// use bridgework::{Container, Host, NetworkConfig};
@@ -31,15 +32,15 @@ impl Network {
         let address = address.into();
         let attempt = || format!("reserve {address} for {container} on {}", self.name());
         self.catch_up().map_err(|error| error.during(attempt()))?;
-        let reserved = self.0.members.lock().reserve(container, address);
-        reserved.map_err(|fault| Error::of(attempt(), vec![fault]))?;
-        let written = self.write_reservation(Reservation {
+        let reservation = Reservation {
             network: self.id(),
             container: container.clone(),
             address,
-        });
-        written.map_err(|error| {
-            self.0.members.lock().unreserve(container);
+        };
+        let reserved = self.0.members.lock().reserve(container, address);
+        reserved.map_err(|fault| Error::of(attempt(), vec![fault]))?;
+        self.write_reservation(reservation).map_err(|error| {
+            self.0.members.lock().unreserve_at(container, address);
             error.during(attempt())
         })
     }

@@ -65,6 +65,39 @@ impl Store for Failing {
     }
 }
 
+/// Whose next write is refused.
+fn failing_next(netns: &Netns, store: &Memory) -> (Host, Arc<Failing>) {
+    let store = Arc::new(Failing {
+        store: store.open(),
+        left: AtomicUsize::new(usize::MAX),
+        moment: Moment::Before,
+    });
+    let config = HostConfig::new().netns(netns.clone()).watch(Switch::Off);
+    let config = config.store(Arc::clone(&store) as Arc<dyn Store>);
+    (
+        Host::open_with(config.resolver(Switch::Off)).unwrap(),
+        store,
+    )
+}
+
+#[test]
+fn a_reservation_that_cannot_be_written_takes_no_other_from_its_name() {
+    let (host, store) = failing_next(&Netns::create().unwrap(), &Memory::new());
+    let config = NetworkConfig::bridge("web")
+        .subnet("10.89.0.0/24")
+        .subnet("fd00:89::/64");
+    let network = host.create_network(config).unwrap();
+    let db = "db".parse().unwrap();
+    network.reserve(&db, [10, 89, 0, 9]).unwrap();
+    let second = "fd00:89::9".parse::<std::net::IpAddr>().unwrap();
+    // to catch up, and to write
+    store.left.store(1, Ordering::Relaxed);
+    assert!(network.reserve(&db, second).is_err());
+    let endpoint = network.connect(&lab::container("db")).unwrap();
+    assert_eq!(endpoint.ip().to_string(), "10.89.0.9");
+    assert!(!endpoint.ips().any(|ip| ip == second));
+}
+
 fn play(host: &Host) -> Result<()> {
     let config = NetworkConfig::bridge("web")
         .subnet("10.89.0.0/24")

@@ -423,7 +423,9 @@ fn after_a_reboot_networks_are_made_again_leases_are_gone_and_reservations_stay(
         let network = host.create_network(net("web")).unwrap();
         network.persist().unwrap();
         let kept = "10.89.0.9".parse::<std::net::IpAddr>().unwrap();
-        network.reserve(&"db".parse().unwrap(), kept).unwrap();
+        let db = "db".parse().unwrap();
+        network.reserve(&db, kept).unwrap();
+        network.reserve(&db, kept).unwrap(); // changes nothing
         network.connect(&app).unwrap().persist().unwrap();
     });
     let host = ground.rebooted().open();

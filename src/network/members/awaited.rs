@@ -132,6 +132,13 @@ impl Members {
         }
     }
 
+    /// Only of the subnet that the address is of.
+    pub(crate) fn unreserve_at(&mut self, name: &ContainerName, address: IpAddr) {
+        if let Some(pool) = self.pools.of_mut(address) {
+            let _kept = pool.unreserve(name);
+        }
+    }
+
     pub(crate) fn unreserve(&mut self, name: &ContainerName) {
         self.awaited.remove(name);
         for pool in &mut self.pools.0 {
