@@ -35,7 +35,7 @@ use crate::spec::{EndpointSpec, NetworkSpec};
 pub struct Event {
     /// When it was done.
     pub at: Timestamp,
-    /// How long it took from the call on.
+    /// How long it took from the call on; zero of what another process did.
     pub took: Duration,
     /// What happened.
     pub kind: EventKind,
@@ -247,7 +247,10 @@ impl fmt::Display for Event {
         }
         // the driver's name is the only text here that may be anything
         let driver = network.driver.escape_debug();
-        let (name, took) = (&network.name, self.took);
-        write!(f, "name={name}, took={took:?}, type={driver})")
+        write!(f, "name={}, ", network.name)?;
+        if !self.took.is_zero() {
+            write!(f, "took={:?}, ", self.took)?;
+        }
+        write!(f, "type={driver})")
     }
 }

@@ -224,7 +224,9 @@ impl Host {
     /// What happens to networks and containers from now on, for a log say: networks that come and
     /// go, containers that are connected and disconnected, and how long each took.
     ///
-    /// Each thing is told once, whoever did it: a verb, a handle that was dropped, a prune. A
+    /// Each thing is told once, whoever did it: a verb, a handle that was dropped, a prune. What other
+    /// processes did with the same [records](crate::HostConfig::store) is told when this host reads of
+    /// it: with its next verb or look, and soon where it [serves](Self::serve). A
     /// pre-defined network comes when it is first asked for. A container in network mode `host` or
     /// `none` is connected when it is opened and disconnected when its last handle is dropped; one
     /// with another container's stack is on no network, and nothing is told of it. Of an endpoint

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::kernel::{Kernel, Netns};
 use crate::plan::{ElementsEdit, Link, Plan, Side, Step};
+use crate::spec::EndpointSpec;
 use crate::trace::operation;
 
 use super::Network;
@@ -168,10 +169,15 @@ pub(super) fn tell_disconnected(network: &Network, ties: &Ties, begun: Instant) 
     if !ties.told.load(Ordering::Relaxed) {
         return;
     }
-    network.0.registered.tell(begun, || EventKind::Disconnect {
+    let registered = &network.0.registered;
+    registered.tell(begun, || disconnected(network, &ties.spec));
+}
+
+pub(super) fn disconnected(network: &Network, spec: &EndpointSpec) -> EventKind {
+    EventKind::Disconnect {
         network: (&network.0.spec).into(),
-        endpoint: (&ties.spec).into(),
-    });
+        endpoint: spec.into(),
+    }
 }
 
 /// Each once, and always in the same order, so that two who take turns at several never wait for
@@ -267,7 +273,10 @@ pub(super) fn withdraw_from_memory(network: &Network, ties: &Ties) {
     ties.place.give_up();
     network.0.attached.lock().remove(&ties.spec.container);
     network.0.members.lock().lose_sight(&ties.spec.id);
-    tell_disconnected(network, ties, Instant::now());
+    if ties.told.load(Ordering::Relaxed) {
+        let registered = &network.0.registered;
+        registered.tell_of_other(|| disconnected(network, &ties.spec));
+    }
 }
 
 pub(super) fn dismiss(departure: &Departure<'_>, left: &Result<()>) {

@@ -9,6 +9,7 @@ use crate::addr::{ContainerId, NetworkId, Subnet};
 use crate::container::Container;
 use crate::driver::Driver;
 use crate::error::{Error, Fault, Result};
+use crate::event::EventKind;
 use crate::ipam::{Owner, Pool};
 use crate::plan::Plan;
 use crate::record::{Body, ContainerRecord, EndpointRecord, NetworkRecord, Phase, Record};
@@ -126,6 +127,9 @@ impl Registry {
         *network.0.life.lock() = Life::Recorded;
         self.announce(&network);
         self.keep(&network);
+        self.tell_of_other(|| EventKind::Create {
+            network: (&network.0.spec).into(),
+        });
         Ok(())
     }
 

@@ -70,7 +70,7 @@ impl Registry {
 
     pub(super) fn lose_lodger(&self, container: &ContainerRecord) {
         if let Some((network, endpoint)) = self.residence(container) {
-            network.lose_resident(endpoint);
+            network.lose_resident_of_other(endpoint);
         }
     }
 

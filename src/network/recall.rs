@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use crate::addr::EndpointId;
 use crate::driver::Exit;
 use crate::error::{Error, Result};
+use crate::event::EventKind;
 use crate::plan::{Plan, Step};
 use crate::record::{ContainerRecord, EndpointRecord};
 use crate::spec::EndpointSpec;
@@ -29,10 +30,16 @@ impl Network {
         let mut members = self.0.members.lock();
         match record.is_staged_only() {
             true => members.hold_elsewhere(&record.spec),
-            false => members.recall(Member {
-                spec: record.spec.clone(),
-                hosts: container.and_then(|container| container.hosts_file().cloned()),
-            }),
+            false => {
+                members.recall(Member {
+                    spec: record.spec.clone(),
+                    hosts: container.and_then(|container| container.hosts_file().cloned()),
+                });
+                self.0.registered.tell_of_other(|| EventKind::Connect {
+                    network: (&self.0.spec).into(),
+                    endpoint: (&record.spec).into(),
+                });
+            }
         }
     }
 
@@ -153,6 +160,11 @@ impl Network {
         self.0.kernel.forget_plan(&self.0.plan);
         self.0.registered.cancel();
         self.0.registered.registry().keep_no_longer(self.id());
+        if !matches!(former, Life::Removed) {
+            self.0.registered.tell_of_other(|| EventKind::Destroy {
+                network: (&self.0.spec).into(),
+            });
+        }
         drop(former);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
@@ -296,6 +296,15 @@ impl Registry {
         });
     }
 
+    /// Of what another process did nobody here knows how long it took.
+    pub(super) fn tell_of_other(&self, kind: impl FnOnce() -> EventKind) {
+        self.events.publish(|| Event {
+            at: SystemTime::now().into(),
+            took: Duration::ZERO,
+            kind: kind(),
+        });
+    }
+
     pub(crate) fn wirings(&self) -> &Wirings {
         &self.wirings
     }
@@ -371,6 +380,11 @@ impl Registered {
     /// Whoever subscribed is told of something that was begun then.
     pub(super) fn tell(&self, begun: Instant, kind: impl FnOnce() -> EventKind) {
         self.registry.tell(begun, kind);
+    }
+
+    /// Whoever subscribed is told of what another process did.
+    pub(super) fn tell_of_other(&self, kind: impl FnOnce() -> EventKind) {
+        self.registry.tell_of_other(kind);
     }
 
     pub(super) fn wirings(&self) -> &Wirings {

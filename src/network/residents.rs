@@ -86,10 +86,27 @@ impl Network {
     pub(super) fn recall_resident(&self, container: &ContainerRecord, id: EndpointId) {
         let mut residents = self.0.residents.lock();
         if residents.iter().all(|resident| resident.id != id) {
-            residents.push(Resident {
+            let resident = Resident {
                 id,
                 container: container.name.clone(),
                 container_id: container.id,
+            };
+            self.0.registered.tell_of_other(|| EventKind::Connect {
+                network: (&self.0.spec).into(),
+                endpoint: resident.place(),
+            });
+            residents.push(resident);
+        }
+    }
+
+    /// Another process has closed it.
+    pub(super) fn lose_resident_of_other(&self, id: EndpointId) {
+        let mut residents = self.0.residents.lock();
+        let at = residents.iter().position(|resident| resident.id == id);
+        if let Some(resident) = at.map(|at| residents.remove(at)) {
+            self.0.registered.tell_of_other(|| EventKind::Disconnect {
+                network: (&self.0.spec).into(),
+                endpoint: resident.place(),
             });
         }
     }

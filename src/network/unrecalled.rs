@@ -5,16 +5,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use crate::addr::{ContainerId, EndpointId, NamespaceId};
 use crate::container::Container;
 use crate::error::Result;
-use crate::event::EventKind;
 use crate::record::EndpointRecord;
 use crate::spec::EndpointSpec;
 
 use super::Network;
+use super::detach::disconnected;
 use super::ledger::Ledger;
 use super::registry::Registry;
 
@@ -203,12 +202,8 @@ impl Network {
         };
         if !lost.is_staged_only() {
             self.0.members.lock().lose_sight(&spec.id);
-            self.0
-                .registered
-                .tell(Instant::now(), || EventKind::Disconnect {
-                    network: (&self.0.spec).into(),
-                    endpoint: spec.into(),
-                });
+            let registered = &self.0.registered;
+            registered.tell_of_other(|| disconnected(self, spec));
         }
         true
     }

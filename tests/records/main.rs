@@ -21,5 +21,6 @@ mod residents;
 mod served;
 mod shared;
 mod state;
+mod told;
 mod traffic;
 mod two_stores;
