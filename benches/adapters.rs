@@ -49,9 +49,12 @@ mod rooms;
 
 // other benches use more of these
 #[allow(dead_code)]
+mod docker;
+#[allow(dead_code)]
 mod element;
 #[allow(dead_code)]
 mod floor;
+mod unpacked;
 
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -60,20 +63,21 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use docker::{DOCKERD, Daemon};
 use rooms::cni::Cni;
-use rooms::daemon::Daemon;
 use rooms::docker::Docker;
 use rooms::growth;
 use rooms::library::{Library, Records};
 use rooms::netavark::Netavark;
 use rooms::pod::{Form, Machine, Ports};
-use rooms::program::{example, peer, peers_with};
+use rooms::program::example;
 use rooms::raw::{Raw, Start};
 use rooms::rounds::{Act, Effort, measure};
 use rooms::seat::Seat;
 use rooms::starts;
 use rooms::subject::{Column, Names, Outcome, Subject};
 use rooms::table::Figures;
+use unpacked::{peer, peers_with};
 
 /// Behind all that exists.
 const FIRST_PORT: u16 = 20_000;
@@ -145,8 +149,6 @@ const GROUPS: [&[(Column, Names)]; 4] = [
         (Column::Netavark2, Names::Answered),
     ],
 ];
-
-const DOCKERD: &str = "usr/sbin/dockerd";
 
 /// Who is asked for more and more containers.
 const GROWING: [Column; 6] = [
@@ -258,8 +260,9 @@ fn fill(seats: &mut [Seat], existing: u16, fill_max: Duration) {
 
 fn starts(effort: Effort) -> Outcome<()> {
     let peers = peers_with(DOCKERD)?;
-    let host = (Machine::make("starts")?, effort.call_max);
-    starts::measure(&Daemon::start(&peers, host)?, effort)
+    let machine = Machine::make("starts")?;
+    let daemon = Daemon::start(&peers, &machine.state, effort.call_max)?;
+    starts::measure(&daemon, effort)
 }
 
 /// Whoever is asked for, each time on a host of its own.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::daemon::Daemon;
 use super::pod::{Machine, Pod, Ports};
 use super::subject::{Names, Outcome, Subject};
+use crate::docker::Daemon;
 
 pub struct Docker {
     daemon: Daemon,
@@ -16,12 +16,13 @@ pub struct Docker {
     network: &'static str,
     /// Containers that run, on no network.
     idle: BTreeSet<String>,
+    _machine: Machine,
 }
 
 impl Docker {
     /// With one network that is there already.
-    pub fn new(peers: &Path, names: Names, host: (Machine, Duration)) -> Outcome<Self> {
-        let daemon = Daemon::start(peers, host)?;
+    pub fn new(peers: &Path, names: Names, (machine, limit): (Machine, Duration)) -> Outcome<Self> {
+        let daemon = Daemon::start(peers, &machine.state, limit)?;
         let network = match names {
             Names::Silent => "bridge",
             Names::Answered => {
@@ -33,6 +34,7 @@ impl Docker {
             daemon,
             network,
             idle: BTreeSet::new(),
+            _machine: machine,
         })
     }
 

@@ -1,7 +1,6 @@
 //! The rooms of the bench `adapters`: who is measured, on what, how often, and how it is printed.
 
 pub mod cni;
-pub mod daemon;
 pub mod docker;
 pub mod growth;
 pub mod library;

@@ -16,9 +16,6 @@ use nix::unistd::Pid;
 
 use super::subject::Outcome;
 
-/// Where `benches/adapters/peers` has unpacked them.
-pub const PEERS: &str = "BRIDGEWORK_PEERS";
-
 /// One of ours, beside the benches; how to get it, where it is not there.
 pub fn example(name: &str) -> Outcome<PathBuf> {
     let bench = env::current_exe()?;
@@ -32,22 +29,6 @@ pub fn example(name: &str) -> Outcome<PathBuf> {
     }
     let how = format!("cargo build --release --features store --example {name}");
     Err(format!("no {}: {how}", built.display()).into())
-}
-
-/// One of the peers', below their directory.
-pub fn peer(path: &str) -> Outcome<PathBuf> {
-    Ok(peers_with(path)?.join(path))
-}
-
-/// The peers' directory, where that is below it.
-pub fn peers_with(path: &str) -> Outcome<PathBuf> {
-    let how = format!("run benches/adapters/peers DIRECTORY and set {PEERS} to it");
-    let folder = env::var_os(PEERS).ok_or_else(|| format!("{path}: {how}"))?;
-    let found = Path::new(&folder).join(path);
-    if found.exists() {
-        return Ok(Path::new(&folder).canonicalize()?);
-    }
-    Err(format!("no {}: {how}", found.display()).into())
 }
 
 /// What one call printed, and how long it took.

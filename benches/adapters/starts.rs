@@ -3,10 +3,10 @@
 
 use std::thread;
 
-use super::daemon::Daemon;
 use super::rounds::{Effort, REST};
 use super::subject::Outcome;
 use super::table::{median, short};
+use crate::docker::Daemon;
 
 /// What a container is started with: words, its network and its ports.
 const KINDS: [(&str, &str, &[u16]); 3] = [

@@ -1,11 +1,10 @@
 //! Who is measured. Each has a host of its own, attaches and detaches, and says how long that took.
 
-use std::error::Error;
 use std::time::Duration;
 
 use super::pod::{Form, Pod, Ports};
 
-pub type Outcome<T> = Result<T, Box<dyn Error>>;
+pub use crate::unpacked::Outcome;
 
 /// One who attaches containers.
 pub trait Subject: Send {

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::pod::Machine;
-use super::subject::Outcome;
+use crate::unpacked::Outcome;
 
+/// What it is among the peers.
+pub const DOCKERD: &str = "usr/sbin/dockerd";
 /// Makes the namespaces, and starts it there.
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/adapters/dockerd");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/docker/dockerd");
 /// `user_namespaces(7)`: the daemon gives files to others than root.
 const IDS: &str = "0 0 65536";
 
@@ -22,28 +23,32 @@ pub struct Daemon {
     process: Child,
     /// Closed, it ends.
     stdin: Option<ChildStdin>,
+    state: PathBuf,
     limit: Duration,
-    machine: Machine,
 }
 
 impl Daemon {
     /// With an image, `bench`. Its network namespace is one that it makes itself, since it has to belong
-    /// to its user namespace.
-    pub fn start(peers: &Path, (machine, limit): (Machine, Duration)) -> Outcome<Self> {
+    /// to its user namespace. Who gives it the directory takes that away, after it. No answer is waited for
+    /// longer than `limit`.
+    ///
+    /// # Errors
+    /// Something that it needs is not there, which is said.
+    pub fn start(peers: &Path, state: &Path, limit: Duration) -> Outcome<Self> {
         let mut process = Command::new("bash")
             .arg(SCRIPT)
-            .args([peers, &machine.state])
+            .args([peers, state])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(machine.state.join("err"))?)
+            .stderr(File::create(state.join("err"))?)
             .spawn()?;
         let stdin = process.stdin.take();
         let stdout = process.stdout.take().ok_or("no pipe")?;
         let mut daemon = Self {
             process,
             stdin,
+            state: state.to_owned(),
             limit,
-            machine,
         };
         let answers = daemon.map_and_await(BufReader::new(stdout));
         answers.map_err(|why| format!("{why} {}", daemon.complaint()))?;
@@ -66,12 +71,12 @@ impl Daemon {
     }
 
     fn complaint(&self) -> String {
-        let words = fs::read_to_string(self.machine.state.join("err"));
+        let words = fs::read_to_string(self.state.join("err"));
         words.unwrap_or_default().trim().to_owned()
     }
 
     fn socket(&self) -> PathBuf {
-        self.machine.state.join("socket")
+        self.state.join("socket")
     }
 
     /// From the connect to the end of the answer.
