@@ -17,12 +17,14 @@
 //! `--bench` (as `cargo test` runs it) there is little of each, which shows that it works and
 //! measures nothing.
 
+#[path = "names/mod.rs"]
+mod rooms;
+
 mod allocated;
 mod asking;
 mod peers;
 
-use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::path::PathBuf;
+use std::net::{TcpStream, UdpSocket};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -30,15 +32,11 @@ use std::time::{Duration, Instant};
 
 use asking::{Client, dns};
 use bridgework::plan::Switch;
-use bridgework::{
-    Container, Endpoint, EndpointConfig, Host, HostConfig, Netns, Network, NetworkConfig,
-};
-use peers::{Name, Peer};
+use bridgework::{Container, Endpoint, Host, HostConfig, Netns, Network, NetworkConfig};
+use rooms::ground::{Ground, Scratch, descriptors_for, ours};
+use rooms::serve::{grow, serve};
+use rooms::table::quantile_us;
 
-const RATE_SHARE: f64 = 0.85;
-const BEST_PEER_RATIO: f64 = 1.5;
-const LATENCY_RATIO: f64 = 1.25;
-const MANY_SHARE: f64 = 0.95;
 const IDLE_BYTES: f64 = 4096.0;
 const ATTACKED_P99_MS: f64 = 5.0;
 
@@ -100,223 +98,6 @@ const SMOKE: Effort = Effort {
     many: (5, 50),
     half_connections: 50,
 };
-
-/// A folder for the files of the peers.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("names-{}", std::process::id()));
-        std::fs::create_dir(&path).expect("a folder");
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _left_behind = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Containers on one network, with aliases.
-struct Ground {
-    containers: Vec<Container>,
-    endpoints: Vec<Endpoint>,
-    names: Vec<Name>,
-    network: Network,
-    _host: Host,
-}
-
-impl Ground {
-    fn make(containers: usize, names: usize) -> Self {
-        let host = Host::isolated().expect("a host");
-        let config = NetworkConfig::bridge("bench").subnet("10.88.0.0/16");
-        let network = host.create_network(config).expect("a network");
-        let mut ground = Self {
-            containers: Vec::new(),
-            endpoints: Vec::new(),
-            names: Vec::new(),
-            network,
-            _host: host,
-        };
-        for number in 0..containers {
-            ground.add(number, names / containers);
-        }
-        ground
-    }
-
-    fn add(&mut self, number: usize, names: usize) {
-        let container = Container::isolated(format!("c{number}")).expect("a container");
-        let aliases = (1..names).map(|alias| format!("c{number}-a{alias}"));
-        let config = aliases
-            .clone()
-            .fold(EndpointConfig::new(), |config, alias| {
-                config.alias(alias.as_str())
-            });
-        let endpoint = self.network.connect_with(&container, config);
-        let endpoint = endpoint.expect("connected");
-        let own = [format!("c{number}")].into_iter().chain(aliases);
-        self.names.extend(own.map(|name| (name, endpoint.ip())));
-        self.endpoints.push(endpoint);
-        self.containers.push(container);
-    }
-
-    fn asked_for(&self) -> Vec<String> {
-        self.names.iter().map(|(name, _)| name.clone()).collect()
-    }
-}
-
-fn ours() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 11], 53))
-}
-
-/// What one server has done in all rounds.
-struct Row {
-    label: &'static str,
-    client: Client,
-    times: Vec<Duration>,
-    rates: Vec<f64>,
-    _peer: Option<Peer>,
-}
-
-impl Row {
-    fn new(ground: &Ground, label: &'static str, at: SocketAddr, peer: Option<Peer>) -> Self {
-        let client = Client::new(ground.containers[0].netns(), at, &ground.asked_for());
-        let (times, rates) = (Vec::new(), Vec::new());
-        Self {
-            label,
-            client,
-            times,
-            rates,
-            _peer: peer,
-        }
-    }
-}
-
-fn serve(scratch: &Scratch, effort: Effort, (containers, names): (usize, usize)) {
-    if !descriptors_for(containers) {
-        return;
-    }
-    let ground = Ground::make(containers, names);
-    let netns = ground.containers[0].netns();
-    let echo = peers::echo(netns);
-    let others = peers::all(netns, &scratch.0, &ground.names);
-    let mut rows = vec![
-        Row::new(&ground, "echo", echo.at, Some(echo)),
-        Row::new(&ground, "ours", ours(), None),
-    ];
-    for peer in others {
-        rows.push(Row::new(&ground, peer.label, peer.at, Some(peer)));
-    }
-    rows.retain_mut(|row| row.label == "echo" || knows_all(row, ground.names.len()));
-    for _ in 0..effort.rounds {
-        for row in &mut rows {
-            row.client.one_by_one(effort.questions / 10);
-            row.times.extend(row.client.one_by_one(effort.questions));
-        }
-        for row in &mut rows {
-            row.rates.push(row.client.all_at_once(effort.time));
-        }
-    }
-    print_rows(&rows, containers, ground.names.len());
-}
-
-/// Ours with few names and with many, asked as many different questions by turns.
-fn grow(effort: Effort) {
-    if !descriptors_for(effort.few.0 + effort.many.0) {
-        return;
-    }
-    let grounds = [effort.few, effort.many].map(|(containers, names)| {
-        let ground = Ground::make(containers, names);
-        let asked_for = ground.asked_for().into_iter().cycle();
-        let asked_for: Vec<String> = asked_for.take(effort.many.1).collect();
-        let client = Client::new(ground.containers[0].netns(), ours(), &asked_for);
-        (client, ground)
-    });
-    let [(mut few, _few), (mut many, _many)] = grounds;
-    let mut shares: Vec<f64> = (0..effort.rounds)
-        .map(|_| {
-            let rate = few.all_at_once(effort.time);
-            let share = many.all_at_once(effort.time) / rate;
-            // who comes first in a round makes no difference
-            let rate = many.all_at_once(effort.time);
-            (share + rate / few.all_at_once(effort.time)) / 2.0
-        })
-        .collect();
-    shares.sort_by(f64::total_cmp);
-    let share = shares[shares.len() / 2];
-    println!("64 at once, with many names / with few: {share:.2}  (target >= {MANY_SHARE})");
-}
-
-fn knows_all(row: &mut Row, names: usize) -> bool {
-    let known = row.client.known();
-    if known != names {
-        println!(
-            "NOT MEASURED: {}: it knows {known} of {names} names",
-            row.label
-        );
-    }
-    known == names
-}
-
-fn print_rows(rows: &[Row], containers: usize, names: usize) {
-    println!(
-        "{:<44} {:>8} {:>8} {:>6} {:>10} {:>10} {:>6}",
-        format!("{names} names, {containers} containers"),
-        "us",
-        "p99",
-        "ratio",
-        "64 at once",
-        "best",
-        "ratio"
-    );
-    let mut floor = None;
-    for row in rows {
-        let [middle, late] = [0.5, 0.99].map(|share| quantile_us(&row.times, share));
-        let mut rates = row.rates.clone();
-        rates.sort_by(f64::total_cmp);
-        let (rate, best) = (rates[rates.len() / 2], rates[rates.len() - 1]);
-        let (least, most) = *floor.get_or_insert((middle, rate));
-        let [slower, share] = [middle / least, rate / most];
-        println!(
-            "{:<44} {middle:>8.1} {late:>8.1} {slower:>6.2} {rate:>10.0} {best:>10.0} {share:>6.2}",
-            row.label
-        );
-    }
-    println!(
-        "{:<44} {:>24} {:>28}",
-        "  target of ours",
-        format!("<= {LATENCY_RATIO}"),
-        format!(">= {RATE_SHARE}; >= {BEST_PEER_RATIO} x Docker's and aardvark-dns")
-    );
-}
-
-fn quantile_us(times: &[Duration], share: f64) -> f64 {
-    let mut micros: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e6).collect();
-    micros.sort_by(f64::total_cmp);
-    let last = micros.len().saturating_sub(1);
-    let at = (last as f64 * share).round() as usize;
-    micros.get(at).copied().unwrap_or_default()
-}
-
-/// A container needs its namespace and the two sockets of its server.
-fn descriptors_for(containers: usize) -> bool {
-    let (_, most) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
-        .expect("a limit");
-    let needed = 8 * u64::try_from(containers).expect("a few") + 200;
-    let raised = nix::sys::resource::setrlimit(
-        nix::sys::resource::Resource::RLIMIT_NOFILE,
-        needed.min(most),
-        most,
-    );
-    let enough = raised.is_ok() && needed <= most;
-    if !enough {
-        println!(
-            "NOT MEASURED: {containers} containers: {needed} descriptors, `ulimit -Hn` is {most}"
-        );
-    }
-    enough
-}
 
 /// Two networks on hosts of their own: names are served on the first alone.
 fn both_ways() -> [Network; 2] {
@@ -395,7 +176,7 @@ fn grown(network: &Network, count: usize) -> (f64, Duration) {
 /// Two containers on networks of their own: one attacks, the other asks.
 fn attack(effort: Effort) {
     let ground = Ground::make(1, 1);
-    let bad_network = ground._host.create_network(NetworkConfig::bridge("bad"));
+    let bad_network = ground.host.create_network(NetworkConfig::bridge("bad"));
     let bad_network = bad_network.expect("a network");
     let bad = Container::isolated("bad").expect("a container");
     let _bad = bad_network.connect(&bad).expect("connected");
