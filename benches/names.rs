@@ -23,6 +23,7 @@ mod rooms;
 mod allocated;
 mod asking;
 mod peers;
+mod unpacked;
 
 use std::net::{TcpStream, UdpSocket};
 use std::process::ExitCode;

@@ -1,6 +1,5 @@
 //! All servers, asked the same questions by the same client, in rounds that alternate.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::ground::{Ground, Scratch, descriptors_for, ours};
@@ -13,23 +12,19 @@ const MANY_SHARE: f64 = 0.95;
 
 /// What one server has done in all rounds.
 pub struct Row {
-    pub label: &'static str,
+    pub peer: Peer,
     client: Client,
     pub times: Vec<Duration>,
     pub rates: Vec<f64>,
-    _peer: Option<Peer>,
 }
 
 impl Row {
-    fn new(ground: &Ground, label: &'static str, at: SocketAddr, peer: Option<Peer>) -> Self {
-        let client = Client::new(ground.containers[0].netns(), at, &ground.asked_for());
-        let (times, rates) = (Vec::new(), Vec::new());
+    fn new(ground: &Ground, peer: Peer) -> Self {
         Self {
-            label,
-            client,
-            times,
-            rates,
-            _peer: peer,
+            client: Client::new(&peer.netns, peer.at, &ground.asked_for()),
+            times: Vec::new(),
+            rates: Vec::new(),
+            peer,
         }
     }
 }
@@ -40,16 +35,13 @@ pub fn serve(scratch: &Scratch, effort: Effort, (containers, names): (usize, usi
     }
     let ground = Ground::make(containers, names);
     let netns = ground.containers[0].netns();
-    let echo = peers::echo(netns);
-    let others = peers::all(netns, &scratch.0, &ground.names);
-    let mut rows = vec![
-        Row::new(&ground, "echo", echo.at, Some(echo)),
-        Row::new(&ground, "ours", ours(), None),
-    ];
-    for peer in others {
-        rows.push(Row::new(&ground, peer.label, peer.at, Some(peer)));
-    }
-    rows.retain_mut(|row| row.label == "echo" || knows_all(row, ground.names.len()));
+    let mut all = vec![peers::echo(netns, "echo"), peers::ours(netns)];
+    all.extend(peers::all(netns, &scratch.0, &ground.names));
+    let mut rows: Vec<Row> = all
+        .into_iter()
+        .map(|peer| Row::new(&ground, peer))
+        .collect();
+    rows.retain_mut(|row| row.peer.is_echo() || knows_all(row, ground.names.len()));
     for _ in 0..effort.rounds {
         for row in &mut rows {
             row.client.one_by_one(effort.questions / 10);
@@ -94,7 +86,7 @@ fn knows_all(row: &mut Row, names: usize) -> bool {
     if known != names {
         println!(
             "NOT MEASURED: {}: it knows {known} of {names} names",
-            row.label
+            row.peer.label
         );
     }
     known == names

@@ -29,7 +29,7 @@ pub fn print_rows(rows: &[Row], containers: usize, names: usize) {
         let [slower, share] = [middle / least, rate / most];
         println!(
             "{:<44} {middle:>8.1} {late:>8.1} {slower:>6.2} {rate:>10.0} {best:>10.0} {share:>6.2}",
-            row.label
+            row.peer.label
         );
     }
     println!(

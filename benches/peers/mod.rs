@@ -14,16 +14,22 @@ use std::time::{Duration, Instant};
 
 use bridgework::Netns;
 
+use crate::unpacked::{Outcome, peer};
+
 /// A name, and what it stands for.
 pub type Name = (String, IpAddr);
 
 pub struct Peer {
-    pub label: &'static str,
+    pub label: String,
     pub at: SocketAddr,
+    /// Where it is asked.
+    pub netns: Netns,
     running: Running,
 }
 
 enum Running {
+    /// In this process, and not by us.
+    Library,
     Thread(Option<JoinHandle<()>>, Arc<AtomicBool>),
     Child(Child),
     /// It has left its parent.
@@ -34,8 +40,29 @@ fn at(last: u8) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, last], 53))
 }
 
+impl Peer {
+    fn new(netns: &Netns, label: &str, at: SocketAddr, running: Running) -> Self {
+        Self {
+            label: label.to_owned(),
+            at,
+            netns: netns.clone(),
+            running,
+        }
+    }
+
+    /// A floor of those in the same namespace.
+    pub fn is_echo(&self) -> bool {
+        matches!(self.running, Running::Thread(..))
+    }
+}
+
+/// The library's, which is there where a container is.
+pub fn ours(netns: &Netns) -> Peer {
+    Peer::new(netns, "ours", at(11), Running::Library)
+}
+
 /// One thread, one datagram at a time, and the same bytes back.
-pub fn echo(netns: &Netns) -> Peer {
+pub fn echo(netns: &Netns, label: &str) -> Peer {
     let at = at(12);
     let socket = netns.run(|| UdpSocket::bind(at)).expect("inside");
     let socket = socket.expect("a socket");
@@ -51,22 +78,19 @@ pub fn echo(netns: &Netns) -> Peer {
             }
         }
     });
-    Peer {
-        label: "echo",
-        at,
-        running: Running::Thread(Some(thread), ended),
-    }
+    Peer::new(netns, label, at, Running::Thread(Some(thread), ended))
 }
 
 /// All that are installed; what is not is said.
 pub fn all(netns: &Netns, folder: &Path, names: &[Name]) -> Vec<Peer> {
-    let found = [
-        dnsmasq(netns, folder, names),
-        unbound(netns, folder, names),
-        aardvark(netns, folder, names),
-    ];
-    println!("NOT MEASURED: Docker's server, which serves containers of its own alone");
-    found.into_iter().flatten().collect()
+    let installed = [dnsmasq(netns, folder, names), unbound(netns, folder, names)];
+    let aardvarks = AARDVARKS.iter().filter_map(|(place, last)| {
+        let started = aardvark(netns, (place, *last), folder, names);
+        started
+            .map_err(|why| println!("NOT MEASURED: aardvark-dns: {why}"))
+            .ok()
+    });
+    installed.into_iter().flatten().chain(aardvarks).collect()
 }
 
 fn dnsmasq(netns: &Netns, folder: &Path, names: &[Name]) -> Option<Peer> {
@@ -81,7 +105,7 @@ fn dnsmasq(netns: &Netns, folder: &Path, names: &[Name]) -> Option<Peer> {
     command.args(["-k", "-C", "/dev/null", "-R", "-h", "-z", "-x", ""]);
     command.args(["-u", "root", "-g", "root", "-a", "127.0.0.13"]);
     command.arg(format!("--addn-hosts={}", hosts.display()));
-    start(netns, "dnsmasq", at(13), command)
+    start(netns, ("dnsmasq", at(13)), command)
 }
 
 fn unbound(netns: &Netns, folder: &Path, names: &[Name]) -> Option<Peer> {
@@ -98,38 +122,45 @@ fn unbound(netns: &Netns, folder: &Path, names: &[Name]) -> Option<Peer> {
     fs::write(&config, text).expect("written");
     let mut command = Command::new(path);
     command.arg("-d").arg("-c").arg(config);
-    start(netns, "unbound", at(15), command)
+    start(netns, ("unbound", at(15)), command)
 }
 
+/// Debian's of podman 4.3 and the one that is released alone, where they are unpacked, and where each
+/// listens. The first may be installed, too.
+const AARDVARKS: [(&str, u8); 2] = [
+    ("usr/lib/podman/aardvark-dns", 14),
+    ("bin/aardvark-dns", 16),
+];
+
 /// It answers those that it knows by their addresses alone; the client is the first.
-fn aardvark(netns: &Netns, folder: &Path, names: &[Name]) -> Option<Peer> {
-    let path = program("/usr/lib/podman/aardvark-dns", "aardvark-dns")?;
-    let folder = folder.join("aardvark");
-    fs::create_dir_all(&folder).expect("a folder");
-    let mut text = format!("127.0.0.14\n{:064} 127.0.0.1  asker\n", 0);
+fn aardvark(
+    netns: &Netns,
+    (place, last): (&str, u8),
+    folder: &Path,
+    names: &[Name],
+) -> Outcome<Peer> {
+    let installed = Path::new("/").join(place);
+    let path = peer(place).or_else(|why| installed.exists().then_some(installed).ok_or(why))?;
+    let folder = folder.join(format!("aardvark-{last}"));
+    fs::create_dir_all(&folder)?;
+    let mut text = format!("127.0.0.{last}\n{:064} 127.0.0.1  asker\n", 0);
     for (number, (name, address)) in names.iter().enumerate() {
-        writeln!(text, "{:064} {address}  {name}", number + 1).expect("a string");
+        writeln!(text, "{:064} {address}  {name}", number + 1)?;
     }
-    fs::write(folder.join("podman"), text).expect("written");
+    fs::write(folder.join("podman"), text)?;
+    let version = Command::new(&path).arg("--version").output()?.stdout;
     let mut command = Command::new(path);
-    command
-        .arg("--config")
-        .arg(&folder)
-        .args(["-p", "53", "run"]);
+    command.arg("--config").arg(&folder);
+    command.args(["-p", "53", "run"]);
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let ended = netns.run(|| command.status()).expect("inside");
-    let pid = fs::read_to_string(folder.join("aardvark.pid"));
-    match (ended, pid) {
-        (Ok(status), Ok(pid)) if status.success() => Some(Peer {
-            label: "aardvark-dns",
-            at: at(14),
-            running: Running::Daemon(pid.trim().to_owned()),
-        }),
-        other => {
-            println!("NOT MEASURED: aardvark-dns: {other:?}");
-            None
-        }
+    let ended = netns.run(|| command.status())??;
+    if !ended.success() {
+        return Err(format!("{place}: {ended}").into());
     }
+    let pid = fs::read_to_string(folder.join("aardvark.pid"))?;
+    let running = Running::Daemon(pid.trim().to_owned());
+    let label = String::from_utf8_lossy(&version);
+    Ok(Peer::new(netns, label.trim(), at(last), running))
 }
 
 fn program(path: &str, package: &str) -> Option<PathBuf> {
@@ -141,7 +172,7 @@ fn program(path: &str, package: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-fn start(netns: &Netns, label: &'static str, at: SocketAddr, mut command: Command) -> Option<Peer> {
+fn start(netns: &Netns, (label, at): (&str, SocketAddr), mut command: Command) -> Option<Peer> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -154,8 +185,7 @@ fn start(netns: &Netns, label: &'static str, at: SocketAddr, mut command: Comman
             return None;
         }
     };
-    let running = Running::Child(child);
-    let peer = Peer { label, at, running };
+    let peer = Peer::new(netns, label, at, Running::Child(child));
     if answers(netns, at) {
         return Some(peer);
     }
@@ -188,6 +218,7 @@ fn answers(netns: &Netns, at: SocketAddr) -> bool {
 impl Drop for Peer {
     fn drop(&mut self) {
         match &mut self.running {
+            Running::Library => {}
             Running::Thread(thread, ended) => {
                 ended.store(true, Ordering::Relaxed);
                 let _its_own = thread.take().map(JoinHandle::join);
