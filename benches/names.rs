@@ -22,6 +22,9 @@ mod rooms;
 
 mod allocated;
 mod asking;
+// other benches use more of it
+#[allow(dead_code)]
+mod docker;
 mod peers;
 mod unpacked;
 
@@ -34,7 +37,7 @@ use std::time::{Duration, Instant};
 use asking::{Client, dns};
 use bridgework::plan::Switch;
 use bridgework::{Container, Endpoint, Host, HostConfig, Netns, Network, NetworkConfig};
-use rooms::ground::{Ground, Scratch, descriptors_for, ours};
+use rooms::ground::{Ground, descriptors_for, ours};
 use rooms::serve::{grow, serve};
 use rooms::table::quantile_us;
 
@@ -53,12 +56,12 @@ fn main() -> ExitCode {
         true => FULL,
         false => SMOKE,
     };
-    let scratch = Scratch::new();
     if named("serve") {
-        serve(&scratch, effort, effort.few);
+        serve(effort, effort.few);
+        serve(effort, effort.some);
     }
     if named("many") {
-        serve(&scratch, effort, effort.many);
+        serve(effort, effort.many);
         grow(effort);
     }
     if named("connect") {
@@ -78,7 +81,11 @@ struct Effort {
     rounds: usize,
     questions: usize,
     time: Duration,
+    /// Between the start of containers and the first question.
+    lull: Duration,
+    /// Containers, and their names.
     few: (usize, usize),
+    some: (usize, usize),
     many: (usize, usize),
     half_connections: u64,
 }
@@ -87,7 +94,9 @@ const FULL: Effort = Effort {
     rounds: 15,
     questions: 3_000,
     time: Duration::from_millis(300),
+    lull: Duration::from_secs(3),
     few: (2, 10),
+    some: (20, 20),
     many: (1_000, 10_000),
     half_connections: 10_000,
 };
@@ -95,7 +104,9 @@ const SMOKE: Effort = Effort {
     rounds: 1,
     questions: 20,
     time: Duration::from_millis(5),
+    lull: Duration::ZERO,
     few: (2, 10),
+    some: (3, 3),
     many: (5, 50),
     half_connections: 50,
 };

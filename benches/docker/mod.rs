@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bridgework::Netns;
 use serde_json::{Value, json};
 
 use crate::unpacked::Outcome;
@@ -84,6 +85,11 @@ impl Daemon {
     /// # Errors
     /// It was refused, or not answered within the limit.
     pub fn ask(&self, request: &str, body: &Value) -> Outcome<Duration> {
+        Ok(self.exchange(request, body)?.0)
+    }
+
+    /// How long it took, and the answer with its headers.
+    fn exchange(&self, request: &str, body: &Value) -> Outcome<(Duration, String)> {
         // whoever closes a socket before all of it is read resets it, and nobody reads what is not wanted
         let body = match body {
             Value::Null => String::new(),
@@ -106,7 +112,7 @@ impl Daemon {
                 Err(format!("> {} s", self.limit.as_secs()).into())
             }
             Err(error) => Err(error.into()),
-            Ok(_) if answer.split(' ').nth(1).is_some_and(is_success) => Ok(took),
+            Ok(_) if answer.split(' ').nth(1).is_some_and(is_success) => Ok((took, answer)),
             Ok(_) => Err(format!("{request}: {}", last_line(&answer)).into()),
         }
     }
@@ -119,12 +125,39 @@ impl Daemon {
             .zip(ports)
             .map(|(key, port)| (key, json!([{ "HostPort": port.to_string() }])))
             .collect();
-        let config = json!({
-            "Image": "bench", "Cmd": ["/bin/busybox", "sleep", "86400"], "ExposedPorts": exposed,
-            "HostConfig": { "NetworkMode": network, "PortBindings": bound },
-        });
+        let mut config = idle(network);
+        config["ExposedPorts"] = exposed;
+        config["HostConfig"]["PortBindings"] = bound;
         self.ask(&format!("POST /containers/create?name={name}"), &config)?;
         Ok(())
+    }
+
+    /// As [`create`](Self::create), with more names on its network and without ports.
+    pub fn create_named(&self, name: &str, network: &str, aliases: &[String]) -> Outcome<()> {
+        let mut config = idle(network);
+        let known = json!({ network: { "Aliases": aliases } });
+        config["NetworkingConfig"] = json!({ "EndpointsConfig": known });
+        self.ask(&format!("POST /containers/create?name={name}"), &config)?;
+        Ok(())
+    }
+
+    fn look(&self, path: &str) -> Outcome<Value> {
+        let (_, answer) = self.exchange(&format!("GET {path}"), &Value::Null)?;
+        Ok(serde_json::from_str(last_line(&answer))?)
+    }
+
+    pub fn version(&self) -> Outcome<String> {
+        let told = self.look("/version")?;
+        Ok(told["Version"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The network namespace of a container that runs.
+    pub fn netns(&self, name: &str) -> Outcome<Netns> {
+        let inspected = self.look(&format!("/containers/{name}/json"))?;
+        let pid = &inspected["State"]["Pid"];
+        // that is the daemon's number of it, as the `/proc` has it that the process we started sees
+        let proc = format!("/proc/{}/root/proc", self.process.id());
+        Ok(Netns::at(format!("{proc}/{pid}/ns/net"))?)
     }
 
     pub fn start_container(&self, name: &str) -> Outcome<Duration> {
@@ -144,6 +177,13 @@ impl Daemon {
         let body = json!({ "Container": container });
         self.ask(&format!("POST /networks/{network}/{verb}"), &body)
     }
+}
+
+fn idle(network: &str) -> Value {
+    json!({
+        "Image": "bench", "Cmd": ["/bin/busybox", "sleep", "86400"],
+        "HostConfig": { "NetworkMode": network },
+    })
 }
 
 fn is_success(status: &str) -> bool {

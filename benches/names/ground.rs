@@ -13,8 +13,9 @@ use crate::peers::Name;
 pub struct Scratch(pub PathBuf);
 
 impl Scratch {
-    pub fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("names-{}", std::process::id()));
+    pub fn make(label: &str) -> Self {
+        let name = format!("names-{}-{label}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).expect("a folder");
         Self(path)
     }

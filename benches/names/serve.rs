@@ -1,5 +1,6 @@
 //! All servers, asked the same questions by the same client, in rounds that alternate.
 
+use std::thread;
 use std::time::Duration;
 
 use super::ground::{Ground, Scratch, descriptors_for, ours};
@@ -29,10 +30,12 @@ impl Row {
     }
 }
 
-pub fn serve(scratch: &Scratch, effort: Effort, (containers, names): (usize, usize)) {
+/// By all that are there, in our containers' namespaces and in Docker's.
+pub fn serve(effort: Effort, (containers, names): (usize, usize)) {
     if !descriptors_for(containers) {
         return;
     }
+    let scratch = Scratch::make(&format!("{containers}-{names}"));
     let ground = Ground::make(containers, names);
     let netns = ground.containers[0].netns();
     let mut all = vec![peers::echo(netns, "echo"), peers::ours(netns)];
@@ -42,6 +45,7 @@ pub fn serve(scratch: &Scratch, effort: Effort, (containers, names): (usize, usi
         .map(|peer| Row::new(&ground, peer))
         .collect();
     rows.retain_mut(|row| row.peer.is_echo() || knows_all(row, ground.names.len()));
+    thread::sleep(effort.lull);
     for _ in 0..effort.rounds {
         for row in &mut rows {
             row.client.one_by_one(effort.questions / 10);

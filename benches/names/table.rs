@@ -8,36 +8,124 @@ const RATE_SHARE: f64 = 0.85;
 const BEST_PEER_RATIO: f64 = 1.5;
 const LATENCY_RATIO: f64 = 1.25;
 
-pub fn print_rows(rows: &[Row], containers: usize, names: usize) {
-    println!(
-        "{:<44} {:>8} {:>8} {:>6} {:>10} {:>10} {:>6}",
-        format!("{names} names, {containers} containers"),
-        "us",
-        "p99",
-        "ratio",
-        "64 at once",
-        "best",
-        "ratio"
-    );
-    let mut floor = None;
-    for row in rows {
-        let [middle, late] = [0.5, 0.99].map(|share| quantile_us(&row.times, share));
+/// What one server's row says.
+struct Figures {
+    middle_us: f64,
+    late_us: f64,
+    /// Answers a second, 64 at once.
+    rate: f64,
+    best: f64,
+}
+
+impl Figures {
+    fn of(row: &Row) -> Self {
         let mut rates = row.rates.clone();
         rates.sort_by(f64::total_cmp);
-        let (rate, best) = (rates[rates.len() / 2], rates[rates.len() - 1]);
-        let (least, most) = *floor.get_or_insert((middle, rate));
-        let [slower, share] = [middle / least, rate / most];
+        Self {
+            middle_us: quantile_us(&row.times, 0.5),
+            late_us: quantile_us(&row.times, 0.99),
+            rate: rates[rates.len() / 2],
+            best: rates[rates.len() - 1],
+        }
+    }
+
+    /// How many times another's a question takes, and how many times its answers there are.
+    fn by(&self, other: &Self) -> (f64, f64) {
+        (self.middle_us / other.middle_us, self.rate / other.rate)
+    }
+}
+
+/// A server beside the echo in its namespace and, where it is a peer, beside ours.
+struct Line<'a> {
+    label: &'a str,
+    figures: Figures,
+    by_echo: Option<(f64, f64)>,
+    /// How many times ours a question takes; and how many times its answers ours are.
+    by_ours: Option<(f64, f64)>,
+}
+
+fn lines<'a>(rows: &'a [Row]) -> Vec<Line<'a>> {
+    let ours = rows.iter().find(|row| row.peer.is_ours()).map(Figures::of);
+    let line = |row: &'a Row| {
+        let peer = &row.peer;
+        let mut echoes = rows.iter().filter(|other| other.peer.is_echo());
+        let echo = echoes.find(|other| other.peer.netns == peer.netns);
+        let figures = Figures::of(row);
+        let is_peer = !peer.is_echo() && !peer.is_ours();
+        let ours = ours.as_ref().filter(|_| is_peer);
+        Line {
+            label: &peer.label,
+            by_echo: echo.map(|echo| figures.by(&Figures::of(echo))),
+            by_ours: ours.map(|ours| (figures.by(ours).0, ours.by(&figures).1)),
+            figures,
+        }
+    };
+    rows.iter().map(line).collect()
+}
+
+/// With columns for eyes, and once more as Markdown.
+pub fn print_rows(rows: &[Row], containers: usize, names: usize) {
+    let heading = format!("{names} names, {containers} containers");
+    let lines = lines(rows);
+    print_columns(&heading, &lines);
+    print_markdown(&heading, &lines);
+}
+
+fn print_columns(heading: &str, lines: &[Line<'_>]) {
+    println!(
+        "{heading:<28} {:>8} {:>8} {:>6} {:>7} {:>10} {:>10} {:>6} {:>7}",
+        "us", "p99", "ratio", "by ours", "64 at once", "best", "ratio", "ours by"
+    );
+    for line in lines {
+        let Figures {
+            middle_us,
+            late_us,
+            rate,
+            best,
+        } = line.figures;
+        let [slower, share] = cells(line.by_echo);
+        let [slower_than_ours, ours] = cells(line.by_ours);
         println!(
-            "{:<44} {middle:>8.1} {late:>8.1} {slower:>6.2} {rate:>10.0} {best:>10.0} {share:>6.2}",
-            row.peer.label
+            "{:<28} {middle_us:>8.1} {late_us:>8.1} {slower:>6} {slower_than_ours:>7} {rate:>10.0} \
+             {best:>10.0} {share:>6} {ours:>7}",
+            line.label
         );
     }
     println!(
-        "{:<44} {:>24} {:>28}",
+        "{:<44} {:>8} {:>36}",
         "  target of ours",
         format!("<= {LATENCY_RATIO}"),
         format!(">= {RATE_SHARE}; >= {BEST_PEER_RATIO} x Docker's and aardvark-dns")
     );
+}
+
+fn print_markdown(heading: &str, lines: &[Line<'_>]) {
+    println!(
+        "\n| {heading} | a question, us (p99) | times its echo | times ours | answers a second, 64 at \
+         once (best) | of its echo | ours, times it |\n|---|---|---|---|---|---|---|"
+    );
+    for line in lines {
+        let Figures {
+            middle_us,
+            late_us,
+            rate,
+            best,
+        } = line.figures;
+        let [slower, share] = cells(line.by_echo);
+        let [slower_than_ours, ours] = cells(line.by_ours);
+        println!(
+            "| {} | {middle_us:.1} ({late_us:.1}) | {slower} | {slower_than_ours} | {rate:.0} \
+             ({best:.0}) | {share} | {ours} |",
+            line.label
+        );
+    }
+    println!();
+}
+
+fn cells(ratios: Option<(f64, f64)>) -> [String; 2] {
+    ratios.map_or_else(Default::default, |(one, other)| {
+        [one, other].map(|ratio| format!("{ratio:.2}"))
+    })
 }
 
 pub fn quantile_us(times: &[Duration], share: f64) -> f64 {

@@ -1,5 +1,7 @@
 //! The servers beside ours, in the same namespace, with the same names: each at an address of its
-//! own, port 53.
+//! own, port 53. Docker's alone is elsewhere.
+
+mod docker;
 
 use std::fmt::Write;
 use std::fs;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use bridgework::Netns;
 
+use crate::docker::Daemon;
 use crate::unpacked::{Outcome, peer};
 
 /// A name, and what it stands for.
@@ -34,6 +37,7 @@ enum Running {
     Child(Child),
     /// It has left its parent.
     Daemon(String),
+    Docker(Option<Daemon>),
 }
 
 fn at(last: u8) -> SocketAddr {
@@ -50,7 +54,11 @@ impl Peer {
         }
     }
 
-    /// A floor of those in the same namespace.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.running, Running::Library)
+    }
+
+    /// The floor of those in the same namespace.
     pub fn is_echo(&self) -> bool {
         matches!(self.running, Running::Thread(..))
     }
@@ -84,13 +92,18 @@ pub fn echo(netns: &Netns, label: &str) -> Peer {
 /// All that are installed; what is not is said.
 pub fn all(netns: &Netns, folder: &Path, names: &[Name]) -> Vec<Peer> {
     let installed = [dnsmasq(netns, folder, names), unbound(netns, folder, names)];
-    let aardvarks = AARDVARKS.iter().filter_map(|(place, last)| {
-        let started = aardvark(netns, (place, *last), folder, names);
-        started
-            .map_err(|why| println!("NOT MEASURED: aardvark-dns: {why}"))
-            .ok()
-    });
-    installed.into_iter().flatten().chain(aardvarks).collect()
+    let mut found: Vec<Peer> = installed.into_iter().flatten().collect();
+    for (place, last) in AARDVARKS {
+        match aardvark(netns, (place, last), folder, names) {
+            Ok(peer) => found.push(peer),
+            Err(why) => println!("NOT MEASURED: aardvark-dns: {why}"),
+        }
+    }
+    match docker::start(folder, names) {
+        Ok(peers) => found.extend(peers),
+        Err(why) => println!("NOT MEASURED: Docker's server: {why}"),
+    }
+    found
 }
 
 fn dnsmasq(netns: &Netns, folder: &Path, names: &[Name]) -> Option<Peer> {
@@ -219,6 +232,7 @@ impl Drop for Peer {
     fn drop(&mut self) {
         match &mut self.running {
             Running::Library => {}
+            Running::Docker(daemon) => drop(daemon.take()),
             Running::Thread(thread, ended) => {
                 ended.store(true, Ordering::Relaxed);
                 let _its_own = thread.take().map(JoinHandle::join);
