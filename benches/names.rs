@@ -1,18 +1,27 @@
 //! What names cost, beside the floor in the same namespace: a thread that sends back what it gets,
 //! a datagram at a time; and beside other servers.
 //!
-//! `cargo bench --bench names [-- serve|many|connect|memory|attack]`
+//! ```sh
+//! benches/adapters/peers target/peers
+//! BRIDGEWORK_PEERS=target/peers cargo bench --bench names [-- serve|many|connect|memory|attack]
+//! ```
 //!
-//! * `serve`: 10 names of 2 containers, from the first of them. `one by one` is the time of a
-//!   question; `64 at once` is answers a second with as many on their way at any time.
-//! * `many`: 10,000 names of 1,000 containers; ours also beside its own rate with 10 names.
+//! * `serve`: 10 names of 2 containers, then 20 of 20, from the first of them. `us` is the time of a
+//!   question, one by one; `64 at once` is answers a second with as many on their way at any time.
+//! * `many`: 10,000 names of 1,000 containers; ours also beside its own rate with 10 names. Docker is
+//!   left out, since each of its containers takes half a second and a few processes; up to how many it
+//!   is asked says `NAMES_DOCKER_CONTAINERS`.
 //! * `connect`: a container on a host whose names are served, and on one whose names are not.
 //! * `memory`: what each of 1,000 idle containers has this process allocate, beside what it has
 //!   without a server; and how long it takes until all have left together.
 //! * `attack`: a container's questions, while another keeps opening connections on which it sends
 //!   one byte, and sends 100,000 datagrams a second that are no questions.
 //!
-//! The same client asks all, in rounds that alternate. Servers that are not installed are named and
+//! The same client asks all, in rounds that alternate. dnsmasq, unbound and aardvark-dns listen in the
+//! namespace where ours is asked. Docker's server answers containers of its own alone and is asked in
+//! one of those, beside an echo there: its daemon lives in namespaces of its own, for which one has to
+//! be root. `ratio` is by the echo in the same namespace, `by ours` how many times ours a question
+//! takes, `ours by` how many times the peer's answers ours are. Servers that are not there are named and
 //! left out. Figures are medians; what counts on a noisy machine is the ratio to the echo. Without
 //! `--bench` (as `cargo test` runs it) there is little of each, which shows that it works and
 //! measures nothing.
