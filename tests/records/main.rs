@@ -24,3 +24,4 @@ mod state;
 mod told;
 mod traffic;
 mod two_stores;
+mod uplinks;

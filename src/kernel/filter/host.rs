@@ -5,6 +5,7 @@ use super::converge::Extent;
 use super::{Filter, State, Wanted, explain};
 use crate::addr::{Family, LinkName};
 use crate::errno::Errno;
+use crate::firewall::UPLINK_COMMENT;
 use crate::kernel::doorway::Doorway;
 use crate::kernel::netns::Netns;
 use crate::netlink::frame::Refusal;
@@ -81,6 +82,22 @@ enum Outcome {
 }
 
 impl State {
+    /// Whoever has made a link a way out: that it is one is to be made again with all else that is of
+    /// the networks which are known here. No record says so.
+    pub(super) fn learn_uplinks(&mut self) -> Result<(), Refusal> {
+        const OF_UPLINKS: [&str; 3] = ["uplinks", "raised", "within"];
+        let tables = self.wanted.tables().to_vec();
+        let uplinks = self.elements(&tables, |_, set| set.name == "uplinks")?;
+        let is_known = |element| self.wanted.elements.contains(element);
+        if uplinks.iter().all(is_known) {
+            return Ok(());
+        }
+        let mut found = self.elements(&tables, |_, set| OF_UPLINKS.contains(&set.name))?;
+        found.retain(|element| element.comment == UPLINK_COMMENT);
+        self.wanted.elements.extend(found);
+        Ok(())
+    }
+
     /// The elements are there before anything is forwarded.
     fn raise_uplink(
         &mut self,

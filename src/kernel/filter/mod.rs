@@ -132,6 +132,9 @@ impl Filter {
         };
         let mut watch = self.watching.watch.lock();
         if watch.is_none() {
+            if tables.is_on() {
+                self.open(netns)?.learn_uplinks()?;
+            }
             let state = tables.is_on().then(|| Arc::clone(&self.state));
             *watch = Some(Watch::start(netns, state, Arc::clone(keeper)).map_err(unavailable)?);
         }
@@ -184,6 +187,7 @@ impl Filter {
     /// What of ours is not as it must be, and what is ours.
     pub(super) fn look(&self, netns: &Netns) -> Result<(Vec<Deviation>, Vec<Element>), Refusal> {
         let mut state = self.open(netns)?;
+        state.learn_uplinks()?;
         let tables = state.wanted.tables().to_vec();
         let (found, _) = state.look(&tables, Extent::All)?;
         Ok((found, state.wanted.elements.iter().cloned().collect()))

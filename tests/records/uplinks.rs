@@ -1,0 +1,75 @@
+//! A link by which others are reached is so for every process that comes later, too: the tables say
+//! which they are, and no record does.
+
+use bridgework::plan::Switch;
+use bridgework::{Host, HostConfig, NetworkConfig};
+
+use crate::lab;
+use crate::recovered::Ground;
+
+/// A namespace with a link that has addresses, which was there before the networks.
+fn with_a_way_out(make: impl FnOnce(&Host)) -> (Ground, impl Sized) {
+    let ground = Ground::new();
+    let host = ground.open();
+    let neighbour = lab::neighbour(&host, "lan0");
+    make(&host);
+    (ground, neighbour)
+}
+
+fn with_a_network(host: &Host) {
+    let config = NetworkConfig::bridge("net").subnet("10.89.0.0/24");
+    host.create_network(config).unwrap().persist().unwrap();
+}
+
+#[test]
+fn a_process_that_comes_later_finds_nothing_to_do() {
+    let (ground, _neighbour) = with_a_way_out(with_a_network);
+    for watch in [Switch::Off, Switch::On] {
+        let open = |config: HostConfig| Host::open_with(config.watch(watch)).unwrap();
+        let host = open(ground.config());
+        assert_eq!(host.check().unwrap(), []);
+        let host = open(ground.config());
+        assert!(host.recover().unwrap().is_empty());
+    }
+}
+
+/// It was made a way out after this process had looked for the first time.
+#[test]
+fn nor_does_one_that_was_there_when_another_made_a_link_a_way_out() {
+    let (ground, _neighbour) = with_a_way_out(with_a_network);
+    let (first, second) = (ground.open(), ground.open());
+    assert_eq!(
+        [first.check(), second.check()].map(Result::unwrap),
+        [[], []]
+    );
+    let late = lab::container("late");
+    let config = bridgework::VethConfig::new();
+    let pair =
+        bridgework::VethPair::create((&ground.netns, "lan1"), (late.netns(), "eth0"), config);
+    let pair = pair.unwrap();
+    pair.near()
+        .add_address("203.0.113.1/24".parse().unwrap())
+        .unwrap();
+    assert_eq!(first.repair().unwrap().len(), 1);
+    assert_eq!(second.check().unwrap(), []);
+}
+
+/// What keeps the host from forwarding between such links is made again by whoever watches, also by
+/// one that has only heard of the network.
+#[test]
+fn what_keeps_others_out_is_made_again_by_one_that_came_later() {
+    let (ground, _neighbour) = with_a_way_out(with_a_network);
+    let is_raised = || {
+        let listed = lab::output(&ground.netns, "nft list ruleset").unwrap_or_default();
+        let raised = listed.split_once("set raised {");
+        raised.is_some_and(|(_, rest)| rest.split("set ").next().unwrap().contains("lan0"))
+    };
+    if lab::output(&ground.netns, "nft list ruleset").is_none() {
+        return;
+    }
+    lab::wait_until("the link among the raised ones", is_raised);
+    let later = Host::open_with(ground.config().watch(Switch::On)).unwrap();
+    assert_eq!(later.networks().len(), 1);
+    lab::output(&ground.netns, "nft delete table inet bridgework").unwrap();
+    lab::wait_until("the link among the raised ones again", is_raised);
+}
