@@ -10,7 +10,7 @@ use crate::addr::{Family, LinkName, LinkSysctl, Mtu, SysctlTable};
 use crate::error::Fault;
 use crate::firewall::{
     apart_element, barriers, barriers_of_way_out, elements_of_way_out, guard_elements,
-    host_firewall, is_open, network_elements,
+    host_firewall, is_open, network_elements, unguarded_element,
 };
 use crate::plan::nft::Element;
 use crate::plan::{
@@ -346,7 +346,7 @@ fn port_filters(network: &NetworkSpec, endpoint: &EndpointSpec) -> Vec<Element> 
     let guard = endpoint.source_guard.is_on();
     let mut elements = match guard {
         true => guard_elements(endpoint),
-        false => Vec::new(),
+        false => vec![unguarded_element(endpoint)],
     };
     let is_apart = network.options.icc == Some(Switch::Off);
     elements.extend(is_apart.then(|| apart_element(endpoint)));

@@ -37,6 +37,11 @@ pub(crate) fn guard_elements(endpoint: &EndpointSpec) -> Vec<Element> {
     elements
 }
 
+/// It may say that it is anybody, within its bridge.
+pub(crate) fn unguarded_element(endpoint: &EndpointSpec) -> Element {
+    words_of(endpoint).member("unguarded", [link(&endpoint.host_link.name)])
+}
+
 /// Nothing that it sends goes to another port of its bridge.
 pub(crate) fn apart_element(endpoint: &EndpointSpec) -> Element {
     words_of(endpoint).member("apart", [link(&endpoint.host_link.name)])

@@ -18,6 +18,7 @@
 //! | chain | hook, priority | what for |
 //! |---|---|---|
 //! | `martian` | prerouting, -300 | nobody but the host itself speaks to 127.0.0.0/8, and nobody poses as a container from elsewhere |
+//! | `martian_input`, `martian_forward` | input and forward, -300 | nor does one whose source guard is off, as soon as the host itself takes or routes what it sends |
 //! | `prerouting` | nat prerouting, -99 | published ports, of the host's own addresses alone |
 //! | `vouch` | prerouting, -90 | marks what may go to a container, and what comes from one |
 //! | `input` | input, 0 | an isolated network does not reach the host, an internal one no ports of others' |
@@ -83,11 +84,11 @@ mod words;
 
 pub(crate) use drops::ForwardDrop;
 pub(crate) use flows::{needs_addresses, stale_flows};
-pub(crate) use guard::{apart_element, guard_elements};
+pub(crate) use guard::{apart_element, guard_elements, unguarded_element};
 pub(crate) use host::{
     UPLINK_COMMENT, bare_firewall, barriers, barriers_of_way_out, elements_of_way_out,
     host_firewall, raised_settings, way_out,
 };
 pub(crate) use network::{is_open, network_elements, subnets};
 pub(crate) use ports::{Door, carried_elements, open_elements, port_elements};
-pub use table::{TABLE, VOUCHED_MARK, tables};
+pub use table::{TABLE, UNGUARDED_MARK, VOUCHED_MARK, tables};

@@ -13,6 +13,10 @@ pub const TABLE: &str = "bridgework";
 /// destination is. Without it the host's routing leads to none of our subnets from outside of it.
 pub const VOUCHED_MARK: u32 = 0x0800_0000;
 
+/// The bit of a packet's mark by which the bridge's table says that it came by a port whose
+/// [source guard](crate::EndpointConfig::source_guard) is off: within its bridge it may have any source.
+pub const UNGUARDED_MARK: u32 = 0x0400_0000;
+
 const COMMENT: &str = "made by bridgework; put rules of your own into the chain user";
 
 /// The tables of a host.

@@ -29,6 +29,7 @@ mod outsiders;
 mod policy;
 mod ready;
 mod redirect;
+mod router;
 mod scratch;
 mod several;
 mod staged;

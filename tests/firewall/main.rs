@@ -31,3 +31,4 @@ mod publishing;
 mod routed;
 mod rules;
 mod spoof;
+mod unguarded;

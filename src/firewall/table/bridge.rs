@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::parts::{accept, base, chain, drop, set, verdict};
-use super::{COMMENT, TABLE};
+use super::{COMMENT, TABLE, UNGUARDED_MARK};
 use crate::addr::{Port, Protocol};
 use crate::plan::nft::{
     ChainKind, EtherType, Field, FieldType, HookPoint, Icmp4Type, Icmp6Type, Match, Ownership,
-    Rule, Selector, Table, TableFamily, Verdict,
+    Rule, Selector, Statement, Table, TableFamily, Verdict,
 };
 
 /// Before all else that a bridge does (`NF_BR_PRI_NAT_DST_BRIDGED`).
@@ -33,6 +33,7 @@ pub(super) fn table(ownership: Ownership) -> Table {
             set("sources4", vec![LinkName, Ether, Ipv4]),
             set("sources6", vec![LinkName, Ether, Ipv6]),
             set("targets6", vec![LinkName, Ether, FieldType::Target]),
+            set("unguarded", vec![LinkName]),
             set("apart", vec![LinkName]),
         ],
         chains: vec![
@@ -40,14 +41,7 @@ pub(super) fn table(ownership: Ownership) -> Table {
             chain("from_ipv4", "from where it says it comes", ipv4()),
             chain("from_ipv6", "from where it says it comes", ipv6()),
             chain("guard", "what a container may send", guard()),
-            base(
-                "prerouting",
-                first,
-                vec![verdict(
-                    vec![Match::In(vec![Selector::LinkIn], "guarded")],
-                    Verdict::Goto("guard"),
-                )],
-            ),
+            base("prerouting", first, prerouting()),
             base(
                 "forward",
                 filter,
@@ -55,6 +49,19 @@ pub(super) fn table(ownership: Ownership) -> Table {
             ),
         ],
     }
+}
+
+/// Where bridged packets are filtered as routed ones, the inet table sees them before it is known
+/// which they are, and by their bridge alone: what it needs to know of their port is in their mark.
+fn prerouting() -> Vec<Rule> {
+    let by = |set| vec![Match::In(vec![Selector::LinkIn], set)];
+    vec![
+        verdict(by("guarded"), Verdict::Goto("guard")),
+        Rule {
+            matches: by("unguarded"),
+            statement: Statement::Mark(UNGUARDED_MARK),
+        },
+    ]
 }
 
 fn guard() -> Vec<Rule> {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::parts::{accept, base, chain, drop, map, prefixes, set, verdict};
-use super::{COMMENT, TABLE, VOUCHED_MARK};
+use super::{COMMENT, TABLE, UNGUARDED_MARK, VOUCHED_MARK};
 use crate::addr::{Family, LinkName, Subnet};
 use crate::plan::nft::{
     ChainKind, Field, FieldType, HookPoint, Match, Ownership, Rule, Selector, Set, SetValue,
@@ -38,10 +38,21 @@ pub(super) fn table(ownership: Ownership) -> Table {
             chain("publish", "from a host's port to a container's", publish()),
             chain("vouched", "may go where it is bound for", vouched()),
             chain("bound", "is bound for a container", bound()),
+            chain("posing", "comes from elsewhere than it says", posing()),
             base(
                 "martian",
                 (ChainKind::Filter, HookPoint::Prerouting, RAW),
                 martian(),
+            ),
+            base(
+                "martian_input",
+                (ChainKind::Filter, HookPoint::Input, RAW),
+                from_elsewhere(Verdict::Drop),
+            ),
+            base(
+                "martian_forward",
+                (ChainKind::Filter, HookPoint::Forward, RAW),
+                from_elsewhere(Verdict::Goto("posing")),
             ),
             base(
                 "prerouting",
@@ -186,7 +197,8 @@ fn bound() -> Vec<Rule> {
 }
 
 /// A bridge that takes answers for 127.0.0.1 (`route_localnet`) takes nothing else for it; and what
-/// says that it comes from a container comes by that container's bridge, or not from there.
+/// says that it comes from a container comes by that container's bridge, or not from there. Of a port
+/// that is not guarded that is asked later: it may be no more than bridged.
 fn martian() -> Vec<Rule> {
     let lo: LinkName = "lo".parse().expect("it is a name");
     let elsewhere = |source, subnets, own| {
@@ -194,6 +206,7 @@ fn martian() -> Vec<Rule> {
             Match::In(vec![source], subnets),
             Match::NotIn(vec![source, Selector::LinkIn], own),
             Match::IsNot(Selector::LinkIn, Field::Link(lo.clone())),
+            Match::Unmarked(UNGUARDED_MARK),
         ])
     };
     vec![
@@ -204,6 +217,31 @@ fn martian() -> Vec<Rule> {
         elsewhere(Selector::Source4, "subnets4", "own4"),
         elsewhere(Selector::Source6, "subnets6", "own6"),
     ]
+}
+
+/// As [`martian`] says, whatever the mark is by now: others may have changed it.
+fn from_elsewhere(what: Verdict) -> Vec<Rule> {
+    let elsewhere = |source, subnets, own| {
+        let matches = vec![
+            Match::In(vec![Selector::LinkIn], "bridges"),
+            Match::In(vec![source], subnets),
+            Match::NotIn(vec![source, Selector::LinkIn], own),
+        ];
+        verdict(matches, what)
+    };
+    vec![
+        elsewhere(Selector::Source4, "subnets4", "own4"),
+        elsewhere(Selector::Source6, "subnets6", "own6"),
+    ]
+}
+
+/// What is merely bridged comes by its bridge and leaves by it.
+fn posing() -> Vec<Rule> {
+    let within = Rule {
+        matches: vec![],
+        statement: Statement::ByMap(vec![Selector::LinkIn, Selector::LinkOut], "within"),
+    };
+    vec![within, drop(vec![])]
 }
 
 /// What merely passes through is not ours, and nothing is published to others by 127.0.0.1.

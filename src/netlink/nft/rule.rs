@@ -63,8 +63,13 @@ impl RuleWriter<'_> {
             Match::Icmp6(kind) => self.icmp(Family::V6, icmp6_number(*kind)),
             Match::Icmp(Family::V4) => self.transport(IPPROTO_ICMP),
             Match::Icmp(Family::V6) => self.transport(IPPROTO_ICMPV6),
-            Match::Established => self.flow_bits(Load::FlowState, ESTABLISHED_OR_RELATED),
-            Match::Translated => self.flow_bits(Load::FlowStatus, DST_NAT),
+            Match::Established => self.bits(
+                Load::FlowState,
+                ESTABLISHED_OR_RELATED,
+                Comparison::NotEqual,
+            ),
+            Match::Translated => self.bits(Load::FlowStatus, DST_NAT, Comparison::NotEqual),
+            Match::Unmarked(bit) => self.bits(Load::Meta(Meta::Mark), *bit, Comparison::Equal),
             Match::ToHost => {
                 self.load(Load::DestinationType);
                 self.equal(&LOCAL.to_ne_bytes());
@@ -183,10 +188,11 @@ impl RuleWriter<'_> {
         self.expressions.look_up(lookup, set);
     }
 
-    fn flow_bits(&mut self, load: Load, bits: u32) {
+    /// How these bits compare with none.
+    fn bits(&mut self, load: Load, bits: u32, comparison: Comparison) {
         self.load(load);
         self.expressions.bitwise(&bits.to_ne_bytes(), &[0; 4]);
-        self.expressions.compare(Comparison::NotEqual, &[0; 4]);
+        self.expressions.compare(comparison, &[0; 4]);
     }
 
     fn icmp(&mut self, of: Family, number: u8) {

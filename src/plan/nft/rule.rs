@@ -224,6 +224,8 @@ pub enum Match {
     ToHost,
     /// It leaves by another link than the loopback link.
     NotByLoopback,
+    /// Its mark does not have this bit.
+    Unmarked(u32),
 }
 
 /// Which of the two ports that a packet has.

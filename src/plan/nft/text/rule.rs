@@ -69,6 +69,7 @@ fn write_match(
         Match::Translated => f.write_str("ct status dnat"),
         Match::ToHost => f.write_str("fib daddr type local"),
         Match::NotByLoopback => f.write_str("oif != \"lo\""),
+        Match::Unmarked(bit) => write!(f, "meta mark & {bit:#010x} == 0x00000000"),
     }
 }
 
