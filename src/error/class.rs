@@ -122,6 +122,7 @@ impl Fault {
             | Self::AddressOnDefault
             | Self::AliasOnDefault
             | Self::Forked
+            | Self::ResolverOff
             | Self::LinkKind { .. }
             | Self::NetworkAmbiguous { .. }
             | Self::ContainerAmbiguous { .. }

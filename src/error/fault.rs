@@ -453,6 +453,9 @@ pub enum Fault {
     /// The process was forked; its sockets are its parent's.
     #[error("the process was forked: open the host anew")]
     Forked,
+    /// Nobody is answered by a host that is opened so.
+    #[error("this host answers no container: HostConfig::resolver is off")]
+    ResolverOff,
     /// A closure of the caller's panicked on the thread where it ran.
     #[error("the closure panicked: {message}")]
     Panicked {

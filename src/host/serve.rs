@@ -56,6 +56,9 @@ impl Host {
     /// it to the one that serves. A second one that serves takes the containers' questions over; that
     /// is how one takes the place of another.
     ///
+    /// Without [records](crate::HostConfig::store) there are no others' containers: the host answers
+    /// its own anyway, and nothing is left to do.
+    ///
     /// ```no_run
     /// # use std::sync::Arc;
     /// # use bridgework::{Host, HostConfig, store::Memory};
@@ -67,10 +70,15 @@ impl Host {
     /// ```
     ///
     /// # Errors
-    /// The records can't be read, or no thread is to be had.
+    /// This host answers nobody, since [`resolver`](crate::HostConfig::resolver) is off
+    /// ([`Fault::ResolverOff`], [`Error::is_invalid`]). The records can't be read, or no thread is to be
+    /// had.
     pub fn serve(&self) -> Result<Service> {
         let attempt = "serve containers";
         let registry = &self.0.registry;
+        if registry.names().is_none() {
+            return Err(Error::of(attempt, vec![Fault::ResolverOff]));
+        }
         registry.catch_up().map_err(|error| error.during(attempt))?;
         // a container that can't be served now is tried again
         let mut served = None;

@@ -134,3 +134,15 @@ fn who_is_recalled_is_answered_at_the_gateway_by_what_it_wants_from_the_beginnin
     assert_eq!(told.rcode(), NXDOMAIN);
     assert_eq!(stub.names(), [""; 0]);
 }
+
+#[test]
+fn who_answers_nobody_does_not_serve() {
+    let (ground, store) = answering("mute");
+    let mute = other(&ground, &store);
+    let error = mute.serve().unwrap_err();
+    assert!(error.is_invalid(), "{error}");
+    assert!(
+        error.to_string().contains("HostConfig::resolver"),
+        "{error}"
+    );
+}
