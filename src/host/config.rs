@@ -313,6 +313,11 @@ impl HostConfig {
     /// questions to them and leaves port 53 to the container's own programs; the kernel has to have
     /// nftables. One thread answers for all, from the first container until the last, and while
     /// this process lives. The sockets keep the container's namespace, until it is disconnected.
+    ///
+    /// Where the host keeps records ([`store`](Self::store)), one process answers each container: whoever
+    /// [serves](crate::Host::serve), or else who was there first. Others that connect it are ready to, by
+    /// the same and a third socket, and take over when that one has ended. What others connect is known
+    /// to a process that serves within 20 ms, and to any other with its next verb.
     #[must_use]
     pub fn resolver(mut self, resolver: Switch) -> Self {
         self.resolver = resolver;

@@ -40,7 +40,7 @@ use crate::events::Subscription;
 use crate::ipam::AddressPools;
 use crate::kernel::{HostPorts, Kernel, Netns, Relay, random_bytes};
 use crate::network::{
-    Concern, Foundation, HostKeeper, Ledger, NameService, Network, Registry, Services,
+    Company, Concern, Foundation, HostKeeper, Ledger, NameService, Network, Registry, Services,
 };
 use crate::resolver::server::ServerConfig;
 use crate::snapshot::Snapshot;
@@ -271,6 +271,11 @@ fn name_service(kernel: &Kernel, config: &HostConfig) -> Option<NameService> {
         let server = ServerConfig::new()
             .ttl_s(config.record_ttl_s)
             .resolv_conf(&config.files.resolv_conf);
-        NameService::new(kernel.namespace().clone(), server, config.domain.clone())
+        let company = match &config.store {
+            Some(_) => Company::Others,
+            None => Company::Nobody,
+        };
+        let host = (kernel.namespace().clone(), company);
+        NameService::new(host, server, config.domain.clone())
     })
 }

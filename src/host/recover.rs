@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::addr::ContainerName;
 use crate::audit::Finding;
 use crate::error::Result;
-use crate::kernel::boot_id;
+use crate::kernel::{Claim, boot_id};
 use crate::network::{Ledger, is_overtaken, join};
 use crate::record::{Body, HostRecord, Key, Phase, Record, Tenure};
 use crate::store::Change;
@@ -105,7 +105,8 @@ impl Host {
     /// what bears our mark and is of no record is removed; where there are no records at all, since the
     /// store was lost, they are made again of what bears our mark. After a reboot, containers have lost
     /// their places, networks are made again, or are on the bridges of their names where those were there
-    /// before (and are looked up anew), and reservations are as they were. What living processes
+    /// before (and are looked up anew), and reservations are as they were. Containers that this process
+    /// answers are answered again, where nobody else who lives does. What living processes
     /// do is left alone, and so is all that does not bear our mark. Needs `CAP_NET_ADMIN`, and
     /// `CAP_SYS_ADMIN` to enter containers' namespaces.
     ///
@@ -156,6 +157,7 @@ impl Host {
             Err(error) => results.push(Err(error)),
         }
         results.push(self.remove_orphans(ledger, &mut recovered));
+        results.push(registry.claim_names(Claim::Vacant));
         recovered.dead = self.dead_containers()?;
         join(results).map(|()| recovered)
     }

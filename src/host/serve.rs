@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
-use crate::network::Registry;
+use crate::kernel::Claim;
+use crate::network::{Registry, join};
 use crate::record::Revision;
 
 use super::Host;
@@ -52,9 +53,11 @@ impl Host {
     /// 200 ms. Needs `CAP_NET_ADMIN` in the containers' namespaces and `CAP_SYS_ADMIN`
     /// to enter them.
     ///
-    /// One-shot processes open their hosts with [`resolver`](crate::HostConfig::resolver) off, and leave
-    /// it to the one that serves. A second one that serves takes the containers' questions over; that
-    /// is how one takes the place of another.
+    /// One-shot processes leave that to the one that serves: as long as somebody answers a container,
+    /// whoever else connects it does not. They need no [`resolver`](crate::HostConfig::resolver), and
+    /// save two sockets each without. A second one that serves takes the containers' questions over; that
+    /// is how one takes the place of another. Where that one ends, however, those who could answer
+    /// before do so again within a tenth of a second, as long as their hosts are there.
     ///
     /// Without [records](crate::HostConfig::store) there are no others' containers: the host answers
     /// its own anyway, and nothing is left to do.
@@ -81,6 +84,7 @@ impl Host {
         }
         registry.catch_up().map_err(|error| error.during(attempt))?;
         // a container that can't be served now is tried again
+        let _tried_by_each_look = registry.claim_names(Claim::Any);
         let mut served = None;
         let _tried_again = registry.serve(&mut served);
         let (stop, stopped) = sync_channel::<()>(1);
@@ -129,7 +133,8 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// Serves what others have connected by now, at once: when it returns, all of it is served. Where
+    /// Serves what others have connected by now, at once: when it returns, all of it is served, unless
+    /// somebody else who lives answers. Also where somebody has removed what leads questions here. Where
     /// the host is gone, since its last handle is, there is nothing to serve. Needs what
     /// [`Host::serve`] needs.
     ///
@@ -146,7 +151,10 @@ impl Service {
     /// Something can't be served, and is tried again later; or the records can't be read.
     pub fn look(&self) -> Result<()> {
         let served = self.registry.upgrade();
-        let served = served.map_or(Ok(()), |registry| registry.serve(&mut None));
+        let served = served.map_or(Ok(()), |registry| {
+            let served = registry.serve(&mut None);
+            join([served, registry.claim_names(Claim::Vacant)])
+        });
         served.map_err(|error| error.during("serve containers"))
     }
 }

@@ -17,6 +17,7 @@ use super::netns::Netns;
 use crate::addr::{Port, PortRange, Protocol};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, PortFault, Result};
+use crate::netlink::socket::Bell;
 use crate::netlink::socket::nft::NftSocket;
 
 /// Above all that a kernel gives out by itself (`ip_local_port_range`).
@@ -49,17 +50,41 @@ impl Kernel {
     /// # Errors
     /// The namespace can't be entered, all ports are taken, or the kernel refused.
     pub(crate) fn open_door(&self, netns: &Netns, server: Ipv4Addr) -> Result<Door> {
+        let opened = self.open_door_and(netns, server, |_port| ());
+        opened.map(|(door, ())| door)
+    }
+
+    /// As [`open_door`](Self::open_door), with what rings when somebody else leads queries elsewhere.
+    pub(crate) fn open_shared_door(
+        &self,
+        netns: &Netns,
+        server: Ipv4Addr,
+    ) -> Result<(Door, Option<Bell>)> {
+        // without it nobody is told, and all is as it is found by who looks
+        self.open_door_and(netns, server, |port| Bell::open(port).ok())
+    }
+
+    fn open_door_and<T: Send>(
+        &self,
+        netns: &Netns,
+        server: Ipv4Addr,
+        open: impl FnOnce(Option<u32>) -> T + Send,
+    ) -> Result<(Door, T)> {
         let opener = Opener {
             server,
             injector: &self.shared.injector,
         };
         let attempt = || format!("listen at {server} in the namespace of {}", netns.label());
-        let entered = netns.enter(|| (opener.open(), NftSocket::open().ok()));
-        let (opened, nft) = entered.map_err(|error| error.during(attempt()))?;
+        let entered = netns.enter(|| {
+            let (opened, nft) = (opener.open(), NftSocket::open().ok());
+            let beside = open(nft.as_ref().map(NftSocket::port));
+            (opened, nft, beside)
+        });
+        let (opened, nft, beside) = entered.map_err(|error| error.during(attempt()))?;
         let door = opened.map_err(|refused| Error::of(attempt(), vec![refused.fault(server)]))?;
         // one that can't be opened is tried again when it is needed, and explained then
         netns.keep_nft(nft);
-        Ok(door)
+        Ok((door, beside))
     }
 }
 
@@ -121,7 +146,7 @@ enum Unopened {
     Refused(Protocol, Errno),
 }
 
-fn candidates() -> PortRange {
+pub(super) fn candidates() -> PortRange {
     let [first, last] = [FIRST_PORT, LAST_PORT].map(|number| Port::new(number).expect("a port"));
     PortRange::new(first, last).expect("they stand in their order")
 }

@@ -22,6 +22,7 @@ mod reap;
 mod redirect;
 mod relay;
 mod reroute;
+mod seat;
 mod settle;
 mod survey;
 mod watch;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub(crate) use door::first_door;
+pub(crate) use door::{Door, first_door};
 pub(crate) use explain::BRIDGE_PORTS_MAX;
 pub(crate) use files::{create_file, is_link, remove_file};
 pub(crate) use filter::{Keeper, Repaired};
@@ -41,6 +42,7 @@ pub(crate) use ports::{Choice, HeldPort, HostPorts, Wish};
 pub(crate) use random::random_bytes;
 pub(crate) use read::{boot_id, read_text};
 pub(crate) use relay::{Relay, RelayScope, Relayed};
+pub(crate) use seat::{Claim, Holder, take_seat};
 #[cfg(test)]
 pub(crate) use watch::tests::{alone, watch_descriptors};
 pub(crate) use watch::{Events, Watch, is_of_one_peer, timeout_until};

@@ -121,7 +121,7 @@ fn remove(socket: &mut NftSocket, table: &Table) -> Result<(), CommitError> {
 }
 
 /// All of a table that is not there yet.
-fn whole(table: &Table) -> Vec<Change<'_>> {
+pub(super) fn whole(table: &Table) -> Vec<Change<'_>> {
     let mut changes = vec![Change::NewTable(table)];
     for chain in &table.chains {
         changes.push(Change::AddChain(table, chain));
@@ -142,7 +142,7 @@ fn is_about_the_table(committed: &Result<(), CommitError>, errno: Errno) -> bool
     }
 }
 
-fn explain(error: CommitError) -> Refusal {
+pub(super) fn explain(error: CommitError) -> Refusal {
     match error {
         CommitError::Stale => Errno::ERESTART.into(),
         CommitError::Unknown(errno) => errno.into(),

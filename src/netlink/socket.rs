@@ -16,7 +16,7 @@ use nix::sys::time::TimeVal;
 use super::frame::{Body, Refusal, Request, encode, replies};
 use super::read::Reader;
 use crate::errno::Errno;
-pub(crate) use monitor::Monitor;
+pub(crate) use monitor::{Bell, Monitor};
 use wire::Wire;
 
 /// The kernel answers within the send itself; whoever waits this long waits for nothing.

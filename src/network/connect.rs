@@ -12,6 +12,7 @@ use crate::driver::{Exit, Stack, lead_out};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
+use crate::kernel::Claim;
 use crate::plan::Plan;
 use crate::resolver::Membership;
 use crate::spec::EndpointSpec;
@@ -55,8 +56,9 @@ impl Network {
     ///
     /// When it returns, the first packet either way gets through: addresses are usable (no
     /// duplicate address detection), the bridge forwards, neighbours that knew an address by
-    /// another hardware address have been told, and the names resolve. Needs `CAP_NET_ADMIN` in
-    /// both namespaces.
+    /// another hardware address have been told, and the names resolve. Where another process answers the
+    /// container (see [`HostConfig::resolver`](crate::HostConfig::resolver)), they do once that one knows
+    /// of it: 20 ms later where it [serves](crate::Host::serve). Needs `CAP_NET_ADMIN` in both namespaces.
     ///
     /// An interface that is given no name gets the next free one, `eth0`, `eth1`…, whoever else has
     /// interfaces inside. What is left open is as it was when the container was on this network
@@ -266,7 +268,8 @@ impl Network {
                 self.intend(intent)?;
             }
             let applied = self.0.kernel.apply(&plan, Some(container.netns()));
-            let answered = applied.and_then(|()| self.answer((&wiring, container), &plan));
+            let answered =
+                applied.and_then(|()| self.answer((&wiring, container), Claim::Vacant, &plan));
             let answered = answered.inspect_err(|error| self.retract(&spec, error));
             match answered {
                 Ok(names) => {

@@ -10,6 +10,7 @@ use crate::container::{Container, ResolvChange};
 use crate::driver::{Exit, lead_out};
 use crate::error::{Error, Fault, HandBack, Result};
 use crate::firewall::guard_elements;
+use crate::kernel::Claim;
 use crate::plan::{ElementsEdit, Link, Plan, Side, Step};
 use crate::snapshot::LinkState;
 use crate::spec::EndpointSpec;
@@ -137,7 +138,10 @@ impl StagedEndpoint {
         }
         let kernel = self.network.kernel();
         let applied = kernel.apply(&ahead, Some(container.netns()));
-        let answered = applied.and_then(|()| self.network.answer((wiring, container), &ahead));
+        let answered = applied.and_then(|()| {
+            self.network
+                .answer((wiring, container), Claim::Vacant, &ahead)
+        });
         let names =
             answered.inspect_err(|_| self.network.write_staged(&self.spec, spec.container_id))?;
         plan.extend(names.step());

@@ -61,7 +61,7 @@ pub use endpoint::Endpoint;
 pub(crate) use ledger::{Ledger, is_overtaken};
 pub(crate) use members::{Members, Pools};
 use names::Gateway;
-pub(crate) use names::NameService;
+pub(crate) use names::{Company, NameService};
 pub(crate) use registry::{Foundation, Registered, Registry, Services, Template};
 use residents::Resident;
 pub use staged::StagedEndpoint;

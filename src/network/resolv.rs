@@ -2,6 +2,7 @@
 
 use crate::container::{Container, ResolvChange, ResolvSource};
 use crate::error::Result;
+use crate::kernel::Claim;
 use crate::plan::Plan;
 use crate::resolver::{ResolvMode, ResolvOverrides};
 use crate::spec::{EndpointSpec, NetworkSpec};
@@ -31,21 +32,25 @@ impl Network {
 
     /// The container's stack is answered from now on, if the names of this network resolve. If that
     /// can't be, what `done` says is taken back, by which the stack has come to have the network:
-    /// sockets are opened when their address is there.
+    /// sockets are opened when their address is there. Where others answer it, `claim` says whether they
+    /// go on.
     pub(super) fn answer(
         &self,
         (wiring, container): (&Wiring, &Container),
+        claim: Claim,
         done: &Plan,
     ) -> Result<NamesChange> {
-        let begun = self.names_with(wiring, container).and_then(|names| {
-            let mut plan = Plan::with_container(container.name().clone());
-            plan.extend(names.step());
-            match plan.is_empty() {
-                true => Ok(()),
-                false => self.kernel().apply(&plan, Some(container.netns())),
-            }
-            .map(|()| names)
-        });
+        let begun = self
+            .names_with((wiring, container), claim)
+            .and_then(|names| {
+                let mut plan = Plan::with_container(container.name().clone());
+                plan.extend(names.step());
+                match plan.is_empty() {
+                    true => Ok(()),
+                    false => self.kernel().apply(&plan, Some(container.netns())),
+                }
+                .map(|()| names)
+            });
         begun.map_err(|error| {
             let undo = done.undo(done.steps().len());
             match self.kernel().take_back(&undo, Some(container.netns())) {
@@ -63,13 +68,17 @@ impl Network {
         Outlook::new(overrides, search, domain.cloned())
     }
 
-    fn names_with(&self, wiring: &Wiring, container: &Container) -> Result<NamesChange> {
+    fn names_with(
+        &self,
+        (wiring, container): (&Wiring, &Container),
+        claim: Claim,
+    ) -> Result<NamesChange> {
         let registry = self.0.registered.registry();
         let Some(service) = registry.names() else {
             return Ok(NamesChange::None);
         };
         let outlook = self.outlook(container.overrides());
-        let network = (&self.0.spec, container.netns());
+        let network = (&self.0.spec, (container.netns(), claim));
         wiring.names_with((service, self.kernel()), network, outlook)
     }
 }

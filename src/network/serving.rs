@@ -5,6 +5,7 @@
 use std::sync::{Arc, Weak};
 
 use crate::error::{Error, Result};
+use crate::kernel::Claim;
 use crate::plan::Plan;
 use crate::record::{ContainerRecord, Revision};
 use crate::resolver::ResolvOverrides;
@@ -41,6 +42,11 @@ impl Registry {
 }
 
 impl Registry {
+    /// Containers that are answered here are so from now on, as far as `claim` says.
+    pub(crate) fn claim_names(&self, claim: Claim) -> Result<()> {
+        self.names().map_or(Ok(()), |names| names.claim(claim))
+    }
+
     /// Others' networks that are to be asked at their gateways are, from now on.
     fn serve_gateways(&self) -> Result<()> {
         // whoever comes meanwhile would not be welcomed
@@ -110,7 +116,7 @@ impl Network {
         let wiring = ties.place.wiring();
         let _turn = wiring.take_turn();
         let nothing = Plan::with_container(container.name().clone());
-        let names = self.answer((wiring, &container), &nothing)?;
+        let names = self.answer((wiring, &container), Claim::Any, &nothing)?;
         wiring.settle_names(names);
         Ok(())
     }

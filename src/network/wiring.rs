@@ -14,7 +14,7 @@ use crate::addr::{
 };
 use crate::driver::{Exit, doors, moves};
 use crate::error::Fault;
-use crate::kernel::{Kernel, Netns, Relay, WeakNetns};
+use crate::kernel::{Claim, Kernel, Netns, Relay, WeakNetns};
 use crate::plan::Step;
 use crate::resolver::{Client, Membership, View};
 use crate::spec::NetworkSpec;
@@ -316,11 +316,11 @@ impl Wiring {
     pub(super) fn names_with(
         &self,
         (service, kernel): (&NameService, &Kernel),
-        (network, netns): (&NetworkSpec, &Netns),
+        (network, inside): (&NetworkSpec, (&Netns, Claim)),
         outlook: Outlook,
     ) -> crate::error::Result<NamesChange> {
         match answers_inside(network) {
-            true => self.names.lock().begin((service, kernel), netns, outlook),
+            true => self.names.lock().begin((service, kernel), inside, outlook),
             false => Ok(NamesChange::Renews(outlook)),
         }
     }

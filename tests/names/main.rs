@@ -21,6 +21,7 @@ mod messages;
 mod own;
 mod programs;
 mod resolvers;
+mod seat;
 mod served;
 mod threads;
 mod upstream;

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use netlink_sys::Socket;
 use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce};
-use nix::sys::socket::{NetlinkAddr, recvfrom, setsockopt};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, recv, recvfrom, setsockopt};
 
 use crate::errno::Errno;
 use crate::netlink::frame::{Body, replies};
@@ -13,6 +13,11 @@ use crate::netlink::nft::notice::GROUP;
 use crate::netlink::notice::GROUPS;
 use crate::netlink::socket::nft::RECEIVE_BUFFER_BYTES;
 use crate::netlink::socket::wire::DATAGRAM_BYTES;
+
+/// linux/netlink.h: a message begins with it, and it ends with the port of whose doing it is about.
+const NLMSGHDR_BYTES: usize = 16;
+/// Who changes tables without end keeps nobody from looking at them.
+const STROKES: usize = 1024;
 
 #[derive(Debug)]
 pub(crate) struct Monitor {
@@ -71,6 +76,59 @@ impl Monitor {
             }
         }
         Ok(())
+    }
+}
+
+/// Tells that somebody has changed tables of its namespace, and nothing else: one for each of many
+/// namespaces has no room for what was changed.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    socket: Socket,
+    /// Of whose transactions it does not tell until it has been heard once.
+    own: Option<u32>,
+}
+
+impl Bell {
+    /// In the namespace of the calling thread. Whatever is changed by a socket of the port `own` before
+    /// it is heard for the first time is nobody's news.
+    pub(crate) fn open(own: Option<u32>) -> Result<Self, Errno> {
+        let socket = Self::try_open().map_err(|error| Errno::from(&error))?;
+        Ok(Self { socket, own })
+    }
+
+    fn try_open() -> std::io::Result<Socket> {
+        let mut socket = Socket::new(NETLINK_NETFILTER)?;
+        socket.bind_auto()?;
+        socket.set_non_blocking(true)?;
+        socket.add_membership(GROUP)?;
+        Ok(socket)
+    }
+
+    /// Whether it has rung since it was heard last. The port of a socket that is closed may be
+    /// somebody else's, so that the first time is the only one at which the own is known.
+    pub(crate) fn hear(&mut self) -> bool {
+        let own = self.own.take();
+        let mut header = [0; NLMSGHDR_BYTES];
+        let mut has_rung = false;
+        for _ in 0..STROKES {
+            match recv(self.socket.as_raw_fd(), &mut header, MsgFlags::MSG_DONTWAIT) {
+                Ok(_) => {
+                    let [.., a, b, c, d] = header;
+                    has_rung |= own != Some(u32::from_ne_bytes([a, b, c, d]));
+                }
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(nix::errno::Errno::EAGAIN) => break,
+                // what was lost may have been anybody's
+                Err(_) => has_rung = true,
+            }
+        }
+        has_rung
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod gateway;
 mod service;
+mod vigil;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use crate::addr::{HostName, Subnet};
 use crate::config::ResolverScope;
 use crate::error::Result;
-use crate::kernel::{Kernel, Netns, first_door};
+use crate::kernel::{Claim, Holder, Kernel, Netns, first_door};
 use crate::plan::{Redirect, Step};
 use crate::record::DnsOverrides;
 use crate::resolver::server::{Audience, Listeners};
@@ -20,8 +21,9 @@ use crate::resolver::{
 };
 use crate::spec::{NetworkSpec, Origin};
 pub(super) use gateway::Gateway;
-pub(crate) use service::NameService;
 use service::Served;
+pub(crate) use service::{Company, NameService};
+use vigil::Stationed;
 
 /// Where a program asks.
 const DNS_PORT: u16 = 53;
@@ -43,6 +45,8 @@ pub(super) struct Names {
 pub(super) struct Open {
     redirect: Redirect,
     _served: Served,
+    /// Where other processes may answer, too.
+    shared: Option<Stationed>,
 }
 
 /// What the stack's containers want in the place of what the host has.
@@ -80,6 +84,8 @@ pub(super) enum NamesChange {
 pub(super) struct Beginning {
     outlook: Outlook,
     open: Open,
+    /// Who answers until then. Of one that lives nothing is taken.
+    holder: Holder,
 }
 
 impl Names {
@@ -129,18 +135,24 @@ impl Names {
     }
 
     /// What it takes for the stack to be answered, if it is not yet. The sockets are there from now
-    /// on, and nobody knows of them.
+    /// on, and nobody knows of them. Of whom the seat may be taken says `claim`.
     pub(super) fn begin(
         &self,
         (service, kernel): (&NameService, &Kernel),
-        netns: &Netns,
+        (netns, claim): (&Netns, Claim),
         outlook: Outlook,
     ) -> Result<NamesChange> {
         if self.open.is_some() {
             return Ok(NamesChange::Renews(outlook));
         }
-        let door = kernel.open_door(netns, INTERNAL_SERVER)?;
+        let (door, shared) = service.open_door(kernel, netns)?;
         let redirect = redirect(door.port);
+        let holder = match &shared {
+            // nobody else has ever answered it, as far as is written down
+            Some(_) if !self.recalled || claim == Claim::Any => Holder::Nobody,
+            Some(shared) => shared.post().take(Claim::Nothing).unwrap_or(Holder::Nobody),
+            None => Holder::Nobody,
+        };
         let listeners = Listeners {
             udp: vec![door.udp],
             tcp: vec![door.tcp],
@@ -155,7 +167,9 @@ impl Names {
             open: Open {
                 redirect,
                 _served: served,
+                shared,
             },
+            holder,
         })))
     }
 
@@ -210,6 +224,7 @@ impl NamesChange {
     pub(super) fn step(&self) -> Option<Step> {
         match self {
             Self::None | Self::Renews(_) => None,
+            Self::Begins(beginning) if beginning.holder == Holder::Other => None,
             Self::Begins(beginning) => Some(Step::AddRedirect(beginning.open.redirect)),
             Self::Ends(redirect) => Some(Step::DeleteRedirect(*redirect)),
         }
@@ -224,8 +239,16 @@ impl NamesChange {
                 None
             }
             Self::Begins(beginning) => {
-                names.outlook = beginning.outlook;
-                names.open.replace(beginning.open)
+                let Beginning {
+                    outlook,
+                    mut open,
+                    holder,
+                } = *beginning;
+                names.outlook = outlook;
+                if let Some(shared) = &mut open.shared {
+                    shared.begin(holder);
+                }
+                names.open.replace(open)
             }
             Self::Ends(_) => {
                 names.recalled = false;

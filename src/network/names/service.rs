@@ -6,8 +6,13 @@ use parking_lot::Mutex;
 
 use crate::addr::HostName;
 use crate::error::{Error, Fault, Result};
-use crate::kernel::{Netns, Visit};
+use crate::kernel::{Claim, Door, Kernel, Netns, Visit};
+use crate::resolver::INTERNAL_SERVER;
 use crate::resolver::server::{Audience, Listeners, Seat, Server, ServerConfig, ServerHandle};
+
+use super::super::join;
+use super::redirect;
+use super::vigil::{Post, Stationed, Vigil};
 
 /// Serves the containers of a host.
 #[derive(Debug)]
@@ -17,6 +22,16 @@ pub(crate) struct NameService {
     config: ServerConfig,
     domain: Option<HostName>,
     running: Mutex<Weak<Running>>,
+    company: Company,
+    vigil: Mutex<Weak<Vigil>>,
+}
+
+/// Who else may answer the same containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    Nobody,
+    /// Other processes, by the records that the host keeps.
+    Others,
 }
 
 /// A place at the server, and what keeps that running.
@@ -36,13 +51,59 @@ struct Running {
 
 impl NameService {
     /// One that serves nobody yet, of the host whose namespace this is.
-    pub(crate) fn new(netns: Netns, config: ServerConfig, domain: Option<HostName>) -> Self {
+    pub(crate) fn new(
+        (netns, company): (Netns, Company),
+        config: ServerConfig,
+        domain: Option<HostName>,
+    ) -> Self {
         Self {
             netns,
             config,
             domain,
             running: Mutex::default(),
+            company,
+            vigil: Mutex::default(),
         }
+    }
+
+    /// Opens sockets inside a container. Where others may answer it, too, it is to be kept an eye on.
+    pub(super) fn open_door(
+        &self,
+        kernel: &Kernel,
+        netns: &Netns,
+    ) -> Result<(Door, Option<Stationed>)> {
+        if self.company == Company::Nobody {
+            let door = kernel.open_door(netns, INTERNAL_SERVER)?;
+            return Ok((door, None));
+        }
+        let (door, bell) = kernel.open_shared_door(netns, INTERNAL_SERVER)?;
+        let Some(bell) = bell else {
+            return Ok((door, None));
+        };
+        let post = Post::new(netns.clone(), redirect(door.port), bell);
+        let stationed = Stationed::new(self.vigil()?, post);
+        Ok((door, Some(stationed)))
+    }
+
+    /// What is answered here is so from now on, as far as `claim` says. All of it is tried.
+    pub(crate) fn claim(&self, claim: Claim) -> Result<()> {
+        let vigil = self.vigil.lock().upgrade();
+        let posts = vigil.map(|vigil| vigil.posts()).unwrap_or_default();
+        let taken = posts.iter().map(|post| match post.take(claim) {
+            Ok(_) => Ok(()),
+            Err(errno) => Err(refused("lead questions here", errno)),
+        });
+        join(taken)
+    }
+
+    fn vigil(&self) -> Result<Arc<Vigil>> {
+        let mut vigil = self.vigil.lock();
+        if let Some(vigil) = vigil.upgrade() {
+            return Ok(vigil);
+        }
+        let begun = Vigil::begin().map_err(not_started)?;
+        *vigil = Arc::downgrade(&begun);
+        Ok(begun)
     }
 
     /// What all names are known under, and nobody else is asked of.
@@ -87,8 +148,12 @@ impl NameService {
 }
 
 fn not_started(errno: crate::Errno) -> Error {
+    refused("start the thread that answers", errno)
+}
+
+fn refused(doing: &str, errno: crate::Errno) -> Error {
     let fault = Fault::Kernel {
-        doing: "start the thread that answers".to_owned(),
+        doing: doing.to_owned(),
         errno,
         words: None,
     };
