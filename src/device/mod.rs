@@ -97,19 +97,16 @@ impl Device {
     /// # Errors
     /// It is gone ([`Error::is_not_found`]).
     pub fn state(&self) -> Result<LinkState> {
-        let snapshot = self.kernel.snapshot()?;
-        snapshot
-            .link_at(self.link.index.get())
-            .cloned()
-            .ok_or_else(|| self.gone())
+        self.state_in(&self.kernel.snapshot()?).cloned()
     }
 
-    /// Its addresses now; none if it is gone.
+    /// Its addresses now.
     ///
     /// # Errors
-    /// The kernel refused.
+    /// It is gone ([`Error::is_not_found`]).
     pub fn addresses(&self) -> Result<Vec<IpNet>> {
         let snapshot = self.kernel.snapshot()?;
+        self.state_in(&snapshot)?;
         let mine = snapshot
             .addresses
             .iter()
@@ -188,6 +185,11 @@ impl Device {
     fn perform(&self, attempt: &str, step: Step) -> Result<()> {
         let performed = self.kernel.apply(&Plan::from_iter([step]), None);
         performed.map_err(|error| error.during(format!("{attempt} {}", self.link.name)))
+    }
+
+    fn state_in<'s>(&self, snapshot: &'s Snapshot) -> Result<&'s LinkState> {
+        let state = snapshot.link_at(self.link.index.get());
+        state.ok_or_else(|| self.gone())
     }
 
     fn gone(&self) -> Error {

@@ -442,6 +442,7 @@ fn what_can_not_be_is_refused_with_its_reason() {
     let gone = pair.near().clone();
     pair.delete().unwrap();
     assert!(gone.state().unwrap_err().is_not_found());
+    assert!(gone.addresses().unwrap_err().is_not_found());
     assert!(gone.set_up().unwrap_err().is_not_found());
     assert!(bridge.attach(&gone).unwrap_err().is_not_found());
     let names = VethPair::create((&netns, "a/b"), (&other, "c:d"), VethConfig::new());
