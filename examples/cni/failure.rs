@@ -75,7 +75,9 @@ impl From<Error> for Failure {
         let is_gone = |fault: &Fault| {
             matches!(
                 fault,
-                Fault::NamespaceNotFound { .. } | Fault::NotANamespace { .. }
+                Fault::NamespaceNotFound { .. }
+                    | Fault::ContainerGone { .. }
+                    | Fault::NotANamespace { .. }
             )
         };
         let code = match &error {

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::driver::Stack;
-use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
 use crate::kernel::Netns;
 use crate::record::{ContainerFiles, ContainerRecord, DnsOverrides, Namespace};
@@ -27,7 +26,7 @@ impl Container {
             hostname: identity.hostname.clone(),
             domain: identity.domain.clone(),
             namespace: Namespace {
-                path: home.netns.place().map(Into::into),
+                path: home.netns.place(),
                 identity: home.netns.identity(),
             },
             files: ContainerFiles {
@@ -76,13 +75,12 @@ fn find_namespace(record: &ContainerRecord, host: &Netns) -> Result<Netns> {
     if record.stack == Stack::Host && host.identity() == identity {
         return Ok(host.clone());
     }
-    let gone = || {
-        let namespace = record.name.to_string();
-        let errno = Errno::ENOENT;
-        Error::of("", vec![Fault::NamespaceNotFound { namespace, errno }])
-    };
-    let path = record.namespace.path.as_ref().ok_or_else(gone)?;
-    Netns::again(path, identity)?.ok_or_else(gone)
+    let place = record.namespace.path.as_ref();
+    let found = place.map(|path| Netns::again(path, identity)).transpose()?;
+    found.flatten().ok_or_else(|| {
+        let (container, place) = (record.name.clone(), place.cloned());
+        Error::of("", vec![Fault::ContainerGone { container, place }])
+    })
 }
 
 fn texts(overrides: &ResolvOverrides) -> DnsOverrides {

@@ -137,6 +137,7 @@ impl Fault {
             | Self::LinkNotFound { .. }
             | Self::BridgeGone { .. }
             | Self::ContainerNotFound { .. }
+            | Self::ContainerGone { .. }
             | Self::NotConnected { .. }
             | Self::LinkTarget { .. }
             | Self::NamespaceNotFound { .. } => FaultClass::NotFound,
@@ -165,6 +166,7 @@ impl Fault {
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Kernel { errno, .. } | Self::NamespaceNotFound { errno, .. } => Some(*errno),
+            Self::ContainerGone { .. } => Some(Errno::ENOENT),
             Self::Privilege { .. } => Some(Errno::EPERM),
             Self::Port(PortFault::InUse { .. }) => Some(Errno::EADDRINUSE),
             Self::Port(PortFault::NoSuchAddress { .. }) => Some(Errno::EADDRNOTAVAIL),

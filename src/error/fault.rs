@@ -2,11 +2,12 @@
 //! people search for.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use super::class::StoreTrouble;
 use super::obstacle::Obstacle;
 use super::port_fault::PortFault;
-use super::words::{active, first_few, in_namespace, join, no_parent, the_network};
+use super::words::{active, first_few, in_namespace, join, no_parent, the_network, tried};
 use crate::addr::{
     ContainerName, EndpointId, LinkName, Mtu, NetworkId, NetworkName, ParseError, Subnet,
 };
@@ -390,6 +391,14 @@ pub enum Fault {
         namespace: String,
         /// What the kernel said.
         errno: Errno,
+    },
+    /// The namespace of a container that another process has written down is not found any more.
+    #[error("network namespace of {container} not found{}", tried(place))]
+    ContainerGone {
+        /// The container.
+        container: ContainerName,
+        /// Where it was; `None` where no other process could find it.
+        place: Option<PathBuf>,
     },
     /// A file that is not a network namespace.
     #[error("{namespace} is not a network namespace")]

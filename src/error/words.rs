@@ -1,5 +1,7 @@
 //! How lists stand in the words of a fault.
 
+use std::path::PathBuf;
+
 use super::obstacle::Obstacle;
 use crate::addr::{ContainerName, EndpointId, NetworkName, Subnet};
 
@@ -33,6 +35,15 @@ pub(super) fn in_namespace(namespace: &Option<String>) -> String {
         .as_deref()
         .map(|name| format!(" in the namespace of {name}"))
         .unwrap_or_default()
+}
+
+/// Where a container's namespace was looked for, and how it is found there another time.
+pub(super) fn tried(place: &Option<PathBuf>) -> String {
+    let what = match place {
+        Some(path) => format!(" at {}", path.display()),
+        None => ": no file stands for it that others know of".to_owned(),
+    };
+    format!("{what}; pin it before it is connected or kept, where it has no process that lives on")
 }
 
 pub(super) fn active(endpoints: &[(ContainerName, EndpointId)]) -> String {

@@ -17,7 +17,8 @@ impl Host {
     /// or connected and that there is a handle to, and those that another process has
     /// [connected](crate::Network::connect) or [kept](Self::keep) in the host's
     /// [records](crate::HostConfig::store). Such a one is opened again, by the file that its
-    /// namespace was opened by: a process's, or where it is [pinned](crate::Netns::pin).
+    /// namespace was opened by: a process's, or where it was [pinned](crate::Netns::pin) before it was
+    /// connected or kept.
     ///
     /// # Errors
     /// There is none, or its namespace is gone ([`Error::is_not_found`]); or there are several.

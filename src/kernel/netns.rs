@@ -3,8 +3,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind::{NotADirectory, NotFound};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -24,9 +23,11 @@ use crate::netlink::socket::nft::NftSocket;
 use crate::snapshot::Snapshot;
 
 pub(crate) use self::inside::{Visit, small_thread};
+use self::places::{Places, leads_to};
 
 mod inside;
 mod pin;
+mod places;
 
 /// uapi/linux/magic.h: NSFS_MAGIC
 const NSFS: FsType = FsType(0x6e73_6673);
@@ -57,8 +58,7 @@ pub struct Netns(Arc<Open>);
 struct Open {
     descriptor: OwnedFd,
     label: String,
-    /// Where others find it, as long as that stands for it.
-    place: Option<PathBuf>,
+    places: Mutex<Places>,
     identity: NamespaceId,
     process: u32,
     /// Whoever enters to see what the descriptor stands for brings this back, so that the first
@@ -149,14 +149,11 @@ impl Netns {
     /// The namespace that a file stood for once, unless the file is gone or stands for another one.
     pub(crate) fn again(path: &Path, identity: NamespaceId) -> Result<Option<Self>> {
         // not opened before it is known: at the end of a path may be anything by now
-        let stat = match std::fs::metadata(path) {
-            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
-            stat => stat.map_err(|error| {
-                let label = path.display().to_string();
-                refused("find network namespace", &label, Errno::from(&error))
-            })?,
-        };
-        if (stat.dev(), stat.ino()) != (identity.device(), identity.inode()) {
+        let is_it = leads_to(path, identity).map_err(|error| {
+            let label = path.display().to_string();
+            refused("find network namespace", &label, Errno::from(&error))
+        })?;
+        if !is_it {
             return Ok(None);
         }
         let found = Self::at(path)?;
@@ -195,7 +192,9 @@ impl Netns {
             .custom_flags(nix::libc::O_NONBLOCK)
             .open(path);
         let file = file.map_err(|error| refused(attempt, &label, Errno::from(&error)))?;
-        let place = (path != Path::new(OWN_NAMESPACE)).then(|| path.to_owned());
+        let place = (path != Path::new(OWN_NAMESPACE)).then(|| std::path::absolute(path));
+        let place = place.transpose();
+        let place = place.map_err(|error| refused(attempt, &label, Errno::from(&error)))?;
         Self::from_open(file.into(), (label, place))
     }
 
@@ -238,7 +237,7 @@ impl Netns {
         Ok(Self(Arc::new(Open {
             descriptor: file.into(),
             label,
-            place,
+            places: Mutex::new(Places::new(place)),
             identity: NamespaceId::new(stat.dev(), stat.ino(), cookie),
             process: std::process::id(),
             doorway: Mutex::new(Some(doorway)),
@@ -295,33 +294,6 @@ impl Netns {
     #[must_use]
     pub fn label(&self) -> &str {
         &self.0.label
-    }
-
-    /// Where it can be opened: at the absolute path that it was opened [at](Self::at), or else, as long
-    /// as there is a handle to it, below the `/proc` entry of this process.
-    ///
-    /// ```no_run
-    /// use bridgework::Netns;
-    ///
-    /// let netns = Netns::create()?;
-    /// println!("{} is at {}", netns.label(), netns.path().display());
-    /// assert_eq!(Netns::at(netns.path())?, netns);
-    /// # Ok::<(), bridgework::Error>(())
-    /// ```
-    #[must_use]
-    pub fn path(&self) -> PathBuf {
-        match Path::new(self.label()) {
-            path if path.is_absolute() => path.to_owned(),
-            _ => {
-                let (process, number) = (std::process::id(), self.0.descriptor.as_raw_fd());
-                PathBuf::from(format!("/proc/{process}/fd/{number}"))
-            }
-        }
-    }
-
-    /// Where another process finds it: the file that it was opened by.
-    pub(crate) fn place(&self) -> Option<&Path> {
-        self.0.place.as_deref()
     }
 
     /// The number by which the kernel knows it, as in `net:[4026531840]`.

@@ -16,6 +16,7 @@ mod in_the_way;
 mod left_over;
 mod made_anew;
 mod meanwhile;
+mod places;
 mod recovered;
 mod residents;
 mod served;

@@ -15,7 +15,8 @@ use crate::error::Result;
 
 impl Netns {
     /// Gives the namespace a name in `/run/netns`, so that it outlives this process and
-    /// `ip -n NAME` reaches it. [`unpin`](Self::unpin) takes the name away.
+    /// `ip -n NAME` reaches it. [`unpin`](Self::unpin) takes the name away. A container that is connected
+    /// or [kept](crate::Host::keep) by this handle from then on is found there by other processes.
     ///
     /// ```no_run
     /// use bridgework::Netns;
@@ -56,6 +57,7 @@ impl Netns {
             let _unbound_name = std::fs::remove_file(&path);
             return Err(failed(errno.into()));
         }
+        self.is_found_at(&path);
         Ok(path)
     }
 
