@@ -24,10 +24,12 @@ use crate::snapshot::Snapshot;
 
 pub(crate) use self::inside::{Visit, small_thread};
 use self::places::{Places, leads_to};
+pub(crate) use self::whereabouts::Whereabouts;
 
 mod inside;
 mod pin;
 mod places;
+mod whereabouts;
 
 /// uapi/linux/magic.h: NSFS_MAGIC
 const NSFS: FsType = FsType(0x6e73_6673);

@@ -14,7 +14,7 @@ use super::outside::{Heard, MAX_MESSAGE_BYTES, Outpost, Upstream};
 use super::random::Random;
 use super::shares::Shares;
 use crate::errno::Errno;
-use crate::kernel::Watch;
+use crate::kernel::{Netns, Watch};
 use crate::resolver::forward::{
     Asked, AttemptId, ForwardLimits, Forwarder, Order, Servers, Vantage, Waiter,
 };
@@ -128,17 +128,14 @@ impl Asking {
         self.random.next()
     }
 
-    /// Clients come by this place from now on.
-    pub(super) fn begin(&mut self, place: &Place) {
+    /// Clients come by this place from now on, and what they want asked of others is from there.
+    pub(super) fn begin(&mut self, place: &Place, inside: Option<Netns>) {
         let at_port = place.addresses.iter().filter(|at| at.port() == PORT);
         let ours = at_port.map(|at| (place.number, at.ip().to_canonical()));
         self.ours.extend(ours);
-        if let Audience::Container { netns, .. } = &place.audience {
-            let netns = netns.clone();
-            let outpost = netns.map(|netns| Outpost::new(netns, place.number));
-            self.outposts
-                .extend(outpost.map(|outpost| (place.number, outpost)));
-        }
+        let outpost = inside.map(|netns| Outpost::new(netns, place.number));
+        self.outposts
+            .extend(outpost.map(|outpost| (place.number, outpost)));
     }
 
     /// Nobody comes by it any more, nothing is open in its namespace, and what was heard there is

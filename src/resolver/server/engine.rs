@@ -108,7 +108,12 @@ impl Engine {
     }
 
     /// Serves what comes by these from now on, and returns the number of the seat.
-    pub(super) fn begin(&mut self, listeners: Listeners, audience: Audience) -> Result<u64, Errno> {
+    pub(super) fn begin(
+        &mut self,
+        listeners: Listeners,
+        mut audience: Audience,
+    ) -> Result<u64, Errno> {
+        let inside = audience.take_netns();
         let number = self.watch.new_key();
         let addresses = bound(&listeners).map_err(|error| Errno::from(&error))?;
         let place = Arc::new(Place {
@@ -117,7 +122,7 @@ impl Engine {
             addresses,
         });
         self.seats.insert(number, Vec::new());
-        self.asking.begin(&place);
+        self.asking.begin(&place, inside);
         let begun = self.begin_all(&place, listeners);
         if begun.is_err() {
             self.end(number);

@@ -151,7 +151,8 @@ pub enum Audience {
         /// Whom it knows, and who else may be asked.
         client: Arc<Client>,
         /// Where [`Forwarding::Own`](super::Forwarding::Own) is asked from. Without, that is the
-        /// namespace of the server's thread.
+        /// namespace of the server's thread. Where others find it by a file, it is not kept: it is found
+        /// again by that.
         netns: Option<Netns>,
     },
     /// Many, told by the address that they ask from, as at a gateway.
@@ -160,6 +161,15 @@ pub enum Audience {
         /// datagram and each connection, on the server's thread, which waits for it.
         by_address: Arc<dyn Fn(IpAddr) -> Option<Arc<Client>> + Send + Sync>,
     },
+}
+
+impl Audience {
+    fn take_netns(&mut self) -> Option<Netns> {
+        match self {
+            Self::Container { netns, .. } => netns.take(),
+            Self::Neighbours { .. } => None,
+        }
+    }
 }
 
 /// Whether a server is still of use.

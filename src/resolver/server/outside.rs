@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::streams::is_passing;
 use crate::errno::Errno;
-use crate::kernel::Netns;
+use crate::kernel::{Netns, Whereabouts};
 use crate::resolver::forward::{AttemptId, Vantage};
 use crate::resolver::{NameServer, Transport};
 
@@ -191,7 +191,8 @@ impl Stream {
 
 /// Where sockets are opened in a namespace that the server's thread is not in.
 pub(super) struct Outpost {
-    netns: Netns,
+    // not a handle, which would be one that somebody has to the container
+    inside: Whereabouts,
     number: u64,
     spares: Vec<(Domain, Socket)>,
 }
@@ -201,7 +202,7 @@ impl Outpost {
     pub(super) fn new(netns: Netns, number: u64) -> Self {
         let spares = Vec::new();
         Self {
-            netns,
+            inside: netns.whereabouts(),
             number,
             spares,
         }
@@ -244,8 +245,9 @@ impl Outpost {
             Ok((open(here, transport)?, address(server)?, spares.collect()))
         };
         let opened: io::Result<(Socket, SocketAddr, Vec<Socket>)> = self
-            .netns
-            .enter(inside)
+            .inside
+            .find()
+            .and_then(|netns| netns.enter(inside))
             .map_err(|error| refused(error.errno()))?;
         let (socket, at, fresh) = opened?;
         let domain = Domain::for_address(at);
@@ -257,7 +259,7 @@ impl Outpost {
 
 impl fmt::Debug for Outpost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Outpost").field(&self.netns).finish()
+        f.debug_tuple("Outpost").field(&self.inside).finish()
     }
 }
 
