@@ -14,7 +14,7 @@ use std::fmt;
 /// assert_eq!((before.cookie(), after.cookie()), (160, 161));
 /// assert_eq!(after.to_string(), "net:[4026532177] 161");
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NamespaceId {

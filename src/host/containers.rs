@@ -147,38 +147,8 @@ impl Host {
         registry.reopen_as(&record)
     }
 
-    /// Disconnects containers whose network namespaces are gone from all of their networks, and
-    /// returns their names. Those that were on none by a wire are forgotten. Needs `CAP_NET_ADMIN`.
-    ///
-    /// ```no_run
-    /// # use bridgework::Host;
-    /// # let host = Host::isolated()?;
-    /// for name in host.prune_containers()? {
-    ///     println!("{name} is gone");
-    /// }
-    /// # Ok::<(), bridgework::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As for [`Network::disconnect`](crate::Network::disconnect); all that could be are disconnected.
-    pub fn prune_containers(&self) -> Result<Vec<ContainerName>> {
-        self.0.registry.catch_up()?;
-        let dead = self.dead_containers()?;
-        join(dead.iter().map(|name| self.bury(name)))
-            .map(|()| dead)
-            .map_err(|error| error.during("prune containers"))
-    }
-
-    fn bury(&self, name: &ContainerName) -> Result<()> {
-        self.disconnect_everywhere(name)?;
-        match self.kept(name.as_str()) {
-            Ok(record) if !record.stack.is_own() => self.forget(name.as_str()),
-            _ => Ok(()),
-        }
-    }
-
     /// What is gone already is done.
-    fn disconnect_everywhere(&self, name: &ContainerName) -> Result<()> {
+    pub(super) fn disconnect_everywhere(&self, name: &ContainerName) -> Result<()> {
         let mut networks = self.0.registry.networks();
         networks.retain(|network| {
             network

@@ -13,6 +13,7 @@ mod lookup;
 mod modes;
 mod orphans;
 mod prepared;
+mod prune;
 mod rebuild;
 mod recover;
 mod serve;

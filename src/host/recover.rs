@@ -14,6 +14,7 @@ use crate::store::Change;
 
 use super::Host;
 use super::orphans::{Orphan, Unowned};
+use super::prune::names;
 use super::rebuild::has_marks;
 
 /// So long another process may take with what it has begun, before what is nobody's is looked for.
@@ -49,7 +50,7 @@ pub struct Recovered {
     pub repaired: Vec<Finding>,
     /// What bore our mark and was no network's and no container's: it is removed.
     pub orphans: Vec<Orphan>,
-    /// Containers whose network namespaces are gone. They keep their places until they are
+    /// Containers that are gone with their network namespaces, or that nobody finds and nobody has. They keep their places until they are
     /// [pruned](Host::prune_containers), disconnected or connected anew.
     pub dead: Vec<ContainerName>,
 }
@@ -158,7 +159,7 @@ impl Host {
         }
         results.push(self.remove_orphans(ledger, &mut recovered));
         results.push(registry.claim_names(Claim::Vacant));
-        recovered.dead = self.dead_containers()?;
+        recovered.dead = names(self.dead_containers()?);
         join(results).map(|()| recovered)
     }
 
@@ -231,25 +232,6 @@ impl Host {
         let change = Change::new().put(record, ledger.expected(&key));
         ledger.write(|| "keep the host's boot".to_owned(), &change)?;
         Ok(forgotten)
-    }
-
-    /// Those that are on a network by a link that is not there any more, or by none, in a namespace that
-    /// is not.
-    pub(super) fn dead_containers(&self) -> Result<Vec<ContainerName>> {
-        let snapshot = self.snapshot()?;
-        let has_link = |index: u32| snapshot.link_at(index).is_some();
-        let mut dead = Vec::new();
-        for network in self.0.registry.networks() {
-            for spec in network.endpoints() {
-                if !has_link(spec.host_link.index.get()) && !network.has_namespace(&spec) {
-                    dead.push(spec.container.clone());
-                }
-            }
-        }
-        dead.extend(self.0.registry.dead_lodgers());
-        dead.sort();
-        dead.dedup();
-        Ok(dead)
     }
 
     fn remove_orphans(&self, ledger: &Ledger, recovered: &mut Recovered) -> Result<()> {

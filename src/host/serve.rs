@@ -53,6 +53,10 @@ impl Host {
     /// 200 ms. Needs `CAP_NET_ADMIN` in the containers' namespaces and `CAP_SYS_ADMIN`
     /// to enter them.
     ///
+    /// A container's sockets keep its network namespace when its last process has ended, so that its place on
+    /// its networks stays, too, until it is [pruned](Self::prune_containers) or
+    /// [removed](Self::remove_container), by any process: they are closed then.
+    ///
     /// One-shot processes leave that to the one that serves: as long as somebody answers a container,
     /// whoever else connects it does not. They need no [`resolver`](crate::HostConfig::resolver), and
     /// save two sockets each without. A second one that serves takes the containers' questions over; that

@@ -37,7 +37,7 @@ pub(crate) use files::{create_file, is_link, remove_file};
 pub(crate) use filter::{Keeper, Repaired};
 pub use inject::FaultInjector;
 pub use netns::Netns;
-pub(crate) use netns::{Visit, WeakNetns, Whereabouts};
+pub(crate) use netns::{Visit, WeakNetns, Whereabouts, held, leads_to};
 pub(crate) use ports::{Choice, HeldPort, HostPorts, Wish};
 pub(crate) use random::random_bytes;
 pub(crate) use read::{boot_id, read_text};

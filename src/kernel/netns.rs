@@ -22,10 +22,13 @@ use crate::kernel::Kernel;
 use crate::netlink::socket::nft::NftSocket;
 use crate::snapshot::Snapshot;
 
+pub(crate) use self::held::held;
 pub(crate) use self::inside::{Visit, small_thread};
-use self::places::{Places, leads_to};
+use self::places::Places;
+pub(crate) use self::places::leads_to;
 pub(crate) use self::whereabouts::Whereabouts;
 
+mod held;
 mod inside;
 mod pin;
 mod places;

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::addr::{ContainerId, ContainerName, EndpointId};
+use crate::addr::{ContainerId, EndpointId};
 use crate::container::Container;
 use crate::error::Result;
 use crate::record::{Body, ContainerRecord, OwnerId, Phase, Record, Residence, Tenure};
@@ -47,7 +47,7 @@ impl Registry {
     }
 
     /// Those whose stack is gone, and that nobody has open.
-    pub(crate) fn dead_lodgers(&self) -> Vec<ContainerName> {
+    pub(crate) fn dead_lodgers(&self) -> Vec<Arc<ContainerRecord>> {
         let mut records = self.ledger().map(Ledger::containers).unwrap_or_default();
         let opener = |record: &ContainerRecord| self.ledger()?.opener_elsewhere(record.id);
         records.retain(|record| opener(record).is_none());
@@ -57,8 +57,8 @@ impl Registry {
                 && open.iter().all(|container| container.id() != record.id)
                 && (self.reopen_as(record)).is_err_and(|error| error.is_not_found())
         };
-        let dead = records.into_iter().filter(is_dead);
-        dead.map(|record| record.name.clone()).collect()
+        records.retain(is_dead);
+        records
     }
 
     /// Another process has one.

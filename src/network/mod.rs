@@ -1,5 +1,6 @@
 //! A network: a group of containers that can talk, as a handle.
 
+mod abandoned;
 mod arrival;
 mod attachment;
 mod connect;

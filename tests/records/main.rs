@@ -6,6 +6,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod abandoned;
 mod adopted;
 mod at_once;
 mod ensured;

@@ -11,7 +11,7 @@ use bridgework::{EndpointConfig, Host, HostConfig, Netns, NetworkConfig, Resolve
 use crate::{lab, residents};
 
 /// One that connects and ends, and one that lives.
-fn pair() -> (impl Fn() -> Host, Host) {
+pub fn pair() -> (impl Fn() -> Host, Host) {
     let netns = Netns::create().unwrap();
     let store = Memory::new();
     let config = {

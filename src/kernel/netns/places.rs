@@ -67,7 +67,7 @@ impl Netns {
 }
 
 /// Whether what is at that path has the number of the namespace, which is its own as long as that lives.
-pub(super) fn leads_to(path: &Path, identity: NamespaceId) -> io::Result<bool> {
+pub(crate) fn leads_to(path: &Path, identity: NamespaceId) -> io::Result<bool> {
     match std::fs::metadata(path) {
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(false),
         stat => {
