@@ -11,7 +11,7 @@ use nix::sys::epoll::EpollFlags;
 use parking_lot::Mutex;
 
 use crate::errno::Errno;
-use crate::kernel::{Claim, Events, Holder, Netns, Watch, take_seat, timeout_until};
+use crate::kernel::{Claim, Events, Holder, Netns, Watch, Whereabouts, take_seat, timeout_until};
 use crate::netlink::socket::Bell;
 use crate::plan::Redirect;
 
@@ -39,7 +39,7 @@ struct Shared {
 /// By which one container is answered, here or by others.
 #[derive(Debug)]
 pub(super) struct Post {
-    netns: Netns,
+    netns: Whereabouts,
     redirect: Redirect,
     bell: Mutex<Bell>,
 }
@@ -88,6 +88,7 @@ impl Drop for Vigil {
 impl Post {
     pub(super) fn new(netns: Netns, redirect: Redirect, bell: Bell) -> Self {
         let bell = Mutex::new(bell);
+        let netns = netns.whereabouts();
         Self {
             netns,
             redirect,
@@ -95,8 +96,13 @@ impl Post {
         }
     }
 
+    /// In one that nobody finds any more, nobody asks.
     pub(super) fn take(&self, claim: Claim) -> Result<Holder, Errno> {
-        take_seat(&self.netns, self.redirect, claim)
+        match self.netns.find() {
+            Ok(netns) => take_seat(&netns, self.redirect, claim),
+            Err(error) if error.is_not_found() => Ok(Holder::Nobody),
+            Err(error) => Err(error.errno().unwrap_or(Errno::EIO)),
+        }
     }
 }
 
