@@ -14,6 +14,7 @@ mod afterwards;
 mod anything;
 mod bad_input;
 mod by_hand;
+mod cable;
 mod connect;
 mod devices;
 mod flows;
