@@ -32,6 +32,10 @@ struct Shared {
     posts: Mutex<BTreeMap<u64, Weak<Post>>>,
     /// Those that somebody else may have, beside those that ring.
     doubtful: Mutex<Vec<u64>>,
+    /// Those that nobody keeps an eye on any more. The thread closes their bells: who closes a netfilter
+    /// socket waits until the kernel has freed what was removed before (nf_tables_api.c,
+    /// `nft_rcv_nl_event`).
+    given_up: Mutex<Vec<Arc<Post>>>,
     is_over: AtomicBool,
     process: u32,
 }
@@ -58,6 +62,7 @@ impl Vigil {
             watch: Watch::new()?,
             posts: Mutex::default(),
             doubtful: Mutex::default(),
+            given_up: Mutex::default(),
             is_over: AtomicBool::default(),
             process: std::process::id(),
         });
@@ -135,10 +140,16 @@ impl Stationed {
 
 impl Drop for Stationed {
     fn drop(&mut self) {
-        if let Some(token) = self.token.filter(|_| self.vigil.0.is_own()) {
-            self.vigil.0.posts.lock().remove(&token);
-            self.vigil.0.watch.remove(&*self.post.bell.lock());
+        let shared = &self.vigil.0;
+        if !shared.is_own() {
+            return;
         }
+        if let Some(token) = self.token {
+            shared.posts.lock().remove(&token);
+            shared.watch.remove(&*self.post.bell.lock());
+        }
+        shared.given_up.lock().push(Arc::clone(&self.post));
+        shared.watch.ring();
     }
 }
 
@@ -160,6 +171,9 @@ impl Shared {
         loop {
             let next = (!doubtful.is_empty()).then(|| Instant::now() + BETWEEN_LOOKS);
             self.watch.wait(&mut events, timeout_until(next));
+            let given_up = std::mem::take(&mut *self.given_up.lock());
+            // without the lock, which verbs wait for
+            drop(given_up);
             if self.is_over.load(Ordering::Acquire) {
                 return;
             }
@@ -170,8 +184,9 @@ impl Shared {
                     doubtful.push_front(token);
                 }
             }
-            self.look_at_some(&mut doubtful);
+            // most that rings is a place that its own process gives up, and gone by then
             std::thread::sleep(REST);
+            self.look_at_some(&mut doubtful);
         }
     }
 
