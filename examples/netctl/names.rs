@@ -15,13 +15,15 @@ use nix::unistd::setsid;
 use crate::failure::{Failure, Outcome};
 use crate::launch::{again, bury_the_dead};
 use crate::process::Process;
-use crate::state::{Record, State, replace};
+use crate::state::{Lock, Record, State, replace};
 use crate::wires::RESOLVER;
 
 /// How often the server looks whether containers have ended.
 const ROUND: Duration = Duration::from_millis(500);
 /// How long the first answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long whoever looks for a server may take, on a busy machine, too.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long one question waits.
 const QUESTION: Duration = Duration::from_millis(50);
 
@@ -66,13 +68,25 @@ fn await_server(state: &State, server: &mut std::process::Child) -> Outcome {
     Ok(())
 }
 
+/// Whoever only looks whether there is a server has its lock for a moment, too.
+fn lock_server(state: &State) -> Outcome<Option<Lock>> {
+    let deadline = Instant::now() + LOOK;
+    loop {
+        let lock = state.try_lock_server()?;
+        if lock.is_some() || Instant::now() >= deadline {
+            return Ok(lock);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// The server itself.
 pub(crate) fn server(state: &State) -> Outcome {
     setsid().map_err(Failure::of_kernel("begin a session"))?;
     // whoever began it may have blocked those that end it
     let none = SigSet::empty().thread_set_mask();
     none.map_err(Failure::of_kernel("unblock signals"))?;
-    let Some(lock) = state.try_lock_server()? else {
+    let Some(lock) = lock_server(state)? else {
         return Ok(());
     };
     let process = Process::of_pid(std::process::id());
