@@ -44,6 +44,27 @@ struct Line<'a> {
     by_ours: Option<(f64, f64)>,
 }
 
+impl Line<'_> {
+    /// A question and its p99 in us, how it compares; answers a second and the best, how they compare.
+    fn texts(&self) -> [String; 8] {
+        let figures = &self.figures;
+        let [slower, share] = cells(self.by_echo);
+        let [slower_than_ours, ours] = cells(self.by_ours);
+        let [middle, late] = [figures.middle_us, figures.late_us].map(|us| format!("{us:.1}"));
+        let [rate, best] = [figures.rate, figures.best].map(|rate| format!("{rate:.0}"));
+        [
+            middle,
+            late,
+            slower,
+            slower_than_ours,
+            rate,
+            best,
+            share,
+            ours,
+        ]
+    }
+}
+
 fn lines<'a>(rows: &'a [Row]) -> Vec<Line<'a>> {
     let ours = rows.iter().find(|row| row.peer.is_ours()).map(Figures::of);
     let line = |row: &'a Row| {
@@ -77,17 +98,19 @@ fn print_columns(heading: &str, lines: &[Line<'_>]) {
         "us", "p99", "ratio", "by ours", "64 at once", "best", "ratio", "ours by"
     );
     for line in lines {
-        let Figures {
-            middle_us,
-            late_us,
+        let [
+            middle,
+            late,
+            slower,
+            slower_than_ours,
             rate,
             best,
-        } = line.figures;
-        let [slower, share] = cells(line.by_echo);
-        let [slower_than_ours, ours] = cells(line.by_ours);
+            share,
+            ours,
+        ] = line.texts();
         println!(
-            "{:<28} {middle_us:>8.1} {late_us:>8.1} {slower:>6} {slower_than_ours:>7} {rate:>10.0} \
-             {best:>10.0} {share:>6} {ours:>7}",
+            "{:<28} {middle:>8} {late:>8} {slower:>6} {slower_than_ours:>7} {rate:>10} {best:>10} \
+             {share:>6} {ours:>7}",
             line.label
         );
     }
@@ -105,17 +128,19 @@ fn print_markdown(heading: &str, lines: &[Line<'_>]) {
          once (best) | of its echo | ours, times it |\n|---|---|---|---|---|---|---|"
     );
     for line in lines {
-        let Figures {
-            middle_us,
-            late_us,
+        let [
+            middle,
+            late,
+            slower,
+            slower_than_ours,
             rate,
             best,
-        } = line.figures;
-        let [slower, share] = cells(line.by_echo);
-        let [slower_than_ours, ours] = cells(line.by_ours);
+            share,
+            ours,
+        ] = line.texts();
         println!(
-            "| {} | {middle_us:.1} ({late_us:.1}) | {slower} | {slower_than_ours} | {rate:.0} \
-             ({best:.0}) | {share} | {ours} |",
+            "| {} | {middle} ({late}) | {slower} | {slower_than_ours} | {rate} ({best}) | {share} | \
+             {ours} |",
             line.label
         );
     }

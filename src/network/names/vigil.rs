@@ -184,9 +184,11 @@ impl Shared {
                     doubtful.push_front(token);
                 }
             }
-            // most that rings is a place that its own process gives up, and gone by then
-            std::thread::sleep(REST);
-            self.look_at_some(&mut doubtful);
+            if !doubtful.is_empty() {
+                // most that rings is a place that its own process gives up, and gone by then
+                std::thread::sleep(REST);
+                self.look_at_some(&mut doubtful);
+            }
         }
     }
 
