@@ -16,7 +16,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bridgework::plan::Switch;
-use bridgework::{Container, Host, HostConfig, Netns, VethConfig, VethPair};
+use bridgework::{Container, Event, EventKind, Host, HostConfig, Netns, VethConfig, VethPair};
 // links what enters a private network before the harness starts its threads
 use bridgework_ground as _;
 
@@ -37,6 +37,21 @@ pub fn silent_host() -> Host {
 
 pub fn container(name: &str) -> Container {
     Container::isolated(name).expect("a container")
+}
+
+/// `verb network [container]`, of networks and containers that come and go.
+pub fn words_of(event: &Event) -> String {
+    match &event.kind {
+        EventKind::Create { network } => format!("create {}", network.name),
+        EventKind::Destroy { network } => format!("destroy {}", network.name),
+        EventKind::Connect { network, endpoint } => {
+            format!("connect {} {}", network.name, endpoint.container)
+        }
+        EventKind::Disconnect { network, endpoint } => {
+            format!("disconnect {} {}", network.name, endpoint.container)
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Waits until `met` holds, looking again and again; panics with `what` at the deadline.

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use bridgework::{
-    Container, ContainerConfig, EndpointConfig, EventKind, NetworkConfig, NetworkMode,
-};
+use bridgework::{Container, ContainerConfig, EndpointConfig, NetworkConfig, NetworkMode};
 
 use crate::lab;
 use crate::shared::two_hosts;
@@ -15,17 +13,7 @@ fn told(events: &bridgework::Subscription) -> Vec<String> {
     let lines = events.map(|event| {
         assert_eq!(event.took, Duration::ZERO, "{event}");
         assert!(!event.to_string().contains("took="), "{event}");
-        match event.kind {
-            EventKind::Create { network } => format!("create {}", network.name),
-            EventKind::Destroy { network } => format!("destroy {}", network.name),
-            EventKind::Connect { network, endpoint } => {
-                format!("connect {} {}", network.name, endpoint.container)
-            }
-            EventKind::Disconnect { network, endpoint } => {
-                format!("disconnect {} {}", network.name, endpoint.container)
-            }
-            other => panic!("{other:?}"),
-        }
+        lab::words_of(&event)
     });
     lines.collect()
 }

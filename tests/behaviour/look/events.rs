@@ -25,17 +25,7 @@ fn line(event: &Event) -> String {
         event.at > "2000-01-01T00:00:00Z".parse().unwrap(),
         "{event}"
     );
-    match &event.kind {
-        EventKind::Create { network } => format!("create {}", network.name),
-        EventKind::Destroy { network } => format!("destroy {}", network.name),
-        EventKind::Connect { network, endpoint } => {
-            format!("connect {} {}", network.name, endpoint.container)
-        }
-        EventKind::Disconnect { network, endpoint } => {
-            format!("disconnect {} {}", network.name, endpoint.container)
-        }
-        other => panic!("{other:?}"),
-    }
+    lab::words_of(event)
 }
 
 fn bridge(name: &str) -> NetworkConfig {
