@@ -132,8 +132,8 @@ fn a_thousand_connects_and_disconnects_leave_everything_as_it_was() {
     }
     assert_eq!(host.snapshot().unwrap().links.len(), 1, "lo alone");
     drop((host, lasting));
-    lab::wait_until("all threads end, and nothing is open", || {
-        [count("/proc/self/task"), count("/proc/self/fd")] == alone
+    lab::wait_until_it_is(&alone, || {
+        [count("/proc/self/task"), count("/proc/self/fd")]
     });
 }
 

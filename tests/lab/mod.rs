@@ -10,6 +10,7 @@ pub mod machine;
 pub mod packet;
 pub mod runner;
 
+use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
@@ -59,6 +60,22 @@ pub fn wait_until(what: &str, mut met: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !met() {
         assert!(Instant::now() < deadline, "{what} did not come to be");
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until what is looked at is `wanted`, looking again and again; at the deadline panics with
+/// what is different.
+pub fn wait_until_it_is<T: PartialEq + Debug>(wanted: &T, look: impl Fn() -> T) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let seen = look();
+        if seen == *wanted {
+            return;
+        }
+        if Instant::now() >= deadline {
+            assert_eq!(seen, *wanted);
+        }
         std::thread::yield_now();
     }
 }

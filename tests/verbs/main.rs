@@ -19,6 +19,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -145,21 +146,29 @@ fn missed() -> Vec<&'static str> {
     missed
 }
 
-/// What the process holds: threads, and descriptors by kind.
-fn held() -> (usize, BTreeMap<String, usize>) {
-    let mut descriptors = BTreeMap::new();
-    for entry in std::fs::read_dir("/proc/self/fd").expect("/proc") {
-        let target = std::fs::read_link(entry.expect("an entry").path());
-        let text = target
-            .map(|target| target.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let kind = text.split(":[").next().unwrap_or_default().to_owned();
-        *descriptors.entry(kind).or_default() += 1;
+/// What the process holds: threads by name, and descriptors by kind.
+fn held() -> [BTreeMap<String, usize>; 2] {
+    let entries = |of: &str| {
+        let entries = std::fs::read_dir(of).expect("/proc");
+        entries.map(|entry| entry.expect("an entry").path())
+    };
+    let name = |thread: PathBuf| std::fs::read_to_string(thread.join("comm"));
+    let target = |descriptor: PathBuf| Ok(std::fs::read_link(descriptor)?.display().to_string());
+    let kind = |text: String| text.split(":[").next().unwrap_or_default().to_owned();
+    let descriptors = entries("/proc/self/fd").map(target);
+    [
+        count(entries("/proc/self/task").map(name)),
+        count(descriptors.map(|target| target.map(kind))),
+    ]
+}
+
+/// How many there are of each. Who ends meanwhile has no name.
+fn count(each: impl Iterator<Item = std::io::Result<String>>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for name in each {
+        *counts.entry(name.unwrap_or_default()).or_default() += 1;
     }
-    (
-        std::fs::read_dir("/proc/self/task").expect("/proc").count(),
-        descriptors,
-    )
+    counts
 }
 
 #[test]
@@ -168,8 +177,7 @@ fn a_thousand_sequences_of_verbs_do_what_the_model_says_and_leave_nothing() {
     let chance = std::collections::hash_map::RandomState::new();
     let chance = std::hash::BuildHasher::hash_one(&chance, 0);
     let seed = number("VERBS_SEED").unwrap_or(chance);
-    perform(&[], true);
-    RESTS.lock().expect("nobody panics with it").clear();
+    // first of all: what ends later would be missing afterwards
     let before = held();
     run_together(seed, cases);
     let mut more = 0;
@@ -180,9 +188,7 @@ fn a_thousand_sequences_of_verbs_do_what_the_model_says_and_leave_nothing() {
     let rests = std::mem::take(&mut *RESTS.lock().expect("nobody panics with it"));
     rests.iter().for_each(Rest::assert_begin);
     drop(rests);
-    lab::wait_until("threads and descriptors are as they were", || {
-        held() == before
-    });
+    lab::wait_until_it_is(&before, held);
     if cases >= CASES {
         assert_eq!(missed(), [""; 0], "VERBS_SEED={seed}");
     }

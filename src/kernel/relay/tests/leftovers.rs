@@ -16,20 +16,29 @@ fn threads_in(netns: &Netns) -> usize {
         .count()
 }
 
+/// Waits for so many threads. Who has been joined is among them for a moment yet (kernel/exit.c,
+/// `exit_notify`).
+fn assert_threads(ground: &Ground, threads: usize) {
+    wait_until("those threads alone", || {
+        threads_in(&ground.netns) == threads
+    });
+    assert_eq!(watch_descriptors(), 2 * threads);
+}
+
 #[test]
 fn the_thread_comes_with_the_first_port_and_goes_with_the_last() {
     let ground = Ground::new();
-    assert_eq!((threads_in(&ground.netns), watch_descriptors()), (0, 0));
+    assert_threads(&ground, 0);
     for _ in 0..3 {
         let (tcp, udp) = (ground.hold(Protocol::Tcp), ground.hold(Protocol::Udp));
         let (_listener, target) = ground.listener();
         let first = ground.serve(&tcp, RelayScope::Loopback, target);
         let second = ground.serve(&udp, RelayScope::Loopback, target);
-        assert_eq!((threads_in(&ground.netns), watch_descriptors()), (1, 2));
+        assert_threads(&ground, 1);
         drop(first);
-        assert_eq!((threads_in(&ground.netns), watch_descriptors()), (1, 2));
+        assert_threads(&ground, 1);
         drop(second);
-        assert_eq!((threads_in(&ground.netns), watch_descriptors()), (0, 0));
+        assert_threads(&ground, 0);
     }
     assert_eq!(ground.sockets(), 0);
 }
@@ -61,7 +70,7 @@ fn stopping_resets_what_is_open_and_leaves_no_descriptor_and_no_thread() {
     }
     drop((pairs, talkers));
     assert_eq!(ground.sockets(), before);
-    assert_eq!((threads_in(&ground.netns), watch_descriptors()), (0, 0));
+    assert_threads(&ground, 0);
 }
 
 #[test]
@@ -142,5 +151,5 @@ fn a_port_of_sctp_is_refused_and_nothing_is_started() {
     let target = "127.0.0.1:1".parse().unwrap();
     let refused = ground.relay.serve(&held, RelayScope::Anyone, target);
     assert!(refused.unwrap_err().is_unsupported());
-    assert_eq!((threads_in(&ground.netns), watch_descriptors()), (0, 0));
+    assert_threads(&ground, 0);
 }
