@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::addr::{PortRange, Protocol};
+use crate::addr::{ContainerName, PortRange, Protocol};
 
 /// Why a port of the host is not to be had.
 ///
@@ -10,20 +10,24 @@ use crate::addr::{PortRange, Protocol};
 /// use bridgework::{Fault, FaultClass, PortFault, Protocol};
 ///
 /// let address = "0.0.0.0:80".parse().unwrap();
-/// let fault = PortFault::Allocated { address, protocol: Protocol::Tcp };
-/// assert_eq!(fault.to_string(), "bind for 0.0.0.0:80: port is already allocated (tcp)");
+/// let (protocol, container) = (Protocol::Tcp, "web".parse().unwrap());
+/// let fault = PortFault::Allocated { address, protocol, container };
+/// let text = "bind for 0.0.0.0:80: port is already allocated to container web (tcp)";
+/// assert_eq!(fault.to_string(), text);
 /// assert_eq!(Fault::from(fault).class(), FaultClass::Exists);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PortFault {
     /// A container of this host has it.
-    #[error("bind for {address}: port is already allocated ({protocol})")]
+    #[error("bind for {address}: port is already allocated to container {container} ({protocol})")]
     Allocated {
         /// The address and the port that were asked for.
         address: SocketAddr,
         /// Of which transport.
         protocol: Protocol,
+        /// Who has it; who asked where two of its own mappings want one port.
+        container: ContainerName,
     },
     /// Somebody else's socket has it.
     #[error("bind host port {address}/{protocol}: address already in use by {holder}")]

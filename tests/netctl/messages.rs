@@ -280,7 +280,8 @@ fn ports_are_shown_as_they_are_published() {
     );
     let said = machine.netctl("run --rm -p 127.0.0.1:8080:80 -- true");
     assert_eq!(said.status, 125);
-    assert!(said.err.contains("port is already allocated"), "{said:?}");
+    let words = "port is already allocated to container web (tcp)";
+    assert!(said.err.contains(words), "{said:?}");
     let line = machine.done("ps --format json");
     assert!(line.contains("127.0.0.1:8080->80/tcp"), "{line}");
     machine.done("stop -t 0 web");

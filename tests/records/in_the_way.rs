@@ -85,7 +85,13 @@ fn a_port_that_a_dead_process_had_is_published_of_a_running_container() {
     let (host, _, other) = with_records_of_another(Phase::There);
     let network = host.network("web").unwrap();
     let endpoint = network.connect(&lab::container("db")).unwrap();
-    assert!(endpoint.publish("8080:80").unwrap_err().is_exists());
+    let refused = endpoint.publish("8080:80").unwrap_err();
+    assert!(refused.is_exists(), "{refused}");
+    let text = refused.to_string();
+    assert!(
+        text.contains("already allocated to container app"),
+        "{text}"
+    );
     drop(other);
     endpoint.publish("8080:80").unwrap();
     assert_eq!(network.endpoints().len(), 1);

@@ -216,6 +216,11 @@ fn a_port_that_the_caller_holds_itself_is_published_and_another_container_s_is_r
     let at_web = network.connect_with(&web, published()).unwrap();
     let refused = network.connect_with(&app, published()).unwrap_err();
     assert!(refused.is_exists(), "{refused}");
+    let text = refused.to_string();
+    assert!(
+        text.contains("already allocated to container web"),
+        "{text}"
+    );
     drop(held);
     // nobody does: whoever was being started meanwhile has closed what it inherited soon
     lab::wait_until("the port is free", || netns.run(bind).unwrap().is_ok());

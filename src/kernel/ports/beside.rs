@@ -31,9 +31,15 @@ impl HostPorts {
             let of_it = own.iter().filter(|own| own.is_same_port(port));
             let at = of_it.flat_map(|own| own.reserved.addresses.iter().copied());
             let at: Vec<IpAddr> = at.collect();
-            match Reserved::beside(&self.book, number, &addresses, &at) {
+            match Reserved::beside(
+                &self.book,
+                &port.reserved.container,
+                number,
+                &addresses,
+                &at,
+            ) {
                 Ok(reserved) => all.push(reserved),
-                Err(address) => faults.push(allocated(number, address)),
+                Err(conflict) => faults.push(allocated(number, conflict)),
             }
         }
         if !faults.is_empty() {

@@ -6,14 +6,28 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::addr::{Family, Port, Protocol};
+use crate::addr::{ContainerName, Family, Port, Protocol};
 
 /// The ports that containers of a host have.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    taken: HashMap<(Protocol, Family, Port), Vec<IpAddr>>,
+    taken: HashMap<(Protocol, Family, Port), Vec<Taken>>,
     /// The automatic port that was given last: the next search begins behind it.
     last_given: Option<Port>,
+}
+
+/// A port at one address, and whose it is.
+#[derive(Debug)]
+struct Taken {
+    address: IpAddr,
+    container: ContainerName,
+}
+
+/// The address at which a port is not to be had, and who has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Conflict {
+    pub(super) address: IpAddr,
+    pub(super) container: ContainerName,
 }
 
 impl Book {
@@ -21,27 +35,37 @@ impl Book {
     /// already, or that another one of them takes.
     fn conflict(
         &self,
+        container: &ContainerName,
         (protocol, port): (Protocol, Port),
         addresses: &[IpAddr],
         own: &[IpAddr],
-    ) -> Option<IpAddr> {
-        let nobody = Vec::new();
+    ) -> Option<Conflict> {
         let mut each = addresses.iter().enumerate();
-        let found = each.find(|(index, address)| {
-            let key = (protocol, Family::of(**address), port);
-            let taken = self.taken.get(&key).unwrap_or(&nobody);
-            let before = addresses.iter().take(*index);
-            let others = taken.iter().filter(|other| !own.contains(other));
+        each.find_map(|(index, &address)| {
+            let key = (protocol, Family::of(address), port);
+            let taken = self.taken.get(&key).into_iter().flatten();
+            let others = taken.filter(|other| !own.contains(&other.address));
+            let others = others.map(|other| (other.address, &other.container));
+            let before = addresses.iter().take(index);
+            let before = before.map(|address| (*address, container));
             let mut others = others.chain(before);
-            others.any(|other| is_conflict(*other, **address))
-        });
-        found.map(|(_, address)| *address)
+            let (_, holder) = others.find(|(other, _)| is_conflict(*other, address))?;
+            let container = holder.clone();
+            Some(Conflict { address, container })
+        })
     }
 
-    fn take(&mut self, protocol: Protocol, port: Port, addresses: &[IpAddr]) {
+    fn take(
+        &mut self,
+        container: &ContainerName,
+        (protocol, port): (Protocol, Port),
+        addresses: &[IpAddr],
+    ) {
         for &address in addresses {
             let key = (protocol, Family::of(address), port);
-            self.taken.entry(key).or_default().push(address);
+            let container = container.clone();
+            let taken = Taken { address, container };
+            self.taken.entry(key).or_default().push(taken);
         }
     }
 
@@ -51,7 +75,7 @@ impl Book {
             let Some(taken) = self.taken.get_mut(&key) else {
                 continue;
             };
-            taken.retain(|other| other != address);
+            taken.retain(|other| other.address != *address);
             if taken.is_empty() {
                 self.taken.remove(&key);
             }
@@ -83,6 +107,7 @@ pub(super) fn is_conflict(one: IpAddr, other: IpAddr) -> bool {
 #[derive(Debug)]
 pub(super) struct Reserved {
     book: Arc<Mutex<Book>>,
+    pub(super) container: ContainerName,
     pub(super) protocol: Protocol,
     pub(super) port: Port,
     pub(super) addresses: Arc<[IpAddr]>,
@@ -92,26 +117,30 @@ impl Reserved {
     /// The port at all of `addresses`, or that one of them at which it is taken.
     pub(super) fn new(
         book: &Arc<Mutex<Book>>,
+        container: &ContainerName,
         number: (Protocol, Port),
         addresses: &Arc<[IpAddr]>,
-    ) -> Result<Self, IpAddr> {
-        Self::beside(book, number, addresses, &[])
+    ) -> Result<Self, Conflict> {
+        Self::beside(book, container, number, addresses, &[])
     }
 
     /// As [`new`](Self::new), for who has the port at the addresses `own`.
     pub(super) fn beside(
         book: &Arc<Mutex<Book>>,
-        (protocol, port): (Protocol, Port),
+        container: &ContainerName,
+        number: (Protocol, Port),
         addresses: &Arc<[IpAddr]>,
         own: &[IpAddr],
-    ) -> Result<Self, IpAddr> {
+    ) -> Result<Self, Conflict> {
         let mut open = book.lock();
-        if let Some(address) = open.conflict((protocol, port), addresses, own) {
-            return Err(address);
+        if let Some(conflict) = open.conflict(container, number, addresses, own) {
+            return Err(conflict);
         }
-        open.take(protocol, port, addresses);
+        open.take(container, number, addresses);
+        let (protocol, port) = number;
         Ok(Self {
             book: Arc::clone(book),
+            container: container.clone(),
             protocol,
             port,
             addresses: Arc::clone(addresses),

@@ -22,10 +22,10 @@ use socket2::Socket;
 
 use super::inject::{FaultInjector, Moment};
 use super::netns::Netns;
-use crate::addr::{Port, PortRange, Protocol};
+use crate::addr::{ContainerName, Port, PortRange, Protocol};
 use crate::error::Fault;
 use crate::plan::Switch;
-use book::{Book, Reserved};
+use book::{Book, Conflict, Reserved};
 use range::Automatic;
 pub(super) use refusal::explain_one;
 use refusal::{Refusal, Unopened, allocated, explain};
@@ -55,6 +55,7 @@ pub(crate) struct HostPorts {
 /// What one mapping wishes for: the same ports at all of these addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wish {
+    pub(crate) container: ContainerName,
     /// Addresses of the host, none of which covers another.
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) protocol: Protocol,
@@ -173,10 +174,11 @@ impl HostPorts {
     /// our containers gets it. `None` if one of ours has it already.
     pub(crate) fn recall(
         &self,
+        container: &ContainerName,
         number: (Protocol, Port),
         addresses: &[IpAddr],
     ) -> Option<HeldPort> {
-        let reserved = Reserved::new(&self.book, number, &addresses.into()).ok()?;
+        let reserved = Reserved::new(&self.book, container, number, &addresses.into()).ok()?;
         Some(HeldPort::by_others(reserved))
     }
 
@@ -192,7 +194,7 @@ impl HostPorts {
             for port in ports.into_iter().flatten() {
                 match self.reserve(wish, port) {
                     Ok(port) => reserved.push(port),
-                    Err(address) => faults.push(allocated((wish.protocol, port), address)),
+                    Err(conflict) => faults.push(allocated((wish.protocol, port), conflict)),
                 }
             }
             all.push(reserved);
@@ -204,8 +206,9 @@ impl HostPorts {
         }
     }
 
-    fn reserve(&self, wish: &Asked, port: Port) -> Result<Reserved, IpAddr> {
-        Reserved::new(&self.book, (wish.protocol, port), &wish.addresses)
+    fn reserve(&self, wish: &Asked, port: Port) -> Result<Reserved, Conflict> {
+        let number = (wish.protocol, port);
+        Reserved::new(&self.book, &wish.container, number, &wish.addresses)
     }
 
     /// On a thread that is inside the namespace.
@@ -393,6 +396,7 @@ impl Patience {
 /// A wish whose addresses are shared by all ports that meet it.
 #[derive(Debug)]
 struct Asked {
+    container: ContainerName,
     addresses: Arc<[IpAddr]>,
     protocol: Protocol,
     ports: Choice,
@@ -401,6 +405,7 @@ struct Asked {
 impl From<&Wish> for Asked {
     fn from(wish: &Wish) -> Self {
         Self {
+            container: wish.container.clone(),
             addresses: wish.addresses.as_slice().into(),
             protocol: wish.protocol,
             ports: wish.ports,

@@ -1,7 +1,8 @@
 //! What the kernel did not give, and what is said of it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
+use super::book::Conflict;
 use super::owner;
 use crate::addr::{Port, PortRange, Protocol};
 use crate::errno::Errno;
@@ -47,9 +48,14 @@ impl Refusal {
     }
 }
 
-pub(super) fn allocated((protocol, port): (Protocol, Port), address: IpAddr) -> Fault {
-    let address = SocketAddr::new(address, port.get());
-    PortFault::Allocated { address, protocol }.into()
+pub(super) fn allocated((protocol, port): (Protocol, Port), conflict: Conflict) -> Fault {
+    let Conflict { address, container } = conflict;
+    PortFault::Allocated {
+        address: SocketAddr::new(address, port.get()),
+        protocol,
+        container,
+    }
+    .into()
 }
 
 /// In the namespace where they were refused, since whose the ports are is looked up there.

@@ -39,6 +39,7 @@ fn ports() -> HostPorts {
 fn wish(addresses: &[&str], protocol: Protocol, ports: Choice) -> Wish {
     let addresses = addresses.iter().map(|text| text.parse().unwrap());
     Wish {
+        container: "web".parse().unwrap(),
         addresses: addresses.collect(),
         protocol,
         ports,
@@ -166,7 +167,7 @@ fn an_unspecified_address_is_in_the_way_of_all_of_its_family_and_of_no_other() {
     let refused = fault(&ports, tcp(&["127.0.0.1"], "80"));
     assert_eq!(
         refused.to_string(),
-        "bind for 127.0.0.1:80: port is already allocated (tcp)"
+        "bind for 127.0.0.1:80: port is already allocated to container web (tcp)"
     );
     assert_eq!(refused.class(), FaultClass::Exists);
     let six = hold_one(&ports, tcp(&["::"], "80")).expect("the other family is free");
@@ -193,8 +194,8 @@ fn two_wishes_of_one_request_are_in_each_others_way() {
     assert_eq!(
         said,
         [
-            "bind for 127.0.0.1:81: port is already allocated (tcp)",
-            "bind for 127.0.0.1:82: port is already allocated (tcp)"
+            "bind for 127.0.0.1:81: port is already allocated to container web (tcp)",
+            "bind for 127.0.0.1:82: port is already allocated to container web (tcp)"
         ]
     );
     assert!(ports.book.lock().is_empty());

@@ -66,6 +66,7 @@ impl Ground {
 
     fn hold(&self, protocol: Protocol) -> HeldPort {
         let wish = Wish {
+            container: "web".parse().unwrap(),
             addresses: vec!["0.0.0.0".parse().unwrap(), "::".parse().unwrap()],
             protocol,
             ports: Choice::All("8080".parse().unwrap()),

@@ -303,7 +303,9 @@ fn publish(
     let places: Vec<Vec<IpAddr>> = places.collect();
     let pairs = mappings.iter().zip(&places);
     let wished = pairs.filter(|(_, addresses)| !addresses.is_empty());
-    let wishes: Vec<_> = wished.map(|(mapping, at)| wish(mapping, at)).collect();
+    let wishes: Vec<_> = wished
+        .map(|(mapping, at)| wish(source.container, mapping, at))
+        .collect();
     let mut held = source.ports.hold(&wishes)?.into_iter();
     let publication = |(mapping, addresses): (&PortMapping, Vec<IpAddr>)| {
         let held = match addresses.is_empty() {

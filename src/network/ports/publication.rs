@@ -61,7 +61,10 @@ impl Publication {
         addresses.dedup();
         let first = addresses.first().copied();
         let numbers = published.iter().filter(|p| Some(p.host_address) == first);
-        let held = numbers.filter_map(|p| ports.recall((p.protocol, p.host_port), &addresses));
+        let held = numbers.filter_map(|p| {
+            let number = (p.protocol, p.host_port);
+            ports.recall(container, number, &addresses)
+        });
         let held = held.collect();
         Self::new(container, mapping, (addresses, held), doors)
     }
@@ -215,9 +218,10 @@ pub(super) fn host_addresses(mapping: &PortMapping, doors: &[Door]) -> Vec<IpAdd
     addresses
 }
 
-pub(super) fn wish(mapping: &PortMapping, addresses: &[IpAddr]) -> Wish {
+pub(super) fn wish(container: &ContainerName, mapping: &PortMapping, addresses: &[IpAddr]) -> Wish {
     let count = mapping.container_ports().count();
     Wish {
+        container: container.clone(),
         addresses: addresses.to_vec(),
         protocol: mapping.protocol(),
         ports: match mapping.host_ports() {

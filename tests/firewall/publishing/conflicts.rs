@@ -36,7 +36,7 @@ fn a_port_that_a_container_has_is_allocated() {
         assert!(error.is_exists(), "{first} and {second}: {error}");
         let text = error.to_string();
         assert!(
-            text.contains("port is already allocated"),
+            text.contains("port is already allocated to container C1"),
             "{first} and {second}: {text}"
         );
         assert!(error.left_behind().is_empty(), "{error}");

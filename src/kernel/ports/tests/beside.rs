@@ -98,7 +98,9 @@ fn what_another_process_holds_is_left_to_it_where_that_is_in_the_way() {
     let [one, other] = [(); 2].map(|()| HostPorts::new(netns.clone(), FaultInjector::new()));
     let theirs = hold_one(&other, tcp(&["127.0.0.1"], "8080")).unwrap();
     let number = (Protocol::Tcp, theirs[0].number());
-    let own = [one.recall(number, &ips(&["127.0.0.1"])).unwrap()];
+    let own = [one
+        .recall(&"web".parse().unwrap(), number, &ips(&["127.0.0.1"]))
+        .unwrap()];
     let further = beside(&one, &own, &["0.0.0.0", "::"]).unwrap();
     assert!(!further[0].is_held());
     drop(theirs);

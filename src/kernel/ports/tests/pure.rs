@@ -111,7 +111,8 @@ proptest! {
                 *places.entry(place).or_default() += 1;
             }
             let is_free = places.values().all(|count| *count == 1);
-            let reserved = Reserved::new(&book, (Protocol::Tcp, port(number)), &wished);
+            let number = (Protocol::Tcp, port(number));
+            let reserved = Reserved::new(&book, &"web".parse().unwrap(), number, &wished);
             prop_assert_eq!(reserved.is_ok(), is_free);
             held.extend(reserved);
         }

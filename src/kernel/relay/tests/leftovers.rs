@@ -78,6 +78,7 @@ fn one_port_that_stops_leaves_the_others_alone() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Tcp);
     let wish = Wish {
+        container: "web".parse().unwrap(),
         addresses: vec!["::1".parse().unwrap()],
         protocol: Protocol::Tcp,
         ports: Choice::All("9090".parse().unwrap()),
