@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use bridgework::{Container, Endpoint};
 
-use super::dns::{self, A, Message, Section, query};
+use super::dns::{self, A, Message, SERVFAIL, Section, query};
 use super::ground::{Ground, STUB, client};
+use super::lab::wait_until;
 use super::upstream::{Asked, OUTSIDE, Upstream, outside};
 
 const FORGED: [u8; 4] = [6, 6, 6, 6];
@@ -44,7 +46,7 @@ fn forged(asked: &Asked) -> dns::Writing {
 }
 
 /// For each of so many questions a sixteenth of all ids: with the right one among them from a wrong
-/// place, or all but that from the right place. A question is given up after four seconds.
+/// place, or all but that from the right place.
 const ROUNDS: u16 = 256;
 
 #[test]
@@ -54,8 +56,9 @@ fn of_a_million_forged_replies_none_is_taken_and_the_true_one_is_told() {
     let open = || UdpSocket::bind("127.0.0.1:0").unwrap();
     let stranger = one.ground.host.netns().run(open).unwrap();
     let asker = client(&one.web);
-    let mut sent = 0;
-    for round in 0..ROUNDS {
+    let (mut sent, mut round, mut given_up) = (0, 0, 0);
+    while round < ROUNDS {
+        let since = Instant::now();
         stub.forget();
         let asked_for = query(&format!("bank{round}.outside.test"), A);
         asker.send(&asked_for.bytes);
@@ -75,12 +78,20 @@ fn of_a_million_forged_replies_none_is_taken_and_the_true_one_is_told() {
                 break told;
             }
         };
+        if told.rcode() == SERVFAIL {
+            // where the processor is others', all of that may take longer than anybody waits
+            assert!(since.elapsed() > Duration::from_secs(1), "{told:?}");
+            given_up += 1;
+            continue;
+        }
         assert_eq!(told.says(), ["198.51.100.7"]);
         assert_eq!(told.answers.len(), 1);
         let again = asker.ask_for(&format!("bank{round}.outside.test"), A);
         assert_eq!(again.says(), ["198.51.100.7"], "nor kept for later");
+        round += 1;
     }
     assert!(sent >= 1_000_000, "{sent}");
+    assert!(given_up < ROUNDS / 4, "{given_up}");
 }
 
 /// As fast as the kernel takes them.
@@ -245,11 +256,9 @@ fn a_socket_that_was_answered_is_closed() {
     asker.ask_for("www.outside.test", A);
     let from: SocketAddr = stub.first().from;
     let _sent = stub.socket().send_to(b"late", from);
-    let again = one
-        .ground
-        .host
-        .netns()
-        .run(|| UdpSocket::bind(from))
-        .unwrap();
-    assert!(again.is_ok(), "nobody has {from} any more");
+    let netns = one.ground.host.netns();
+    // but what other tests are just starting
+    wait_until("nobody has it any more", || {
+        netns.run(|| UdpSocket::bind(from)).unwrap().is_ok()
+    });
 }

@@ -97,7 +97,7 @@ fn whoever_changes_it_back_each_time_is_answered_at_a_pace() {
     eprintln!(
         "of {turns} turns of a fight in {:?} we were busy for {:?}",
         begun.0.elapsed(),
-        busy("bridgework") - begun.1
+        busy("bridgework").saturating_sub(begun.1)
     );
     before.is_back(&land, "a fight");
 }

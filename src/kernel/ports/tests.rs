@@ -7,7 +7,7 @@ mod pure;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use socket2::Socket;
@@ -78,6 +78,18 @@ fn bind_inside(netns: &Netns, protocol: Protocol, at: &str) -> Result<Socket, Er
     bound.unwrap().map_err(|error| error.kind())
 }
 
+/// As [`bind_inside`], once nobody has it: children of other tests that are just being started have all
+/// sockets of this process until they run.
+fn bind_when_free(netns: &Netns, protocol: Protocol, at: &str) -> Socket {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match bind_inside(netns, protocol, at) {
+            Err(ErrorKind::AddrInUse) if Instant::now() < deadline => std::thread::yield_now(),
+            bound => return bound.expect("it is free"),
+        }
+    }
+}
+
 #[test]
 fn a_held_port_is_nobody_elses_and_is_free_once_dropped() {
     let ports = ports();
@@ -90,7 +102,7 @@ fn a_held_port_is_nobody_elses_and_is_free_once_dropped() {
         }
         drop(held);
         for at in ["0.0.0.0:8080", "[::1]:8081"] {
-            bind_inside(&ports.netns, protocol, at).expect("it is free");
+            bind_when_free(&ports.netns, protocol, at);
         }
     }
     assert!(ports.book.lock().is_empty());
@@ -212,7 +224,7 @@ fn the_holder_of_a_port_is_named() {
     );
     for protocol in [Protocol::Tcp, Protocol::Udp] {
         for at in places {
-            let _foreign = bind_inside(&ports.netns, protocol, at).unwrap();
+            let _foreign = bind_when_free(&ports.netns, protocol, at);
             let address: SocketAddr = at.parse().unwrap();
             for wished in [address.ip().to_string(), any_of(address).to_string()] {
                 let refused = fault(&ports, wish(&[&wished], protocol, all("80")));
@@ -237,7 +249,7 @@ fn any_of(address: SocketAddr) -> IpAddr {
 #[test]
 fn a_socket_of_both_families_is_found_in_the_way_of_the_other() {
     let ports = ports();
-    let _foreign = bind_inside(&ports.netns, Protocol::Tcp, "[::]:80").unwrap();
+    let _foreign = bind_when_free(&ports.netns, Protocol::Tcp, "[::]:80");
     let refused = fault(&ports, tcp(&["127.0.0.1"], "80"));
     let pid = format!("(pid {})", std::process::id());
     assert!(refused.to_string().ends_with(&pid), "{refused}");
@@ -264,7 +276,7 @@ fn a_holder_who_is_not_in_the_kernels_lists_is_somebody() {
 #[test]
 fn one_port_that_is_refused_gives_back_all() {
     let ports = ports();
-    let _foreign = bind_inside(&ports.netns, Protocol::Tcp, "[::1]:82").unwrap();
+    let _foreign = bind_when_free(&ports.netns, Protocol::Tcp, "[::1]:82");
     let wishes = [
         tcp(&BOTH, "80-82"),
         wish(&BOTH, Protocol::Udp, Choice::Ephemeral(3)),
@@ -280,14 +292,14 @@ fn one_port_that_is_refused_gives_back_all() {
     assert_eq!(faults[1].class(), FaultClass::NotFound);
     assert_eq!(faults[1].errno(), Some(Errno::EADDRNOTAVAIL));
     assert!(ports.book.lock().is_empty());
-    bind_inside(&ports.netns, Protocol::Tcp, "0.0.0.0:80").expect("it is free");
+    bind_when_free(&ports.netns, Protocol::Tcp, "0.0.0.0:80");
 }
 
 #[test]
 fn of_a_range_the_first_free_port_is_taken_for_all_addresses() {
     let ports = ports();
     let _own = hold_one(&ports, tcp(&["127.0.0.1"], "80")).unwrap();
-    let _foreign = bind_inside(&ports.netns, Protocol::Tcp, "[::1]:81").unwrap();
+    let _foreign = bind_when_free(&ports.netns, Protocol::Tcp, "[::1]:81");
     let first = |range: &str| Choice::FirstOf(range.parse().unwrap());
     let held = hold_one(&ports, wish(&BOTH, Protocol::Tcp, first("80-83"))).unwrap();
     assert_eq!(numbers(&held), [82]);
@@ -327,7 +339,7 @@ fn automatic_ports_follow_the_last_one_given_and_are_never_reserved_ones() {
     drop(first);
     let second = hold_one(&ports, ephemeral(5)).unwrap();
     assert_eq!(numbers(&second), [40006, 40007, 40008, 40009, 40000]);
-    let _foreign = bind_inside(&ports.netns, Protocol::Tcp, "[::]:40002").unwrap();
+    let _foreign = bind_when_free(&ports.netns, Protocol::Tcp, "[::]:40002");
     let third = hold_one(&ports, ephemeral(1)).unwrap();
     assert_eq!(numbers(&third), [40005]);
     let refused = fault(&ports, ephemeral(1));
@@ -343,7 +355,7 @@ fn automatic_ports_follow_the_last_one_given_and_are_never_reserved_ones() {
 fn a_port_that_was_just_used_can_be_held_at_once() {
     let ports = ports();
     let at: SocketAddr = "127.0.0.1:80".parse().unwrap();
-    let server = bind_inside(&ports.netns, Protocol::Tcp, "127.0.0.1:80").unwrap();
+    let server = bind_when_free(&ports.netns, Protocol::Tcp, "127.0.0.1:80");
     let client = ports.netns.run(|| TcpStream::connect(at)).unwrap().unwrap();
     let (accepted, _) = server.accept().unwrap();
     // who closes first waits in TIME_WAIT
@@ -412,7 +424,7 @@ fn both_unspecified_addresses_take_one_descriptor() {
 fn of_both_families_the_one_that_is_taken_is_named() {
     let ports = ports();
     for (foreign, named) in [("127.0.0.1:80", "0.0.0.0:80"), ("[::1]:80", "[::]:80")] {
-        let _foreign = bind_inside(&ports.netns, Protocol::Udp, foreign).unwrap();
+        let _foreign = bind_when_free(&ports.netns, Protocol::Udp, foreign);
         let refused = fault(&ports, wish(&BOTH, Protocol::Udp, all("80")));
         let expected = format!("bind host port {named}/udp: address already in use by ");
         assert!(refused.to_string().starts_with(&expected), "{refused}");
