@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::addr::{ContainerId, ContainerName, EndpointId, NetworkId, NetworkName, Timestamp};
+use crate::addr::{
+    ContainerId, ContainerName, EndpointId, NetworkId, NetworkName, PortMapping, Timestamp,
+};
 use crate::spec::{EndpointSpec, NetworkSpec};
 
 /// Something that happened. It prints as one line of a log, as `docker events` does.
@@ -85,6 +87,18 @@ pub enum EventKind {
         network: EventNetwork,
         /// The container's place in it.
         endpoint: EventEndpoint,
+    },
+    /// A port that a container publishes is so no more, though nobody asked for that: the container left a
+    /// network, and where its others have their ports somebody else has that one.
+    Unpublish {
+        /// The network that was left.
+        network: EventNetwork,
+        /// The container's place in it.
+        endpoint: EventEndpoint,
+        /// As it was asked for.
+        mapping: PortMapping,
+        /// Who has the port, in the words of [`PortFault`](crate::PortFault).
+        why: String,
     },
     /// Somebody else had removed or changed something of ours on the host's side, and all is as it was
     /// (see [`HostConfig::watch`](crate::HostConfig::watch)).
@@ -224,6 +238,9 @@ impl fmt::Display for Event {
             EventKind::Destroy { network } => ("destroy", network, None),
             EventKind::Connect { network, endpoint } => ("connect", network, Some(endpoint)),
             EventKind::Disconnect { network, endpoint } => ("disconnect", network, Some(endpoint)),
+            EventKind::Unpublish {
+                network, endpoint, ..
+            } => ("unpublish", network, Some(endpoint)),
             EventKind::Lost { events } => {
                 return write!(f, "{} network lost (events={events})", self.at);
             }
@@ -245,7 +262,10 @@ impl fmt::Display for Event {
             write!(f, "container={container_id}, container_name={container}, ")?;
             write!(f, "endpoint={id}, ")?;
         }
-        // the driver's name is the only text here that may be anything
+        if let EventKind::Unpublish { mapping, why, .. } = &self.kind {
+            write!(f, "mapping={mapping}, why={}, ", why.escape_debug())?;
+        }
+        // a driver's name may be anything
         let driver = network.driver.escape_debug();
         write!(f, "name={}, ", network.name)?;
         if !self.took.is_zero() {

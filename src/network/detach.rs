@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::addr::EndpointId;
 use crate::container::Container;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::event::EventKind;
 use crate::kernel::{Kernel, Netns};
 use crate::plan::{ElementsEdit, Link, Plan, Side, Step};
@@ -16,6 +16,7 @@ use crate::trace::operation;
 
 use super::Network;
 use super::draft::introductions;
+use super::ports::GivenUp;
 use super::resolv::rewrite_resolv;
 use super::ties::Ties;
 use super::wiring::Wiring;
@@ -173,6 +174,17 @@ pub(super) fn tell_disconnected(network: &Network, ties: &Ties, begun: Instant) 
     registered.tell(begun, || disconnected(network, &ties.spec));
 }
 
+/// Nobody asked for it: somebody else has the port where the container's other networks have theirs.
+fn unpublished(departure: &Departure<'_>, given_up: GivenUp) -> EventKind {
+    let why: Vec<String> = given_up.why.iter().map(Fault::to_string).collect();
+    EventKind::Unpublish {
+        network: (&departure.network.0.spec).into(),
+        endpoint: (&departure.ties.spec).into(),
+        mapping: given_up.mapping,
+        why: why.join("; "),
+    }
+}
+
 pub(super) fn disconnected(network: &Network, spec: &EndpointSpec) -> EventKind {
     EventKind::Disconnect {
         network: (&network.0.spec).into(),
@@ -193,16 +205,22 @@ fn wirings_in_order(departures: &[Departure<'_>]) -> Vec<Arc<Wiring>> {
 /// The container's ports are reached by its other networks, or not at all, before these endpoints
 /// go.
 fn close_ports(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
+    let begun = Instant::now();
     let (network, ties) = (departure.network, departure.ties);
     let wiring = ties.place.wiring();
     let change = wiring.ports_without(network.port_source(&ties.spec.container), going);
-    let change = change.map_err(|faults| Error::of("", faults))?;
+    let mut change = change.map_err(|faults| Error::of("", faults))?;
+    let given_up = change.take_given_up();
     let steps = Plan::from_iter(change.steps().iter().cloned());
     let closed = match steps.is_empty() {
         true => Ok(()),
         false => network.kernel().take_back(&steps, None),
     };
     let _came = wiring.settle_ports(network.kernel(), change);
+    for one in given_up {
+        let registered = &network.0.registered;
+        registered.tell(begun, || unpublished(departure, one));
+    }
     join([closed, network.carry_over(wiring)])
 }
 

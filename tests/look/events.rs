@@ -15,7 +15,7 @@ fn event(kind: EventKind) -> Event {
 }
 
 /// One event of each kind, with its line but for the moment at its beginning.
-fn of_each_kind() -> [(Event, String); 7] {
+fn of_each_kind() -> [(Event, String); 8] {
     let web = network("web", NetworkId::from_bytes([0xab; 32]));
     let at = endpoint(&web, "c1", 2);
     let (network, endpoint) = (EventNetwork::from(&web), (&at).into());
@@ -30,6 +30,12 @@ fn of_each_kind() -> [(Event, String); 7] {
         network: network.clone(),
         endpoint: (&at).into(),
     };
+    let unpublish = EventKind::Unpublish {
+        network: network.clone(),
+        endpoint: (&at).into(),
+        mapping: "8080:80".parse().unwrap(),
+        why: "in use by \n".to_owned(),
+    };
     let create = EventKind::Create {
         network: network.clone(),
     };
@@ -43,6 +49,12 @@ fn of_each_kind() -> [(Event, String); 7] {
         (
             event(disconnect),
             format!("network disconnect {id} ({of_place})"),
+        ),
+        (
+            event(unpublish),
+            format!(
+                r"network unpublish {id} (container={two}, container_name=c1, endpoint={two}, mapping=8080:80/tcp, why=in use by \n, {of_network})"
+            ),
         ),
         (
             event(EventKind::Lost { events: 17 }),
@@ -98,7 +110,7 @@ fn events_are_read_back_as_they_were_written() {
         let form = serde_json::to_value(&event).unwrap();
         assert_eq!(serde_json::from_value::<Event>(form).unwrap(), event);
     }
-    let [_, _, (connect, _), _, (lost, _), ..] = of_each_kind();
+    let [_, _, (connect, _), _, _, (lost, _), ..] = of_each_kind();
     let two = "02".repeat(32);
     let form = json!({
         "at": "2026-11-21T06:44:00.250000000Z",

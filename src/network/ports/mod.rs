@@ -36,6 +36,14 @@ pub(super) struct PortSource<'a> {
 pub(super) struct PortsChange {
     effect: Effect,
     steps: Vec<Step>,
+    given_up: Vec<GivenUp>,
+}
+
+/// A mapping for which somebody else has the port where it would have to be.
+#[derive(Debug)]
+pub(super) struct GivenUp {
+    pub(super) mapping: PortMapping,
+    pub(super) why: Vec<Fault>,
 }
 
 #[derive(Debug)]
@@ -76,8 +84,7 @@ impl Ports {
         let opens = Opens::new(&self.publications, &come);
         let edit = ElementsEdit::adding(add);
         let steps = steps(source, &doors, (edit, opens));
-        let effect = Effect::Come(come);
-        Ok(PortsChange { effect, steps })
+        Ok(PortsChange::new(Effect::Come(come), steps))
     }
 
     /// What it takes for a mapping not to be published any more.
@@ -95,10 +102,8 @@ impl Ports {
         let going = going.filter(|publication| publication.mapping == *mapping);
         let elements = going.flat_map(|going| going.elements(&self.doors));
         let edit = ElementsEdit::adding(elements.collect()).inverse();
-        Ok(PortsChange {
-            effect: Effect::Goes(*mapping),
-            steps: steps(source, &self.doors, (edit, Opens::default())),
-        })
+        let steps = steps(source, &self.doors, (edit, Opens::default()));
+        Ok(PortsChange::new(Effect::Goes(*mapping), steps))
     }
 
     /// What it takes for all that is published to be reached by other doors; nothing is published
@@ -116,8 +121,18 @@ impl Ports {
         let all = self.whole(source, doors.clone(), &mappings);
         all.or_else(|_| {
             // nobody stays on a network since somebody has what would be its port elsewhere
-            mappings.retain(|mapping| self.whole(source, doors.clone(), &[*mapping]).is_ok());
-            self.whole(source, doors, &mappings)
+            let mut given_up = Vec::new();
+            mappings.retain(
+                |&mapping| match self.whole(source, doors.clone(), &[mapping]) {
+                    Ok(_) => true,
+                    Err(why) => {
+                        given_up.push(GivenUp { mapping, why });
+                        false
+                    }
+                },
+            );
+            let change = self.whole(source, doors, &mappings)?;
+            Ok(PortsChange { given_up, ..change })
         })
     }
 
@@ -159,7 +174,7 @@ impl Ports {
             doors,
         };
         let effect = Effect::Whole(after, self.mappings());
-        Ok(PortsChange { effect, steps })
+        Ok(PortsChange::new(effect, steps))
     }
 
     /// What another process has published, by these doors. What is as it was is held here as it was,
@@ -252,6 +267,20 @@ pub(super) enum Stays {
 }
 
 impl PortsChange {
+    fn new(effect: Effect, steps: Vec<Step>) -> Self {
+        let given_up = Vec::new();
+        Self {
+            effect,
+            steps,
+            given_up,
+        }
+    }
+
+    /// What is not published any more though nobody asked for that.
+    pub(super) fn take_given_up(&mut self) -> Vec<GivenUp> {
+        std::mem::take(&mut self.given_up)
+    }
+
     pub(super) fn steps(&self) -> &[Step] {
         &self.steps
     }

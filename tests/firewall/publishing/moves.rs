@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use bridgework::{EndpointConfig, NetworkConfig};
+use bridgework::{EndpointConfig, EventKind, NetworkConfig};
 
 use super::{assert_reaches, assert_silent, both, published};
 use crate::lab::{DEADLINE, wait_until};
@@ -202,6 +202,38 @@ fn ports_move_between_networks_that_publish_at_other_addresses() {
     let free = Server::open(ground.netns(), "H", &ground.a.host_addresses(), 8080);
     assert_reaches(&ground.a, &all, "H");
     drop(free);
+}
+
+#[test]
+fn a_port_that_somebody_has_where_the_next_network_publishes_is_given_up_and_told_of() {
+    let ground = Ground::new(Guard::On);
+    let near = ground.network(1, |config| config.host_binding([127, 0, 0, 1]));
+    let far = ground.network(2, |config| config);
+    let container = crate::lab::container("C");
+    let wish = EndpointConfig::new().publish("8080:80").publish("8081:80");
+    let first = near.connect_with(&container, wish.priority(10)).unwrap();
+    let second = far.connect(&container).unwrap();
+    let bind = || std::net::TcpListener::bind("192.0.2.1:8080");
+    let _somebody = ground.netns().run(bind).unwrap().expect("it is free");
+    let events = ground.host.subscribe();
+    first.disconnect().unwrap();
+    let at_far = ["0.0.0.0:8081->80/tcp", "[::]:8081->80/tcp"];
+    assert_eq!(published(&second), at_far);
+    let told = std::iter::from_fn(|| events.try_recv().ok());
+    let told: Vec<_> = told
+        .filter_map(|event| match event.kind {
+            EventKind::Unpublish { mapping, why, .. } => Some((mapping.to_string(), why)),
+            _ => None,
+        })
+        .collect();
+    let [(mapping, why)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(mapping, "8080:80/tcp");
+    assert!(
+        why.contains("0.0.0.0:8080/tcp: address already in use by"),
+        "{why}"
+    );
 }
 
 /// What this process carries over is so at the addresses that are published alone.
