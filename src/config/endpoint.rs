@@ -323,12 +323,6 @@ impl EndpointConfig {
     /// The request, as far as it can be understood; all that is wrong with it goes to `faults`.
     pub(crate) fn check(&self, faults: &mut Vec<Fault>) -> EndpointRequest {
         faults.extend_from_slice(&self.faults);
-        let mut further = self.addresses.clone();
-        let mut first = |is_ipv4: bool| {
-            let at = further.iter().position(|a| a.is_ipv4() == is_ipv4)?;
-            Some(further.remove(at))
-        };
-        let (ipv4, ipv6) = (first(true), first(false));
         let typed = EndpointOptions {
             link_name: self.link_name.clone(),
             sysctls: self.sysctls.clone(),
@@ -336,9 +330,9 @@ impl EndpointConfig {
         let by_key = EndpointOptions::parse(&self.by_key, faults);
         let options = typed.joined(by_key, faults);
         EndpointRequest {
-            ipv4,
-            ipv6,
-            further,
+            ipv4: None,
+            ipv6: None,
+            further: self.addresses.clone(),
             link_local: self.link_local_addresses(faults),
             priority: self.priority,
             links: self.links.clone(),

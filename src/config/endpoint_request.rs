@@ -25,7 +25,7 @@ pub(crate) enum Recollection {
 pub(crate) struct EndpointRequest {
     pub(crate) ipv4: Option<IpAddr>,
     pub(crate) ipv6: Option<IpAddr>,
-    /// Those of further subnets, once it is known which these are.
+    /// Those of further subnets, and all of them until it is known which these are.
     pub(crate) further: Vec<IpAddr>,
     pub(crate) link_local: Vec<IpNet>,
     pub(crate) priority: Option<i32>,

@@ -254,8 +254,7 @@ pub(super) fn asked(
     faults: &mut Vec<Fault>,
 ) -> EndpointRequest {
     let mut request = config.check(faults);
-    let addresses: Vec<IpAddr> = request.addresses().collect();
-    (request.ipv4, request.ipv6, request.further) = (None, None, Vec::new());
+    let addresses = std::mem::take(&mut request.further);
     let further_around = |address: IpAddr| {
         let mut subnets = network.further.iter().map(|range| range.subnet);
         subnets.find(|subnet| subnet.contains(address))
