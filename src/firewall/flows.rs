@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::addr::{Family, Port, Protocol};
-use crate::plan::nft::{Element, Field, Value};
+use crate::addr::{Family, Port, Protocol, Subnet};
+use crate::plan::nft::{Element, Field, Part, Value};
 use crate::plan::{ElementsEdit, FlowMatch};
 
 /// One element that stands for a published port.
@@ -94,6 +94,31 @@ pub(crate) fn stale_flows(edit: &ElementsEdit, host: &[IpAddr]) -> Vec<FlowMatch
             .collect::<Vec<_>>()
     });
     gone.chain(stayed).collect()
+}
+
+/// Whether new connections may have begun otherwise than they would have while this was not as it is.
+pub(crate) fn leads(part: &Part) -> bool {
+    let is_translating = |set: &str| set.starts_with("published") || is_of_sources(set);
+    match part {
+        Part::Table | Part::Chain(_) | Part::Rules(_) => true,
+        Part::Set(set) => is_translating(set),
+        Part::Element(element) => is_translating(element.set),
+    }
+}
+
+/// The subnets whose containers leave by another address than their own.
+pub(crate) fn translated_subnets<'e>(elements: impl Iterator<Item = &'e Element>) -> Vec<Subnet> {
+    let keys = elements.filter(|element| is_of_sources(element.set));
+    let subnets = keys.filter_map(|element| match element.key.as_slice() {
+        [Field::Subnet(subnet)] => Some(*subnet),
+        _ => None,
+    });
+    subnets.collect()
+}
+
+/// Whether it says by which address containers leave.
+fn is_of_sources(set: &str) -> bool {
+    ["masquerade4", "masquerade6", "source4", "source6"].contains(&set)
 }
 
 fn ip(field: &Field) -> Option<IpAddr> {

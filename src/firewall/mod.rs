@@ -83,7 +83,7 @@ mod table;
 mod words;
 
 pub(crate) use drops::ForwardDrop;
-pub(crate) use flows::{needs_addresses, stale_flows};
+pub(crate) use flows::{leads, needs_addresses, stale_flows, translated_subnets};
 pub(crate) use guard::{apart_element, guard_elements, unguarded_element};
 pub(crate) use host::{
     UPLINK_COMMENT, bare_firewall, barriers, barriers_of_way_out, elements_of_way_out,

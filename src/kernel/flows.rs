@@ -2,17 +2,19 @@
 //! led by the rules as they are now.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use super::inject::Moment;
 use super::{Kernel, explain};
-use crate::addr::Port;
+use crate::addr::{Family, Port, Subnet};
 use crate::errno::Errno;
 use crate::error::{Error, Fault, Result};
+use crate::firewall::{needs_addresses, stale_flows, translated_subnets};
 use crate::netlink::conntrack::{COUNT, FLOW, Flow, delete, delete_all, dump, get_count};
-use crate::netlink::flow_filter::{split, walks};
+use crate::netlink::flow_filter::{Filter, split, walks};
 use crate::netlink::frame::{Refusal, Request};
 use crate::netlink::socket::{NetlinkSocket, Outcome};
-use crate::plan::FlowMatch;
+use crate::plan::{ElementsEdit, FlowMatch};
 
 /// So many deletions are sent at once.
 const BATCH: usize = 256;
@@ -69,6 +71,29 @@ impl Kernel {
         forgotten
     }
 
+    /// What began while somebody had removed the tables is led by them from its next packet on, where
+    /// they were made again since that was asked last: datagrams, which may never pause for as long as
+    /// the kernel takes to forget them. Of all else a new attempt is a new connection.
+    pub(crate) fn forget_what_was_not_led(&self) -> std::result::Result<(), Refusal> {
+        let Some(elements) = self.shared.filter.take_interrupted() else {
+            return Ok(());
+        };
+        let subnets = translated_subnets(elements.iter());
+        let edit = ElementsEdit::adding(elements);
+        let addresses = match needs_addresses(&edit) {
+            true => self.namespace().snapshot().unwrap_or_default().addresses,
+            false => Vec::new(),
+        };
+        let addresses: Vec<IpAddr> = addresses.iter().map(|at| at.address.addr()).collect();
+        self.forget(&stale_flows(&edit, &addresses))?;
+        let mut socket = self.take_netfilter()?;
+        let forgotten = forget_own(&mut socket, &subnets);
+        if forgotten.is_ok() {
+            *self.shared.netfilter.lock() = Some(socket);
+        }
+        forgotten
+    }
+
     /// Closing one makes the kernel wait for what others have changed in nf_tables, so it is kept.
     fn take_netfilter(&self) -> std::result::Result<NetlinkSocket, Refusal> {
         match self.shared.netfilter.lock().take() {
@@ -109,6 +134,25 @@ fn forget(socket: &mut NetlinkSocket, meant: &[FlowMatch]) -> std::result::Resul
         }
         Err(refusal) => Err(refusal),
     }
+}
+
+/// Datagrams that left one of these for elsewhere under the address that they came from.
+fn forget_own(socket: &mut NetlinkSocket, subnets: &[Subnet]) -> std::result::Result<(), Refusal> {
+    let tracked = socket.get(get_count(), &COUNT)?.unwrap_or_default();
+    for family in [Family::V4, Family::V6] {
+        let of_family = subnets.iter().copied();
+        let of_family = of_family.filter(|subnet| Family::of_subnet(*subnet) == family);
+        let of_family: Vec<Subnet> = of_family.collect();
+        if tracked == 0 || of_family.is_empty() {
+            continue;
+        }
+        let filter = Filter::datagrams(family);
+        let left = |flow: &Flow| of_family.iter().any(|subnet| flow.left_as_it_was(*subnet));
+        let found = socket.dump_only(dump(&filter), &FLOW, left)?;
+        let deletions: Vec<Request> = found.iter().map(delete).collect();
+        delete_each(socket, &deletions)?;
+    }
+    Ok(())
 }
 
 fn walk(

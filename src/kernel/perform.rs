@@ -279,6 +279,7 @@ impl<'k> Run<'k> {
     fn edit_elements(&self, edit: &ElementsEdit) -> std::result::Result<(), Refusal> {
         let filter = &self.kernel.shared.filter;
         let inherited = filter.edit(self.kernel.namespace(), edit)?;
+        let _go_on_till_they_end = self.kernel.forget_what_was_not_led();
         let led = stale_flows(&ElementsEdit::adding(inherited).inverse(), &[]);
         if !led.is_empty() {
             // the elements are there whatever becomes of connections of the dead

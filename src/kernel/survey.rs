@@ -96,6 +96,8 @@ impl Kernel {
     /// do on purpose is known once `catch_up` was called.
     pub(crate) fn mend_filter(&self, catch_up: impl Fn() -> Result<()>) -> Result<Vec<Deviation>> {
         let mended = self.shared.filter.mend(self.namespace(), catch_up);
+        // what can't be forgotten ends by itself
+        let _go_on_till_they_end = self.forget_what_was_not_led();
         mended.map_err(|refusal| explain::plain("make the tables bridgework again", refusal))
     }
 

@@ -10,7 +10,7 @@ use super::attribute::{find, nest, put};
 use super::flow_filter::Filter;
 use super::frame::{Intent, Request};
 use super::read::{Reader, ip};
-use crate::addr::{Family, Port, Protocol};
+use crate::addr::{Family, Port, Protocol, Subnet};
 use crate::plan::FlowMatch;
 
 // the subsystem is the upper byte of a message's type
@@ -259,6 +259,15 @@ impl Flow {
     /// The port that the first packet was sent to, of a protocol that has ports.
     pub(crate) fn original_destination_port(&self) -> Option<u16> {
         self.original.destination_port
+    }
+
+    /// Whether it is of datagrams that came from there for elsewhere, and have kept their source.
+    pub(crate) fn left_as_it_was(&self, subnet: Subnet) -> bool {
+        let (original, reply) = (&self.original, &self.reply);
+        original.protocol == number(Protocol::Udp)
+            && subnet.contains(original.source)
+            && !subnet.contains(original.destination)
+            && reply.destination == original.source
     }
 
     /// Whether it is one of those that are meant by something narrow.

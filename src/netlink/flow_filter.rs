@@ -85,6 +85,19 @@ fn merged(filters: &[Filter], worth: impl Fn(&Filter) -> bool) -> Vec<Filter> {
 }
 
 impl Filter {
+    /// All that is sent by UDP.
+    pub(crate) fn datagrams(family: Family) -> Self {
+        Self {
+            family: Some(family),
+            protocol: Some(Protocol::Udp),
+            original_source: None,
+            original_destination: None,
+            original_destination_port: None,
+            reply_source: None,
+            reply_port: None,
+        }
+    }
+
     fn of(meant: &FlowMatch) -> Self {
         // up to 6.18 at least, the kernel leaves out just those whose IPv6 address is the one asked
         // for: ctnetlink_filter_match_tuple takes ipv6_addr_cmp for ipv6_addr_equal

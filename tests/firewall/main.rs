@@ -17,6 +17,7 @@ mod attack;
 mod frames;
 mod steady;
 
+mod begun;
 mod between;
 mod flush;
 mod foreign;

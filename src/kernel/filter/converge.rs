@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{State, explain};
 use crate::errno::Errno;
+use crate::firewall::leads;
 use crate::netlink::frame::Refusal;
 use crate::netlink::nft::audit::{
     Claim, Contained, Expected, Learned, Observed, Remedy, claim, deviations, is_made_anew, learn,
@@ -197,6 +198,8 @@ impl State {
             remedy.add.remove(element);
             left_out += 1;
         }
+        let has_networks = self.wanted.elements.iter().any(super::is_network);
+        self.was_interrupted |= has_networks && found.iter().any(|one| leads(&one.part));
         if remedy.fills() {
             self.learned = after(socket, tables, generation).unwrap_or_default();
         }

@@ -57,6 +57,8 @@ struct State {
     learned: Learned,
     /// What an edit has found missing and mended, and nobody has been told of.
     mended: Vec<Deviation>,
+    /// Something by which connections are led was not there for a while.
+    was_interrupted: bool,
 }
 
 /// What has been made and not been taken back: all that is ours alone, and what is shared.
@@ -204,6 +206,14 @@ impl Filter {
 
     pub(super) fn has_mended(&self) -> bool {
         !self.state.lock().mended.is_empty()
+    }
+
+    /// What is led by the tables, if something of them was missing since that was asked last: what began
+    /// then was led by nothing.
+    pub(super) fn take_interrupted(&self) -> Option<Vec<Element>> {
+        let mut state = self.state.lock();
+        let was_interrupted = std::mem::take(&mut state.was_interrupted);
+        was_interrupted.then(|| state.wanted.elements.iter().cloned().collect())
     }
 
     pub(super) fn generation(&self, netns: &Netns) -> Result<u32, Refusal> {
@@ -366,6 +376,7 @@ impl State {
                 taken => return taken,
             }
         }
+        self.was_interrupted = true;
         let elements: Vec<Element> = self.wanted.elements.iter().cloned().collect();
         let mut all: Vec<Change<'_>> = tables.iter().flat_map(whole).collect();
         all.push(Change::AddElements(&elements, Presence::Accepted));

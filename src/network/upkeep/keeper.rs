@@ -26,6 +26,7 @@ impl Keeper for HostKeeper {
         let Some(registry) = self.0.upgrade() else {
             return;
         };
+        let _go_on_till_they_end = registry.foundation().kernel.forget_what_was_not_led();
         registry.tell(repaired.heard, || EventKind::Repair {
             scope: RepairScope::Tables,
             parts: repaired.deviations.len() as u64,

@@ -3,7 +3,7 @@
 
 mod changes;
 mod conflicts;
-mod moves;
+pub mod moves;
 mod origins;
 mod ports;
 mod successor;

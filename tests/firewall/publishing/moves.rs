@@ -1,7 +1,8 @@
 //! Ports that move: from container to container under a client that never stops, and with the
 //! container's default route.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use bridgework::{EndpointConfig, EventKind, NetworkConfig};
 
@@ -30,11 +31,34 @@ impl Client {
 
     /// Who answers one datagram.
     pub fn ask(&self) -> String {
-        self.0.send(b"who is there").expect("sent");
+        self.tell();
+        let (by, _) = self.answer();
+        by
+    }
+
+    /// Sends one datagram. What came of an earlier one does not matter.
+    pub fn tell(&self) {
+        let told = || self.0.send(b"who is there");
+        told().or_else(|_| told()).expect("sent");
+    }
+
+    /// As whom it is seen by who answers the last one of all that it has sent.
+    pub fn last_seen(&self) -> IpAddr {
+        let earlier = Duration::from_millis(100);
+        self.0.set_read_timeout(Some(earlier)).expect("a timeout");
+        while self.0.recv(&mut [0; 64]).is_ok() {}
+        self.0.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        self.tell();
+        let (_, seen) = self.answer();
+        seen.parse().expect("an address")
+    }
+
+    fn answer(&self) -> (String, String) {
         let mut buffer = [0; 64];
         let length = self.0.recv(&mut buffer).expect("an answer");
         let text = std::str::from_utf8(&buffer[..length]).expect("text");
-        text.split(' ').next().unwrap_or_default().to_owned()
+        let (by, seen) = text.split_once(' ').expect("who, and whom it saw");
+        (by.to_owned(), seen.to_owned())
     }
 }
 
