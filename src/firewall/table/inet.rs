@@ -244,9 +244,18 @@ fn posing() -> Vec<Rule> {
     vec![within, drop(vec![])]
 }
 
-/// What merely passes through is not ours, and nothing is published to others by 127.0.0.1.
+/// What merely passes through is not ours, and nothing is published to others by 127.0.0.1. What comes
+/// from an address of a link's own is never forwarded, and is carried over; but who is on a network of
+/// ours has others.
 fn prerouting() -> Vec<Rule> {
     vec![
+        verdict(
+            vec![
+                Match::Is(Selector::Source6, link_local_addresses()),
+                Match::NotIn(vec![Selector::LinkIn], "bridges"),
+            ],
+            Verdict::Return,
+        ),
         verdict(
             vec![Match::Is(Selector::Destination4, loopback_addresses())],
             Verdict::Return,
@@ -255,10 +264,14 @@ fn prerouting() -> Vec<Rule> {
     ]
 }
 
-/// The kernel can't send from ::1 by another link.
+/// The kernel can't send from ::1 by another link, nor from an address of one link by another.
 fn output() -> Vec<Rule> {
     let loopback = Field::Ipv6(Ipv6Addr::LOCALHOST);
     vec![
+        verdict(
+            vec![Match::Is(Selector::Source6, link_local_addresses())],
+            Verdict::Return,
+        ),
         verdict(
             vec![Match::Is(Selector::Destination6, loopback)],
             Verdict::Return,
@@ -340,6 +353,11 @@ fn postrouting() -> Vec<Rule> {
         masquerade(vec![Match::In(vec![Selector::Source4], "masquerade4")]),
         masquerade(vec![Match::In(vec![Selector::Source6], "masquerade6")]),
     ]
+}
+
+fn link_local_addresses() -> Field {
+    let link_local = Subnet::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).into(), 10);
+    Field::Subnet(link_local.expect("fe80::/10 is a subnet"))
 }
 
 fn loopback_addresses() -> Field {

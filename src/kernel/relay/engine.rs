@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
@@ -87,10 +87,17 @@ impl Door {
     fn admits(&self, client: SocketAddr) -> bool {
         let allowed = match self.scope {
             RelayScope::Anyone => true,
-            RelayScope::Loopback => client.ip().is_loopback(),
+            RelayScope::Near => is_near(client.ip()),
         };
         // IPv4 is never relayed, though a socket of both families might hear it
         allowed && !client.ip().to_canonical().is_ipv4()
+    }
+}
+
+fn is_near(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the kernel can't lead to a container, carried over by this process: what comes to `::1`,
-//! and IPv6 for a container that has IPv4 alone. The container sees the host as its client.
+//! what comes from an address of a link's own (`fe80::/10`), which no router leads on, and IPv6 for a container that has IPv4 alone. The container sees the host as its client.
 //!
 //! One thread does it for all ports of a host; it is there as long as a port is relayed. What it
 //! takes of the process is bounded ([`Limits`]): 2 descriptors and at most 32 KiB for a connection,
@@ -48,8 +48,8 @@ struct Shared {
 /// Whose packets are carried over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RelayScope {
-    /// Those from ::1. Nobody else gets an answer.
-    Loopback,
+    /// Those from ::1, and from addresses of a link's own. Nobody else gets an answer.
+    Near,
     /// Everybody's.
     Anyone,
 }

@@ -232,7 +232,7 @@ pub(super) fn wish(container: &ContainerName, mapping: &PortMapping, addresses: 
     }
 }
 
-/// The kernel leads nothing from `::1` to another link, and nothing by IPv6 to who has none.
+/// The kernel leads nothing from `::1` or `fe80::/10` to another link, and nothing by IPv6 to who has none.
 fn relay_way(mapping: &PortMapping, addresses: &[IpAddr], doors: &[Door]) -> Option<RelayWay> {
     let mut of_ipv6 = addresses.iter().filter(|address| address.is_ipv6());
     if mapping.protocol() == Protocol::Sctp {
@@ -246,7 +246,7 @@ fn relay_way(mapping: &PortMapping, addresses: &[IpAddr], doors: &[Door]) -> Opt
         (Some(door), _) => {
             let is_local = |at: &IpAddr| at.is_unspecified() || at.is_loopback();
             let local = of_ipv6.any(is_local);
-            local.then_some((RelayScope::Loopback, door.address))
+            local.then_some((RelayScope::Near, door.address))
         }
         (None, Some(door)) => of_ipv6.next().map(|_| (RelayScope::Anyone, door.address)),
         (None, None) => None,

@@ -1,14 +1,14 @@
 //! From everywhere, by both transports and both families, to one container.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddrV6};
 
 use bridgework::{Container, Netns, NetworkConfig};
 
 use super::{assert_reaches, assert_silent, both};
-use crate::probe::{KINDS, TRANSPORTS, targets};
+use crate::probe::{KINDS, Kind, TRANSPORTS, Target, targets};
 use crate::serve::Server;
 use crate::text::set_sysctl;
-use crate::world::{Ground, Guard, Neighbour, Place, World, without_bridge_netfilter};
+use crate::world::{Ground, Guard, LINK, Neighbour, Place, World, without_bridge_netfilter};
 
 type Before = fn(&Netns);
 
@@ -83,6 +83,40 @@ fn a_neighbour_reaches_it_by_the_hosts_address_and_keeps_its_own() {
                 assert!(own.contains(&seen.client), "{target:?}: {seen:?}");
             }
         }
+    });
+}
+
+/// The port at the address that a link has by its hardware address.
+fn at_link_local(mac: bridgework::MacAddr, link: u32) -> Vec<Target> {
+    let at = SocketAddrV6::new(mac.link_local(), 8080, 0, link);
+    let at_it = |&kind: &Kind| Target {
+        kind,
+        at: at.into(),
+    };
+    TRANSPORTS.iter().map(at_it).collect()
+}
+
+/// By the host's address on the link that both are on, from which no router leads on.
+#[test]
+fn a_neighbour_reaches_it_by_the_hosts_link_local_address() {
+    on_each_host(|Scene { world, .. }| {
+        assert_reaches(&world.a, &at_link_local(world.a.host_mac(), LINK), "C1");
+    });
+}
+
+#[test]
+fn so_does_the_host_itself() {
+    on_each_host(|Scene { world, .. }| {
+        let all = at_link_local(world.a.host_mac(), world.a.host_index());
+        assert_reaches(&Host(world), &all, "C1");
+    });
+}
+
+#[test]
+fn but_not_a_container_of_an_internal_network() {
+    on_each_host(|Scene { world, .. }| {
+        let (link, _) = world.ci.link();
+        assert_silent(&world.ci, &at_link_local(world.ni.spec().mac, link));
     });
 }
 

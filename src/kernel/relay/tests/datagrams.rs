@@ -43,7 +43,7 @@ fn the_longest_and_the_shortest_datagram_come_through() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Udp);
     let (server, target) = ground.receiver();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let client = ground.talker("::1");
     // what IPv4 has room for: 65,535 octets with both headers
     let longest: Vec<u8> = (0..65_507_u32).map(|at| at.to_le_bytes()[0]).collect();
@@ -61,7 +61,7 @@ fn of_the_loopback_scope_no_other_datagram_gets_in() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Udp);
     let (server, target) = ground.receiver();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     for (host, byte) in [(FAR_FROM_LOOPBACK, 1), ("127.0.0.1", 2), ("::1", 3)] {
         ground.talker(host).send(&[byte]).unwrap();
     }
@@ -74,7 +74,7 @@ fn a_target_where_nobody_listens_yet_is_reached_once_somebody_does() {
     let held = ground.hold(Protocol::Udp);
     let (server, target) = ground.receiver();
     drop(server);
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let client = ground.talker("::1");
     for _ in 0..100 {
         client.send(b"?").unwrap();
@@ -101,7 +101,7 @@ fn the_idlest_client_makes_room_for_a_new_one() {
     let ground = Ground::with_limits(limits);
     let held = ground.hold(Protocol::Udp);
     let (server, target) = ground.receiver();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let before = ground.sockets();
     let [one, two, three] = [(); 3].map(|()| ground.talker("::1"));
     let seen_from = |client: &UdpSocket| {
@@ -125,7 +125,7 @@ fn an_idle_client_is_forgotten() {
     let ground = Ground::with_limits(limits);
     let held = ground.hold(Protocol::Udp);
     let (server, target) = ground.receiver();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let before = ground.sockets();
     let client = ground.talker("::1");
     client.send(b"?").unwrap();

@@ -32,8 +32,8 @@ fn the_thread_comes_with_the_first_port_and_goes_with_the_last() {
     for _ in 0..3 {
         let (tcp, udp) = (ground.hold(Protocol::Tcp), ground.hold(Protocol::Udp));
         let (_listener, target) = ground.listener();
-        let first = ground.serve(&tcp, RelayScope::Loopback, target);
-        let second = ground.serve(&udp, RelayScope::Loopback, target);
+        let first = ground.serve(&tcp, RelayScope::Near, target);
+        let second = ground.serve(&udp, RelayScope::Near, target);
         assert_threads(&ground, 1);
         drop(first);
         assert_threads(&ground, 1);
@@ -51,8 +51,8 @@ fn stopping_resets_what_is_open_and_leaves_no_descriptor_and_no_thread() {
     let (receiver, datagrams) = ground.receiver();
     let before = ground.sockets();
     let relayed = [
-        ground.serve(&tcp, RelayScope::Loopback, target),
-        ground.serve(&udp, RelayScope::Loopback, datagrams),
+        ground.serve(&tcp, RelayScope::Near, target),
+        ground.serve(&udp, RelayScope::Near, datagrams),
     ];
     let mut pairs: Vec<_> = (0..20).map(|_| pair(&ground, &listener)).collect();
     let talkers = [(); 5].map(|()| ground.talker("::1"));
@@ -85,8 +85,8 @@ fn one_port_that_stops_leaves_the_others_alone() {
     };
     let other = ground.ports.hold(&[wish]).unwrap().remove(0).remove(0);
     let (listener, target) = ground.listener();
-    let _stays = ground.serve(&held, RelayScope::Loopback, target);
-    let goes = ground.serve(&other, RelayScope::Loopback, target);
+    let _stays = ground.serve(&held, RelayScope::Near, target);
+    let goes = ground.serve(&other, RelayScope::Near, target);
     let (mut client, mut server) = pair(&ground, &listener);
     drop(goes);
     client.write_all(&[1]).unwrap();
@@ -116,8 +116,8 @@ fn nothing_is_answered_once_it_is_stopped_and_another_target_gets_only_what_come
     let (listener, target) = ground.listener();
     let (receiver, datagrams) = ground.receiver();
     let _relayed = [
-        ground.serve(&tcp, RelayScope::Loopback, target),
-        ground.serve(&udp, RelayScope::Loopback, datagrams),
+        ground.serve(&tcp, RelayScope::Near, target),
+        ground.serve(&udp, RelayScope::Near, datagrams),
     ];
     talker.send(b"late").unwrap();
     let mut heard = [0; 8];
@@ -135,7 +135,7 @@ fn clients_that_wait_in_the_queue_are_reset_as_well() {
     let ground = Ground::with_limits(limits);
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
-    let relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let relayed = ground.serve(&held, RelayScope::Near, target);
     let _open = pair(&ground, &listener);
     let mut waiting: Vec<_> = (0..5).map(|_| ground.connect("::1").unwrap()).collect();
     drop(relayed);

@@ -9,7 +9,7 @@ fn bytes_go_both_ways_and_each_way_ends_by_itself() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let (mut client, mut server) = pair(&ground, &listener);
     server.write_all(b"first").unwrap();
     let mut heard = [0; 5];
@@ -44,7 +44,7 @@ fn megabytes_arrive_as_they_were_sent_in_both_directions_at_once() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let (client, server) = pair(&ground, &listener);
     let (outwards, inwards) = (bytes(1, COUNT), bytes(2, COUNT));
     let send = |mut stream: &TcpStream, bytes: &[u8]| {
@@ -70,7 +70,7 @@ fn a_thousand_connections_in_turn_are_all_carried() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let before = ground.sockets();
     for number in 0..1000_u32 {
         let (mut client, mut server) = pair(&ground, &listener);
@@ -95,7 +95,7 @@ fn many_connections_at_once_do_not_mix() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let mut pairs: Vec<_> = (0..100).map(|_| pair(&ground, &listener)).collect();
     for (number, (client, _)) in (0..).zip(&mut pairs) {
         client.write_all(&[number]).unwrap();
@@ -115,7 +115,7 @@ fn who_finds_nobody_at_the_target_is_reset() {
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
     drop(listener);
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let before = ground.sockets();
     for _ in 0..50 {
         // the kernel answers before the relay knows
@@ -132,7 +132,7 @@ fn an_end_that_is_reset_is_not_taken_for_a_good_end() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let (mut client, server) = pair(&ground, &listener);
     super::super::stream::reset(&socket2::SockRef::from(&server));
     drop(server);
@@ -150,7 +150,7 @@ fn a_client_that_never_reads_stops_the_sender_and_nobody_else() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let (client, mut server) = pair(&ground, &listener);
     server.set_write_timeout(Some(PATIENCE)).unwrap();
     let chunk = vec![7; 1 << 20];
@@ -178,7 +178,7 @@ fn of_the_loopback_scope_nobody_else_is_answered() {
     let ground = Ground::new();
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     for other in [FAR_FROM_LOOPBACK, "127.0.0.1"] {
         let error = ground.connect(other).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut, "{other}");
@@ -220,7 +220,7 @@ fn more_clients_than_there_is_room_for_wait_their_turn() {
     let ground = Ground::with_limits(limits);
     let held = ground.hold(Protocol::Tcp);
     let (listener, target) = ground.listener();
-    let _relayed = ground.serve(&held, RelayScope::Loopback, target);
+    let _relayed = ground.serve(&held, RelayScope::Near, target);
     let first = pair(&ground, &listener);
     let mut second = pair(&ground, &listener);
     let mut third = ground.connect("::1").expect("the kernel answers");
