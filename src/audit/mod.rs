@@ -19,4 +19,4 @@ pub use finding::Finding;
 pub(crate) use links::missing;
 pub(crate) use present::Present;
 pub(crate) use rebuild::{Rebuilt, rebuild};
-pub(crate) use survey::{Made, Survey, findings, firewall_now, settings};
+pub(crate) use survey::{Made, Survey, findings, firewall_now, settings, settings_of_others};

@@ -10,7 +10,7 @@ use crate::addr::{Family, LinkName};
 use crate::firewall::{ForwardDrop, host_firewall, subnets};
 use crate::plan::nft::{Deviation, Element, Field, Value};
 use crate::plan::{
-    ConfScope, HostFirewall, Ipv4Conf, Plan, PolicyRule, Side, Step, Switch, Sysctl,
+    ConfScope, HostFirewall, Ipv4Conf, Plan, PolicyRule, Side, Step, Switch, Sysctl, Uplink,
 };
 use crate::snapshot::Snapshot;
 use crate::spec::NetworkSpec;
@@ -93,6 +93,34 @@ pub(crate) fn settings(
     last
 }
 
+/// The settings that say whether what comes in by links that are known is forwarded already, where no
+/// element says that it was made so: the link may have got addresses of that family since.
+pub(crate) fn settings_of_others(firewall: &HostFirewall, elements: &[Element]) -> Vec<Sysctl> {
+    let known = firewall.uplinks.iter();
+    let known = known.filter(|uplink| elements.contains(&uplink.element));
+    let settings = known.flat_map(|uplink| {
+        let families = uplink.families.iter();
+        let others = families.filter(|family| !elements.contains(&family.raised));
+        others.flat_map(|family| family.says_whether_forwarded(&uplink.link))
+    });
+    settings.collect()
+}
+
+/// Whether nothing is forwarded that comes in by it in one of its families, though all else is there.
+fn lacks_a_family(uplink: &Uplink, survey: &Survey) -> bool {
+    let is_off = |key: &Sysctl| {
+        let mut settings = survey.settings.iter();
+        settings.any(|(other, found)| other == key && *found == Some(0))
+    };
+    let families = uplink.families.iter();
+    let mut others = families.filter(|family| !survey.elements.contains(&family.raised));
+    others.any(|family| {
+        family
+            .says_whether_forwarded(&uplink.link)
+            .all(|key| is_off(&key))
+    })
+}
+
 /// The container that a port of 127.0.0.1 leads to by this element.
 fn led_from_loopback(element: &Element) -> Option<IpAddr> {
     let is_local = match (element.set, element.key.first()) {
@@ -172,7 +200,9 @@ fn of_firewall(survey: &Survey, networks: &[Made<'_>]) -> Vec<Finding> {
         (found != Some(needed) && !is_gone).then_some(Finding::Setting { key, found, needed })
     }));
     let new = firewall.uplinks.iter();
-    let new = new.filter(|uplink| !survey.elements.contains(&uplink.element));
+    let new = new.filter(|uplink| {
+        !survey.elements.contains(&uplink.element) || lacks_a_family(uplink, survey)
+    });
     found.extend(new.map(|uplink| Finding::Uplink {
         link: uplink.link.clone(),
     }));

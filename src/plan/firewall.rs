@@ -91,6 +91,17 @@ impl UplinkFamily {
         Self::setting_of(self.family, link)
     }
 
+    /// The settings of which one is not 0 where what comes in by `link` is forwarded. IPv6 is where it is
+    /// on for all, whatever the link's own setting says (`ip6_forward`).
+    pub(crate) fn says_whether_forwarded(
+        &self,
+        link: &LinkName,
+    ) -> impl Iterator<Item = Sysctl> + use<> {
+        let all = Sysctl::Ipv6(ConfScope::All, Ipv6Conf::Forwarding);
+        let all = (self.family == Family::V6).then_some(all);
+        all.into_iter().chain([self.setting(link)])
+    }
+
     pub(crate) fn setting_of(family: Family, link: &LinkName) -> Sysctl {
         let scope = ConfScope::Link(link.clone());
         match family {

@@ -73,3 +73,22 @@ fn what_keeps_others_out_is_made_again_by_one_that_came_later() {
     lab::output(&ground.netns, "nft delete table inet bridgework").unwrap();
     lab::wait_until("the link among the raised ones again", is_raised);
 }
+
+/// Addresses of another family came after it was one: by a router's word, IPv6 comes seconds later.
+#[test]
+fn a_link_is_a_way_out_in_a_family_that_it_gets_later() {
+    let (ground, _neighbour) = with_a_way_out(|_| {});
+    let late = lab::container("late");
+    let config = bridgework::VethConfig::new();
+    let pair =
+        bridgework::VethPair::create((&ground.netns, "lan1"), (late.netns(), "eth0"), config);
+    let pair = pair.unwrap();
+    let near = pair.near();
+    near.add_address("203.0.113.1/24".parse().unwrap()).unwrap();
+    let first = ground.open();
+    with_a_network(&first);
+    near.add_address("2001:db8:9::1/64".parse().unwrap())
+        .unwrap();
+    assert!(!first.repair().unwrap().is_empty());
+    assert_eq!(first.check().unwrap(), []);
+}

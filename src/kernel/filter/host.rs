@@ -12,9 +12,7 @@ use crate::netlink::frame::Refusal;
 use crate::netlink::nft::{Absence, Change, Presence};
 use crate::netlink::policy;
 use crate::plan::nft::{Element, Field, Table};
-use crate::plan::{
-    ConfScope, HostFirewall, Ipv6Conf, PolicyRule, Switch, Sysctl, Uplink, UplinkFamily,
-};
+use crate::plan::{HostFirewall, PolicyRule, Switch, Uplink, UplinkFamily};
 
 impl Filter {
     /// Makes what is not there yet.
@@ -240,16 +238,14 @@ fn unsaid_uplinks<'f>(
     Ok(unsaid)
 }
 
-/// Whether what comes in by the link is forwarded as it is. IPv6 is where it is on for all, whatever
-/// the link's own setting says (`ip6_forward`).
+/// Whether what comes in by the link is forwarded as it is.
 fn forwards(doorway: &Doorway, family: &UplinkFamily, link: &LinkName) -> Result<bool, Refusal> {
-    if family.family == Family::V6 {
-        let all = Sysctl::Ipv6(ConfScope::All, Ipv6Conf::Forwarding);
-        if doorway.sysctl(&all)? != 0 {
+    for setting in family.says_whether_forwarded(link) {
+        if doorway.sysctl(&setting)? != 0 {
             return Ok(true);
         }
     }
-    Ok(doorway.sysctl(&family.setting(link))? != 0)
+    Ok(false)
 }
 
 /// The table that says which networks there are.

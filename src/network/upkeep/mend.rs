@@ -7,6 +7,7 @@ use super::{Standing, Wire};
 use crate::addr::{LinkName, NetworkId};
 use crate::audit::{
     Deviation, Finding, Present, Survey, findings, firewall_now, missing, settings,
+    settings_of_others,
 };
 use crate::error::Result;
 use crate::firewall::way_out;
@@ -113,7 +114,10 @@ impl Registry {
         let made = standing.made();
         let firewall = firewall_now(&survey.snapshot, &made);
         let needed = settings(&made, firewall.as_ref(), &survey.elements);
-        let keys: Vec<_> = needed.into_iter().map(|(key, _)| key).collect();
+        let mut keys: Vec<_> = needed.into_iter().map(|(key, _)| key).collect();
+        if let Some(firewall) = &firewall {
+            keys.extend(settings_of_others(firewall, &survey.elements));
+        }
         survey.settings = kernel.settings(&keys)?;
         survey.frames_filtered = self.host_ports().are_frames_filtered();
         let found = findings(&survey, &made);
