@@ -2,7 +2,7 @@
 //! which they are, and no record does.
 
 use bridgework::plan::Switch;
-use bridgework::{Host, HostConfig, NetworkConfig};
+use bridgework::{Container, Host, HostConfig, NetworkConfig, VethConfig, VethPair};
 
 use crate::lab;
 use crate::recovered::Ground;
@@ -74,21 +74,52 @@ fn what_keeps_others_out_is_made_again_by_one_that_came_later() {
     lab::wait_until("the link among the raised ones again", is_raised);
 }
 
+/// As [`with_a_way_out`], with a network and a link that has no IPv6 yet.
+fn with_ipv4_alone() -> (Ground, (VethPair, Container)) {
+    let ground = Ground::new();
+    let late = lab::container("late");
+    let ends = ((&ground.netns, "lan1"), (late.netns(), "eth0"));
+    let pair = VethPair::create(ends.0, ends.1, VethConfig::new()).unwrap();
+    let address = "203.0.113.1/24".parse().unwrap();
+    pair.near().add_address(address).unwrap();
+    with_a_network(&ground.open());
+    (ground, (pair, late))
+}
+
+fn get_ipv6((pair, _): &(VethPair, Container)) {
+    let address = "2001:db8:9::1/64".parse().unwrap();
+    pair.near().add_address(address).unwrap();
+}
+
 /// Addresses of another family came after it was one: by a router's word, IPv6 comes seconds later.
 #[test]
 fn a_link_is_a_way_out_in_a_family_that_it_gets_later() {
-    let (ground, _neighbour) = with_a_way_out(|_| {});
-    let late = lab::container("late");
-    let config = bridgework::VethConfig::new();
-    let pair =
-        bridgework::VethPair::create((&ground.netns, "lan1"), (late.netns(), "eth0"), config);
-    let pair = pair.unwrap();
-    let near = pair.near();
-    near.add_address("203.0.113.1/24".parse().unwrap()).unwrap();
+    let (ground, wired) = with_ipv4_alone();
     let first = ground.open();
-    with_a_network(&first);
-    near.add_address("2001:db8:9::1/64".parse().unwrap())
-        .unwrap();
+    get_ipv6(&wired);
     assert!(!first.repair().unwrap().is_empty());
     assert_eq!(first.check().unwrap(), []);
+}
+
+/// One of its families came after this process had looked for the first time.
+#[test]
+fn nor_does_a_family_go_unlearned_that_such_a_link_got_later() {
+    let (ground, wired) = with_ipv4_alone();
+    let first = ground.open();
+    let second = ground.open();
+    assert_eq!(second.check().unwrap(), []);
+    get_ipv6(&wired);
+    assert!(!first.repair().unwrap().is_empty());
+    assert_eq!(second.check().unwrap(), []);
+    let is_raised = || {
+        let listed = lab::output(&ground.netns, "nft list set inet bridgework raised");
+        listed.is_some_and(|listed| listed.contains("ipv6 . \"lan1\""))
+    };
+    if !is_raised() {
+        return;
+    }
+    drop(first);
+    lab::output(&ground.netns, "nft flush set inet bridgework raised").unwrap();
+    second.repair().unwrap();
+    assert!(is_raised(), "what comes by it is forwarded to anybody");
 }

@@ -81,18 +81,22 @@ enum Outcome {
 
 impl State {
     /// Whoever has made a link a way out: that it is one is to be made again with all else that is of
-    /// the networks which are known here. No record says so.
+    /// the networks which are known here. No record says so. One of its families may have come
+    /// later, and with it what passes by the link all the same.
     pub(super) fn learn_uplinks(&mut self) -> Result<(), Refusal> {
-        const OF_UPLINKS: [&str; 3] = ["uplinks", "raised", "within"];
+        const EACH: [&str; 2] = ["uplinks", "raised"];
         let tables = self.wanted.tables().to_vec();
-        let uplinks = self.elements(&tables, |_, set| set.name == "uplinks")?;
+        let mut found = self.elements(&tables, |_, set| EACH.contains(&set.name))?;
+        found.retain(|element| element.comment == UPLINK_COMMENT);
         let is_known = |element| self.wanted.elements.contains(element);
-        if uplinks.iter().all(is_known) {
+        if found.iter().all(is_known) {
             return Ok(());
         }
-        let mut found = self.elements(&tables, |_, set| OF_UPLINKS.contains(&set.name))?;
-        found.retain(|element| element.comment == UPLINK_COMMENT);
-        self.wanted.elements.extend(found);
+        let mut passing = self.elements(&tables, |_, set| set.name == "within")?;
+        passing.retain(|element| element.comment == UPLINK_COMMENT);
+        self.wanted
+            .elements
+            .extend(found.into_iter().chain(passing));
         Ok(())
     }
 
