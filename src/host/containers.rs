@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::addr::ContainerName;
+use crate::addr::{ContainerId, ContainerName};
 use crate::container::Container;
 use crate::error::{Error, Fault, Result};
 use crate::network::{Concern, Ledger, join};
 use crate::record::ContainerRecord;
+use crate::spec::EndpointSpec;
 
 use super::Host;
 use super::lookup::find_one;
@@ -108,7 +109,7 @@ impl Host {
             (Err(_), Ok(container)) => container.name().clone(),
             (Err(_), Err(_)) => return Ok(()),
         };
-        let results = [self.disconnect_everywhere(&name), self.forget(term)];
+        let results = [self.disconnect_everywhere(&name, None), self.forget(term)];
         join(results).map_err(|error| error.during(attempt()))
     }
 
@@ -147,17 +148,22 @@ impl Host {
         registry.reopen_as(&record)
     }
 
-    /// What is gone already is done.
-    pub(super) fn disconnect_everywhere(&self, name: &ContainerName) -> Result<()> {
+    /// Whoever has that name, or only that container. What is gone already is done.
+    pub(super) fn disconnect_everywhere(
+        &self,
+        name: &ContainerName,
+        only: Option<ContainerId>,
+    ) -> Result<()> {
+        let is_it = |spec: &EndpointSpec| {
+            spec.container == *name && only.is_none_or(|id| spec.container_id == id)
+        };
         let mut networks = self.0.registry.networks();
-        networks.retain(|network| {
-            network
-                .endpoints()
-                .iter()
-                .any(|spec| spec.container == *name)
-        });
+        networks.retain(|network| network.endpoints().iter().any(is_it));
         join(networks.iter().map(|network| {
-            let disconnected = network.disconnect(name.as_str());
+            let disconnected = match only {
+                Some(id) => network.disconnect_that(name, id),
+                None => network.disconnect(name.as_str()),
+            };
             disconnected.or_else(|error| match error.is_not_found() {
                 true => Ok(()),
                 false => Err(error),

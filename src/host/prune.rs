@@ -49,9 +49,9 @@ impl Host {
     }
 
     fn bury(&self, dead: &Dead) -> Result<()> {
-        self.disconnect_everywhere(&dead.name)?;
-        let registry = &self.0.registry;
         // another one may have the name by now
+        self.disconnect_everywhere(&dead.name, Some(dead.id))?;
+        let registry = &self.0.registry;
         registry.attempt(|| {
             let record = registry
                 .ledger()

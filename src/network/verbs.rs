@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::addr::{ContainerId, ContainerName};
 use crate::error::{Error, Fault, Result};
 use crate::plan::Plan;
 use crate::spec::Origin;
@@ -41,10 +42,18 @@ impl Network {
     /// # Ok(()) }
     /// ```
     pub fn disconnect(&self, container: &str) -> Result<()> {
-        self.try_disconnect(container).map_err(|error| {
-            let attempt = format!("disconnect {container} from {}", self.name());
-            error.during(attempt)
-        })
+        let disconnected = self.try_disconnect(container, None);
+        disconnected.map_err(|error| self.not_disconnected(container, error))
+    }
+
+    /// Only if it is still that container. Another one may have the name by now.
+    pub(crate) fn disconnect_that(&self, container: &ContainerName, id: ContainerId) -> Result<()> {
+        let disconnected = self.try_disconnect(container.as_str(), Some(id));
+        disconnected.map_err(|error| self.not_disconnected(container.as_str(), error))
+    }
+
+    fn not_disconnected(&self, container: &str, error: Error) -> Error {
+        error.during(format!("disconnect {container} from {}", self.name()))
     }
 
     /// As [`disconnect`](Self::disconnect), whatever becomes of it: the address, the names and the
@@ -70,7 +79,7 @@ impl Network {
     /// # Ok::<(), bridgework::Error>(())
     /// ```
     pub fn disconnect_by_force(&self, container: &str) -> Result<Plan> {
-        let Err(error) = self.try_disconnect(container) else {
+        let Err(error) = self.try_disconnect(container, None) else {
             return Ok(Plan::new());
         };
         let attempt = || format!("disconnect {container} from {} by force", self.name());
@@ -86,7 +95,7 @@ impl Network {
         Ok(error.left_behind().clone())
     }
 
-    fn try_disconnect(&self, container: &str) -> Result<()> {
+    fn try_disconnect(&self, container: &str, only: Option<ContainerId>) -> Result<()> {
         self.catch_up_on(Concern::Named(container))?;
         let residents = self.0.residents.lock();
         if residents.iter().any(|r| r.container.as_str() == container) {
@@ -96,15 +105,19 @@ impl Network {
         let Ok(name) = container.parse() else {
             return Err(Error::of("", vec![self.not_connected(container)]));
         };
+        let is_it = |ties: &Ties| only.is_none_or(|id| ties.spec.container_id == id);
         let attached = self.0.attached.lock().get(&name).and_then(Weak::upgrade);
-        if let Some(attached) = attached {
+        if let Some(attached) = attached.filter(|attached| is_it(&attached.ties)) {
             match attached.let_go() {
                 true => return attached.take_back(),
                 false => attached.await_end(),
             }
         }
-        let persisted = self.0.persisted.lock().remove(&name);
-        match persisted {
+        let mut persisted = self.0.persisted.lock();
+        let is_there = persisted.get(&name).is_some_and(|ties| is_it(ties));
+        let ties = is_there.then(|| persisted.remove(&name)).flatten();
+        drop(persisted);
+        match ties {
             Some(ties) => {
                 let container = self.0.registered.container(ties.spec.container_id);
                 let detached = detach(&Departure {

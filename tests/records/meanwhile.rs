@@ -299,3 +299,40 @@ fn who_is_done_and_ends_when_it_is_asked_who_lives_has_left_nothing() {
         assert_eq!(other.network("web").unwrap().endpoints().len(), 1);
     }
 }
+
+/// Somebody else prunes it, too, and another one of its name is connected.
+#[test]
+fn who_has_the_name_of_a_dead_container_by_now_is_not_pruned() {
+    for nth in 1.. {
+        let (netns, store, eventful) = begin();
+        let one = unwatched(&netns, Arc::new(store.open()));
+        let network = one.create_network(net("web")).unwrap();
+        network.persist().unwrap();
+        let (app, made) = residents::opened("app");
+        network.connect(&app).unwrap().persist().unwrap();
+        drop((app, made));
+        let (again, _made) = residents::opened("app");
+        let other = unwatched(&netns, eventful.clone());
+
+        let living = (network.clone(), again.clone());
+        let act = move || {
+            let (network, again) = living;
+            lab::wait_until("it is pruned", || {
+                one.prune_containers().unwrap();
+                network.endpoints().is_empty()
+            });
+            network.connect(&again).unwrap().persist().unwrap();
+        };
+        eventful.look.set(nth, Box::new(act));
+        lab::wait_until("it is pruned, too", || {
+            !other.prune_containers().unwrap().is_empty() || eventful.look.has_happened()
+        });
+        if !eventful.look.has_happened() {
+            assert!(nth > 2, "it looks {nth} times");
+            return;
+        }
+        let left = network.endpoints();
+        assert_eq!(left.len(), 1, "at look {nth}");
+        assert_eq!(left[0].container_id, again.id(), "at look {nth}");
+    }
+}
