@@ -3,7 +3,7 @@
 
 use std::process::{Child, Command};
 
-use bridgework::{Container, EndpointConfig, Host, Netns, Network, NetworkConfig};
+use bridgework::{Container, ContainerConfig, EndpointConfig, Host, Netns, Network, NetworkConfig};
 use nix::mount::{MntFlags, umount2};
 
 use crate::lab;
@@ -173,6 +173,29 @@ fn one_that_is_pinned_anywhere_is_not_dead() {
     await_pruned(&open());
     Netns::unpin(&name).unwrap();
     assert_gone(&open(), &witness);
+}
+
+/// What is open is called by the name that it was opened by, or by none once that is gone.
+#[test]
+fn one_that_somebody_has_open_by_a_name_that_it_had_is_not_dead() {
+    let (open, _) = pair();
+    let network = net(&open);
+    let made = Netns::create().unwrap();
+    let name = format!("opened-{}", std::process::id()).parse().unwrap();
+    let path = made.pin(&name).unwrap();
+    let app = Container::open(ContainerConfig::new("app", Netns::at(&path).unwrap())).unwrap();
+    open().keep(&app).unwrap();
+    let network = open().network(network.name().as_str()).unwrap();
+    network.connect(&app).unwrap().persist().unwrap();
+    let spare = Netns::at(&path).unwrap();
+    drop((app, made));
+    Netns::unpin(&name).unwrap();
+    for _ in 0..2 {
+        assert_eq!(pruned(&open()), [""; 0]);
+        assert_eq!(dead(&open()), [""; 0]);
+    }
+    drop(spare);
+    await_pruned(&open());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::addr::NamespaceId;
@@ -54,23 +55,61 @@ impl Search {
 
     /// What ends meanwhile has nothing any more.
     fn look_at(&mut self, process: &Path) {
-        numbered(&process.join("task")).for_each(|task| self.follow(&task.join("ns/net")));
-        numbered(&process.join("fd")).for_each(|file| self.follow(&file));
-        let mounts = fs::read_link(process.join("ns/mnt"));
-        if mounts.is_ok_and(|mounts| self.mounts.insert(mounts)) {
-            self.look_at_mounts(process);
+        for task in numbered(&process.join("task")) {
+            let _where_it_is = self.follow(&task.join("ns/net"));
+        }
+        numbered(&process.join("fd")).for_each(|file| self.look_at_file(process, &file));
+        let Ok(namespace) = fs::read_link(process.join("ns/mnt")) else {
+            return;
+        };
+        if self.mounts.contains(&namespace) {
+            return;
+        }
+        // of one that has ended since the link was read there is nothing more
+        if let Ok(mounts) = fs::read(process.join("mountinfo")) {
+            self.look_at_mounts(&mounts);
+            self.mounts.insert(namespace);
         }
     }
 
-    fn follow(&mut self, link: &Path) {
+    fn follow(&mut self, link: &Path) -> PathBuf {
         let target = fs::read_link(link).unwrap_or_default();
         self.found.extend(self.wanted.get(target.as_os_str()));
+        target
+    }
+
+    /// What was opened by a mounted name is called by that, and by nothing once it is unmounted
+    /// (fs/d_path.c).
+    fn look_at_file(&mut self, process: &Path, file: &Path) {
+        let target = self.follow(file);
+        if !target.is_absolute() || !self.may_be_one(process, file) {
+            return;
+        }
+        let Ok(stat) = fs::metadata(file) else {
+            return;
+        };
+        let place = (stat.dev(), stat.ino());
+        let mut wanted = self.wanted.values();
+        let found = wanted.find(|id| (id.device(), id.inode()) == place);
+        self.found.extend(found);
+    }
+
+    /// By its number alone, for which no file system is asked: who asks one whose server is gone waits
+    /// for ever. Kernels before 5.14 don't say it there.
+    fn may_be_one(&self, process: &Path, file: &Path) -> bool {
+        let number = file.file_name().unwrap_or_default();
+        let told = fs::read_to_string(process.join("fdinfo").join(number)).unwrap_or_default();
+        let mut lines = told.lines();
+        let number = lines.find_map(|line| line.strip_prefix("ino:"));
+        number.is_none_or(|number| {
+            let name = OsString::from(format!("net:[{}]", number.trim()));
+            self.wanted.contains_key(&name)
+        })
     }
 
     /// proc_pid_mountinfo(5): the fourth field is the root of the mount in its file system.
-    fn look_at_mounts(&mut self, process: &Path) {
-        let mounts = fs::read(process.join("mountinfo")).unwrap_or_default();
-        for mount in String::from_utf8_lossy(&mounts).lines() {
+    fn look_at_mounts(&mut self, mounts: &[u8]) {
+        for mount in String::from_utf8_lossy(mounts).lines() {
             let root = mount.split(' ').nth(3).map(OsString::from);
             self.found
                 .extend(root.and_then(|root| self.wanted.get(&root)));
@@ -87,3 +126,6 @@ fn numbered(directory: &Path) -> impl Iterator<Item = PathBuf> {
         name.to_str().is_some_and(is_number).then(|| entry.path())
     })
 }
+
+#[cfg(test)]
+mod tests;
