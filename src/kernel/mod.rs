@@ -42,7 +42,7 @@ pub(crate) use ports::{Choice, HeldPort, HostPorts, Wish};
 pub(crate) use random::random_bytes;
 pub(crate) use read::{boot_id, read_text};
 pub(crate) use relay::{Relay, RelayScope, Relayed};
-pub(crate) use seat::{Claim, Holder, take_seat};
+pub(crate) use seat::{Claim, Holder, Seen, look_at_seat, take_seat, take_seen_seat};
 #[cfg(test)]
 pub(crate) use watch::tests::{alone, watch_descriptors};
 pub(crate) use watch::{Events, Watch, is_of_one_peer, timeout_until};

@@ -48,7 +48,7 @@ pub(crate) enum Claim {
 }
 
 impl Claim {
-    fn takes(self, holder: Holder) -> bool {
+    pub(crate) fn takes(self, holder: Holder) -> bool {
         match holder {
             Holder::Own | Holder::Taken => false,
             Holder::Dead => self != Self::Nothing,
@@ -58,25 +58,53 @@ impl Claim {
     }
 }
 
+/// Who has a seat, as long as nobody changes any table there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) holder: Holder,
+    generation: u32,
+}
+
 /// Who has the seat, once it was taken for `redirect` of those that `claim` says.
 pub(crate) fn take_seat(netns: &Netns, redirect: Redirect, claim: Claim) -> Result<Holder, Errno> {
     netns.visit(move || {
-        let table = redirect.table();
         let mut socket = NftSocket::open()?;
         for _ in 0..ATTEMPTS {
-            let generation = socket.generation().map_err(|refusal| refusal.errno)?;
-            let holder = look(&mut socket, &redirect)?;
-            if !claim.takes(holder) {
-                return Ok(holder);
+            let seen = see(&mut socket, &redirect)?;
+            if !claim.takes(seen.holder) {
+                return Ok(seen.holder);
             }
-            // whoever is quicker has it: of one that has come since nothing is taken unseen
-            match socket.commit(&changes(&table, holder), Some(generation)) {
-                Err(CommitError::Stale) => {}
-                taken => return taken.map(|()| Holder::Taken).map_err(|e| explain(e).errno),
+            if take(&mut socket, &redirect, seen)? {
+                return Ok(Holder::Taken);
             }
         }
         Err(Errno::EBUSY)
     })
+}
+
+/// Who has it, for whoever has something else to see to before it is taken.
+pub(crate) fn look_at_seat(netns: &Netns, redirect: Redirect) -> Result<Seen, Errno> {
+    netns.visit(move || see(&mut NftSocket::open()?, &redirect))
+}
+
+/// Whether it is taken, which it is only as it was seen.
+pub(crate) fn take_seen_seat(netns: &Netns, redirect: Redirect, seen: Seen) -> Result<bool, Errno> {
+    netns.visit(move || take(&mut NftSocket::open()?, &redirect, seen))
+}
+
+fn see(socket: &mut NftSocket, redirect: &Redirect) -> Result<Seen, Errno> {
+    let generation = socket.generation().map_err(|refusal| refusal.errno)?;
+    let holder = look(socket, redirect)?;
+    Ok(Seen { holder, generation })
+}
+
+/// Whoever is quicker has it: of one that has come since nothing is taken unseen.
+fn take(socket: &mut NftSocket, redirect: &Redirect, seen: Seen) -> Result<bool, Errno> {
+    let table = redirect.table();
+    match socket.commit(&changes(&table, seen.holder), Some(seen.generation)) {
+        Err(CommitError::Stale) => Ok(false),
+        taken => taken.map(|()| true).map_err(|e| explain(e).errno),
+    }
 }
 
 fn changes(table: &Table, former: Holder) -> Vec<Change<'_>> {

@@ -43,8 +43,10 @@ impl Registry {
 
 impl Registry {
     /// Containers that are answered here are so from now on, as far as `claim` says.
-    pub(crate) fn claim_names(&self, claim: Claim) -> Result<()> {
-        self.names().map_or(Ok(()), |names| names.claim(claim))
+    pub(crate) fn claim_names(self: &Arc<Self>, claim: Claim) -> Result<()> {
+        let listen = || self.catch_up();
+        self.names()
+            .map_or(Ok(()), |names| names.claim(claim, listen))
     }
 
     /// Others' networks that are to be asked at their gateways are, from now on.

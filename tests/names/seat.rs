@@ -3,8 +3,10 @@
 
 use std::net::UdpSocket;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bridgework::plan::Switch;
 use bridgework::store::Memory;
 use bridgework::{Container, ContainerConfig, Host, HostConfig, Netns, Network, NetworkConfig};
 
@@ -172,4 +174,43 @@ fn a_look_a_recovery_and_a_new_service_cure_at_once() {
     let _back = daemon.serve().unwrap();
     assert_ne!(output(web.netns(), "nft list ruleset"), led);
     assert!(resolves(&web, "web"));
+}
+
+/// As often as it takes for some to meet.
+const ROUNDS: usize = 60;
+
+/// In how many rounds questions are led somewhere once the container is disconnected by that host, while
+/// the one that answers it looks without end.
+fn led_after_its_end(daemon: &Host, by: &Host) -> usize {
+    let service = daemon.serve().unwrap();
+    let (at_daemon, at_other) = (daemon.network("one").unwrap(), by.network("one").unwrap());
+    let (web, _web) = resident();
+    let is_over = AtomicBool::new(false);
+    let led = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                service.look().unwrap();
+            }
+        });
+        let round = |_: &usize| {
+            connect(&at_daemon, &web);
+            let ended = at_other.disconnect("web");
+            let led = output(web.netns(), "nft list tables");
+            ended.is_err() || led.is_none_or(|led| !led.is_empty())
+        };
+        let led = (0..ROUNDS).filter(round).count();
+        is_over.store(true, Ordering::Relaxed);
+        led
+    });
+    led
+}
+
+#[test]
+fn nobody_leads_questions_of_a_container_that_is_being_disconnected() {
+    let realm = Realm::new();
+    let daemon = realm.open();
+    let _one = network(&daemon, "one");
+    assert_eq!(led_after_its_end(&daemon, &daemon), 0);
+    let other = Host::open_with(realm.config().resolver(Switch::Off)).unwrap();
+    assert_eq!(led_after_its_end(&daemon, &other), 0);
 }

@@ -179,10 +179,13 @@ impl Names {
         self.open.is_none().then_some(step)
     }
 
-    /// What it takes for the stack not to be answered any more.
+    /// What it takes for the stack not to be answered any more. It is settled whatever comes of it.
     pub(super) fn end(&self) -> NamesChange {
         match &self.open {
-            Some(open) => NamesChange::Ends(open.redirect),
+            Some(open) => {
+                open.shared.iter().for_each(Stationed::end);
+                NamesChange::Ends(open.redirect)
+            }
             // to whatever port it leads
             None if self.recalled => NamesChange::Ends(redirect(first_door())),
             None => NamesChange::None,

@@ -14,6 +14,9 @@ use super::super::join;
 use super::redirect;
 use super::vigil::{Post, Stationed, Vigil};
 
+/// So often others may change something meanwhile.
+const ATTEMPTS: usize = 8;
+
 /// Serves the containers of a host.
 #[derive(Debug)]
 pub(crate) struct NameService {
@@ -85,15 +88,36 @@ impl NameService {
         Ok((door, Some(stationed)))
     }
 
-    /// What is answered here is so from now on, as far as `claim` says. All of it is tried.
-    pub(crate) fn claim(&self, claim: Claim) -> Result<()> {
+    /// What is answered here is so from now on, as far as `claim` says. All of it is tried. Whoever ends
+    /// that has said so before: between seeing that questions are led elsewhere and leading them here
+    /// `listen` takes account of it.
+    pub(crate) fn claim(&self, claim: Claim, listen: impl Fn() -> Result<()>) -> Result<()> {
         let vigil = self.vigil.lock().upgrade();
-        let posts = vigil.map(|vigil| vigil.posts()).unwrap_or_default();
-        let taken = posts.iter().map(|post| match post.take(claim) {
-            Ok(_) => Ok(()),
-            Err(errno) => Err(refused("lead questions here", errno)),
-        });
-        join(taken)
+        let mut posts = vigil.map(|vigil| vigil.posts()).unwrap_or_default();
+        let mut failed = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let mut seen = Vec::new();
+            for post in std::mem::take(&mut posts) {
+                match post.look(claim) {
+                    Ok(to_take) => seen.extend(to_take.map(|as_it_is| (post, as_it_is))),
+                    Err(errno) => failed.push(errno),
+                }
+            }
+            if seen.is_empty() {
+                break;
+            }
+            listen()?;
+            for (post, as_it_was) in seen {
+                match post.take_seen(as_it_was) {
+                    Ok(true) => {}
+                    Ok(false) => posts.push(post),
+                    Err(errno) => failed.push(errno),
+                }
+            }
+        }
+        failed.extend(posts.iter().map(|_| crate::Errno::EBUSY));
+        let failed = failed.into_iter();
+        join(failed.map(|errno| Err(refused("lead questions here", errno))))
     }
 
     fn vigil(&self) -> Result<Arc<Vigil>> {

@@ -11,7 +11,10 @@ use nix::sys::epoll::EpollFlags;
 use parking_lot::Mutex;
 
 use crate::errno::Errno;
-use crate::kernel::{Claim, Events, Holder, Netns, Watch, Whereabouts, take_seat, timeout_until};
+use crate::kernel::{
+    Claim, Events, Holder, Netns, Seen, Watch, Whereabouts, look_at_seat, take_seat,
+    take_seen_seat, timeout_until,
+};
 use crate::netlink::socket::Bell;
 use crate::plan::Redirect;
 
@@ -46,6 +49,8 @@ pub(super) struct Post {
     netns: Whereabouts,
     redirect: Redirect,
     bell: Mutex<Bell>,
+    /// Set before the kernel is told to lead questions nowhere.
+    is_over: AtomicBool,
 }
 
 /// A post that is kept an eye on until this is dropped.
@@ -98,14 +103,35 @@ impl Post {
             netns,
             redirect,
             bell,
+            is_over: AtomicBool::default(),
         }
     }
 
-    /// In one that nobody finds any more, nobody asks.
+    /// Who has it, if that is one that `claim` takes it of.
+    pub(super) fn look(&self, claim: Claim) -> Result<Option<Seen>, Errno> {
+        let seen = self.visit(|netns| look_at_seat(netns, self.redirect))?;
+        Ok(seen.filter(|seen| claim.takes(seen.holder)))
+    }
+
+    /// Whether nothing is left to do: it is taken as it was seen, or nobody wants it any more.
+    pub(super) fn take_seen(&self, seen: Seen) -> Result<bool, Errno> {
+        if self.is_over.load(Ordering::SeqCst) {
+            return Ok(true);
+        }
+        let taken = self.visit(|netns| take_seen_seat(netns, self.redirect, seen))?;
+        Ok(taken.unwrap_or(true))
+    }
+
     pub(super) fn take(&self, claim: Claim) -> Result<Holder, Errno> {
+        let taken = self.visit(|netns| take_seat(netns, self.redirect, claim))?;
+        Ok(taken.unwrap_or(Holder::Nobody))
+    }
+
+    /// In one that nobody finds any more, nobody asks.
+    fn visit<T>(&self, act: impl FnOnce(&Netns) -> Result<T, Errno>) -> Result<Option<T>, Errno> {
         match self.netns.find() {
-            Ok(netns) => take_seat(&netns, self.redirect, claim),
-            Err(error) if error.is_not_found() => Ok(Holder::Nobody),
+            Ok(netns) => act(&netns).map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.errno().unwrap_or(Errno::EIO)),
         }
     }
@@ -120,6 +146,11 @@ impl Stationed {
 
     pub(super) fn post(&self) -> &Post {
         &self.post
+    }
+
+    /// Nobody wants it any more, who has claimed it and not taken it yet among them.
+    pub(super) fn end(&self) {
+        self.post.is_over.store(true, Ordering::SeqCst);
     }
 
     /// From now on, where all that this process has done itself is done.
@@ -140,6 +171,7 @@ impl Stationed {
 
 impl Drop for Stationed {
     fn drop(&mut self) {
+        self.end();
         let shared = &self.vigil.0;
         if !shared.is_own() {
             return;
