@@ -8,7 +8,7 @@ use crate::resolver::{ResolvMode, ResolvOverrides};
 use crate::spec::{EndpointSpec, NetworkSpec};
 
 use super::Network;
-use super::names::{NameService, NamesChange, Outlook, resolve_on};
+use super::names::{NameService, NamesChange, Outlook, answers_inside, resolve_on};
 use super::registry::Registry;
 use super::ties::Ties;
 use super::wiring::Wiring;
@@ -75,6 +75,10 @@ impl Network {
     ) -> Result<NamesChange> {
         let registry = self.0.registered.registry();
         let Some(service) = registry.names() else {
+            // whoever serves leads its questions somewhere, and that ends with what is made here
+            if registry.ledger().is_some() && answers_inside(&self.0.spec) {
+                wiring.recall_names();
+            }
             return Ok(NamesChange::None);
         };
         let outlook = self.outlook(container.overrides());

@@ -214,3 +214,22 @@ fn nobody_leads_questions_of_a_container_that_is_being_disconnected() {
     let other = Host::open_with(realm.config().resolver(Switch::Off)).unwrap();
     assert_eq!(led_after_its_end(&daemon, &other), 0);
 }
+
+#[test]
+fn who_answers_nobody_ends_the_leading_of_what_it_has_connected() {
+    let realm = Realm::new();
+    let daemon = realm.open();
+    let service = daemon.serve().unwrap();
+    let _one = network(&daemon, "one");
+    let other = Host::open_with(realm.config().resolver(Switch::Off)).unwrap();
+    let one = other.network("one").unwrap();
+    let (web, _web) = resident();
+    for _ in 0..2 {
+        let endpoint = one.connect(&web).unwrap();
+        wait_until("it is answered", || resolves(&web, "web"));
+        endpoint.disconnect().unwrap();
+        service.look().unwrap();
+        let led = output(web.netns(), "nft list tables");
+        assert_eq!(led.unwrap_or_default(), "");
+    }
+}
