@@ -225,7 +225,7 @@ fn close_ports(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
 }
 
 /// Without these endpoints, the stack may have no network left whose names resolve.
-fn stop_answering(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
+pub(super) fn stop_answering(departure: &Departure<'_>, going: &[EndpointId]) -> Result<()> {
     let wiring = departure.ties.place.wiring();
     let change = wiring.names_without(going);
     let undone = match (departure.netns(), change.step()) {

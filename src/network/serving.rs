@@ -7,10 +7,11 @@ use std::sync::{Arc, Weak};
 use crate::error::{Error, Result};
 use crate::kernel::Claim;
 use crate::plan::Plan;
-use crate::record::{ContainerRecord, Revision};
+use crate::record::{Body, ContainerRecord, Phase, Revision};
 use crate::resolver::ResolvOverrides;
 
 use super::Network;
+use super::detach::{Departure, stop_answering};
 use super::ledger::Ledger;
 use super::names::{answers_inside, resolve_on};
 use super::registry::Registry;
@@ -120,6 +121,28 @@ impl Network {
         let nothing = Plan::with_container(container.name().clone());
         let names = self.answer((wiring, &container), Claim::Any, &nothing)?;
         wiring.settle_names(names);
-        Ok(())
+        match self.is_there_still(ties)? {
+            true => Ok(()),
+            // whoever disconnects it meanwhile may have ended the leading before it began here
+            false => {
+                let container = Some(&container);
+                let network = self;
+                let departure = Departure {
+                    network,
+                    ties,
+                    container,
+                };
+                stop_answering(&departure, &[ties.spec.id])
+            }
+        }
+    }
+
+    fn is_there_still(&self, ties: &Ties) -> Result<bool> {
+        let Some(ledger) = self.ledger() else {
+            return Ok(true);
+        };
+        ledger.look()?;
+        let record = ledger.get(&Body::endpoint_key(ties.spec.id));
+        Ok(record.is_some_and(|record| record.phase == Phase::There))
     }
 }

@@ -233,3 +233,25 @@ fn who_answers_nobody_ends_the_leading_of_what_it_has_connected() {
         assert_eq!(led.unwrap_or_default(), "");
     }
 }
+
+#[test]
+fn a_container_that_goes_while_it_begins_to_be_served_is_as_it_was() {
+    let realm = Realm::new();
+    let daemon = realm.open();
+    let service = daemon.serve().unwrap();
+    let _one = network(&daemon, "one");
+    let other = Host::open_with(realm.config().resolver(Switch::Off)).unwrap();
+    let one = other.network("one").unwrap();
+    let (web, _web) = resident();
+    let round = |round: &usize| {
+        connect(&one, &web);
+        // whoever serves looks every 20 ms
+        std::thread::sleep(Duration::from_micros(400) * u32::try_from(*round).unwrap());
+        one.disconnect("web").unwrap();
+        service.look().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        let led = output(web.netns(), "nft list tables");
+        led.is_none_or(|led| !led.is_empty())
+    };
+    assert_eq!((0..ROUNDS).filter(round).count(), 0);
+}
