@@ -30,18 +30,25 @@ impl Network {
     /// The address is in use, reserved, or in none of the network's subnets.
     pub fn reserve(&self, container: &ContainerName, address: impl Into<IpAddr>) -> Result<()> {
         let address = address.into();
-        let attempt = || format!("reserve {address} for {container} on {}", self.name());
-        self.catch_up().map_err(|error| error.during(attempt()))?;
+        let reserved = self.attempt(|| self.try_reserve(container, address));
+        reserved.map_err(|error| {
+            error.during(format!(
+                "reserve {address} for {container} on {}",
+                self.name()
+            ))
+        })
+    }
+
+    fn try_reserve(&self, container: &ContainerName, address: IpAddr) -> Result<()> {
         let reservation = Reservation {
             network: self.id(),
             container: container.clone(),
             address,
         };
         let reserved = self.0.members.lock().reserve(container, address);
-        reserved.map_err(|fault| Error::of(attempt(), vec![fault]))?;
-        self.write_reservation(reservation).map_err(|error| {
+        reserved.map_err(|fault| Error::of("", vec![fault]))?;
+        self.write_reservation(reservation).inspect_err(|_| {
             self.0.members.lock().unreserve_at(container, address);
-            error.during(attempt())
         })
     }
 

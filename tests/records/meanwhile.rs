@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bridgework::plan::Switch;
 use bridgework::record::{Body, OwnerId, Phase, Record, Revision, Tenure};
 use bridgework::store::{Change, Changes, Expected, Memory, Store, StoreError};
-use bridgework::{Endpoint, EndpointConfig, Host, HostConfig, Netns, NetworkConfig};
+use bridgework::{ContainerName, Endpoint, EndpointConfig, Host, HostConfig, Netns, NetworkConfig};
 use parking_lot::Mutex;
 
 use crate::in_part::all_but_states;
@@ -335,4 +335,27 @@ fn who_has_the_name_of_a_dead_container_by_now_is_not_pruned() {
         assert_eq!(left.len(), 1, "at look {nth}");
         assert_eq!(left[0].container_id, again.id(), "at look {nth}");
     }
+}
+
+#[test]
+fn an_address_that_another_one_reserves_meanwhile_for_the_same_name_is_reserved() {
+    let (netns, store, eventful) = begin();
+    let one = unwatched(&netns, Arc::new(store.open()));
+    let network = one.create_network(net("web")).unwrap();
+    network.persist().unwrap();
+    let other = unwatched(&netns, eventful.clone());
+    let there = other.network("web").unwrap();
+    let kept = there.connect(&lab::container("app")).unwrap().ip();
+    let db = "db".parse().unwrap();
+    let act = {
+        let db = ContainerName::clone(&db);
+        move || network.reserve(&db, kept).unwrap()
+    };
+    eventful.write.set(1, Box::new(act));
+    there.reserve(&db, kept).unwrap();
+    assert!(eventful.write.has_happened());
+    let app = there.connect(&lab::container("app")).unwrap();
+    assert_ne!(app.ip(), kept);
+    let db = there.connect(&lab::container("db")).unwrap();
+    assert_eq!(db.ip(), kept);
 }
