@@ -186,7 +186,7 @@ fn led_after_its_end(daemon: &Host, by: &Host) -> usize {
     let (at_daemon, at_other) = (daemon.network("one").unwrap(), by.network("one").unwrap());
     let (web, _web) = resident();
     let is_over = AtomicBool::new(false);
-    let led = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 service.look().unwrap();
@@ -201,8 +201,7 @@ fn led_after_its_end(daemon: &Host, by: &Host) -> usize {
         let led = (0..ROUNDS).filter(round).count();
         is_over.store(true, Ordering::Relaxed);
         led
-    });
-    led
+    })
 }
 
 #[test]
