@@ -1,3 +1,5 @@
+//! Who has a namespace open, of processes that a made-up `/proc` tells of.
+
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
