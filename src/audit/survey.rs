@@ -218,7 +218,14 @@ fn policy_rules(
 ) -> Vec<PolicyRule> {
     let known = firewall.uplinks.iter();
     let known = known.filter(|uplink| elements.contains(&uplink.element));
-    let barriers = known.flat_map(|uplink| firewall.barriers_of(&uplink.link));
+    let barriers = known
+        .clone()
+        .flat_map(|uplink| firewall.barriers_of(&uplink.link));
+    let reminders = known.flat_map(|uplink| {
+        let families = uplink.families.iter();
+        let raised = families.filter(|family| elements.contains(&family.raised));
+        raised.map(|family| family.reminder(&uplink.link))
+    });
     let of_network = |step: &Step| match step {
         Step::AddPolicyRule(rule) => Some(rule.clone()),
         _ => None,
@@ -227,6 +234,7 @@ fn policy_rules(
     let shared = firewall.rules.iter().cloned();
     shared
         .chain(barriers)
+        .chain(reminders)
         .chain(plans.filter_map(of_network))
         .collect()
 }

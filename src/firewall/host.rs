@@ -49,17 +49,27 @@ pub(crate) fn elements_of_way_out(name: &LinkName) -> Vec<Element> {
 
 /// The rules that a link has while it is such a one.
 pub(crate) fn barriers_of_way_out(name: &LinkName) -> impl Iterator<Item = PolicyRule> {
-    let by = name.clone();
-    FAMILIES.into_iter().map(move |family| PolicyRule {
-        by: Some(by.clone()),
-        ..barrier(family)
+    let name = name.clone();
+    FAMILIES.into_iter().flat_map(move |family| {
+        let barrier = PolicyRule {
+            by: Some(name.clone()),
+            ..barrier(family)
+        };
+        [barrier, UplinkFamily::reminder_of(family, &name)]
     })
 }
 
-/// The settings of the link that are as they are since it is such a one, as these elements say.
-pub(crate) fn raised_settings(there: &[Element], name: &LinkName) -> Vec<Sysctl> {
+/// The settings of the link that are as they are since it is such a one, as these elements or rules say.
+pub(crate) fn raised_settings(
+    there: &[Element],
+    rules: &[PolicyRule],
+    name: &LinkName,
+) -> Vec<Sysctl> {
     let words = Words::new(TableFamily::Inet, UPLINK_COMMENT);
-    let is_raised = |family: &Family| there.contains(&raised(&words, name, *family));
+    let is_raised = |family: &Family| {
+        there.contains(&raised(&words, name, *family))
+            || rules.contains(&UplinkFamily::reminder_of(*family, name))
+    };
     let families = FAMILIES.into_iter().filter(is_raised);
     families
         .map(|family| UplinkFamily::setting_of(family, name))

@@ -163,7 +163,7 @@ impl Host {
         if self.0.config.firewall.is_on() {
             // that it forwards since other networks are reached by it is their doing
             let there = self.kernel().elements(&bare_firewall(&snapshot))?;
-            let raised = raised_settings(&there, &name);
+            let raised = raised_settings(&there, &self.kernel().policy()?, &name);
             let all = adopted.settings.iter_mut();
             let lifted = all.filter(|(key, _)| raised.contains(key));
             lifted.for_each(|(_, value)| *value = 0);

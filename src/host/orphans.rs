@@ -10,7 +10,7 @@ use crate::firewall::{UPLINK_COMMENT, bare_firewall};
 use crate::plan::nft::Element;
 use crate::plan::{
     ALIAS_MARK, HostFirewall, Link, PROHIBITION_TABLE, Plan, PolicyRule, Prohibition,
-    ROUTE_PROTOCOL, Side, Step,
+    ROUTE_PROTOCOL, Side, Step, UplinkFamily,
 };
 use crate::record::{Body, Record};
 use crate::snapshot::{LinkState, RouteState, Snapshot};
@@ -130,6 +130,7 @@ impl Host {
         orphans.extend(prohibitions.into_iter().map(Orphan::Prohibition));
         let going: BTreeSet<&str> = links.iter().map(|state| state.name.as_str()).collect();
         let rules = unowned_rules(seen, (&networks.0, &going), has_networks);
+        plan.extend(forwarded_no_more(seen, &rules));
         plan.extend(rules.iter().cloned().map(Step::DeletePolicyRule));
         orphans.extend(rules.into_iter().map(Orphan::PolicyRule));
         if !has_networks && !seen.elements.is_empty() {
@@ -233,6 +234,19 @@ fn unowned_prohibitions(snapshot: &Snapshot, owned: &BTreeSet<Subnet>) -> Vec<Pr
     unowned
         .map(|subnet| Prohibition { subnet, table })
         .collect()
+}
+
+/// What was not forwarded before networks were there is not forwarded again.
+fn forwarded_no_more(seen: &Marked, rules: &[PolicyRule]) -> Vec<Step> {
+    let reminded_of = rules.iter().filter_map(UplinkFamily::reminded_of);
+    let is_there = |link: &LinkName| seen.snapshot.link_named(link.as_str()).is_some();
+    let there = reminded_of.filter(|(link, _)| is_there(link));
+    let steps = there.map(|(link, family)| Step::SetSysctl {
+        side: Side::Host,
+        key: UplinkFamily::setting_of(family, link),
+        value: 0,
+    });
+    steps.collect()
 }
 
 /// Rules of links that are neither a network's nor stay; all of them where there is no network.

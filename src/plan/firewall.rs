@@ -1,7 +1,7 @@
 //! Changes to the packet filter, as plain data: what all networks of a host share, and what moves.
 
 use super::nft::{Element, Table};
-use super::policy::PolicyRule;
+use super::policy::{PolicyAction, PolicyRule};
 use super::sysctl::{ConfScope, Ipv4Conf, Ipv6Conf, Sysctl};
 use crate::addr::{Family, LinkName};
 
@@ -84,6 +84,9 @@ pub struct UplinkFamily {
     pub passing: Vec<Element>,
 }
 
+/// Where reminders stand among the rules.
+const REMINDER: u32 = 9806;
+
 impl UplinkFamily {
     /// The setting by which what comes in by `link` is forwarded.
     #[must_use]
@@ -100,6 +103,28 @@ impl UplinkFamily {
         let all = Sysctl::Ipv6(ConfScope::All, Ipv6Conf::Forwarding);
         let all = (self.family == Family::V6).then_some(all);
         all.into_iter().chain([self.setting(link)])
+    }
+
+    /// The rule of the routing policy that says, once somebody has flushed the tables, that nothing was
+    /// forwarded before. It does nothing else.
+    pub(crate) fn reminder(&self, link: &LinkName) -> PolicyRule {
+        Self::reminder_of(self.family, link)
+    }
+
+    pub(crate) fn reminder_of(family: Family, link: &LinkName) -> PolicyRule {
+        PolicyRule {
+            family,
+            priority: REMINDER,
+            by: Some(link.clone()),
+            unless_marked: None,
+            action: PolicyAction::Nop,
+        }
+    }
+
+    /// What the rule is a reminder of, if it is one.
+    pub(crate) fn reminded_of(rule: &PolicyRule) -> Option<(&LinkName, Family)> {
+        let link = rule.by.as_ref()?;
+        (*rule == Self::reminder_of(rule.family, link)).then_some((link, rule.family))
     }
 
     pub(crate) fn setting_of(family: Family, link: &LinkName) -> Sysctl {

@@ -92,11 +92,11 @@ ip -4 rule add pref 9809 nop protocol 98
 nft 'get element inet t uplinks { "lan0" }' > /dev/null 2>&1 || {
 nft 'add element inet t uplinks { "lan0" comment "out" }'
 ip -6 rule add pref 9805 iif lan0 fwmark 0/0x8000000 lookup 9805 protocol 98
-test "$(sysctl -n net.ipv6.conf.all.forwarding)" = 1 || test "$(sysctl -n net/ipv6/conf/lan0/force_forwarding)" = 1 || { nft 'add element inet t within { "lan0" . "lan0" comment "out" : accept }'; nft 'add element inet t raised { ipv6 . "lan0" comment "out" }'; sysctl -w net/ipv6/conf/lan0/force_forwarding=1; }
+test "$(sysctl -n net.ipv6.conf.all.forwarding)" = 1 || test "$(sysctl -n net/ipv6/conf/lan0/force_forwarding)" = 1 || { ip -6 rule add pref 9806 iif lan0 nop protocol 98; nft 'add element inet t within { "lan0" . "lan0" comment "out" : accept }'; nft 'add element inet t raised { ipv6 . "lan0" comment "out" }'; sysctl -w net/ipv6/conf/lan0/force_forwarding=1; }
 }"#;
 
 const RETIRED: &str = r#"nft list set inet t bridges | grep -q elements || {
-nft 'get element inet t raised { ipv6 . "lan0" }' > /dev/null 2>&1 && sysctl -w net/ipv6/conf/lan0/force_forwarding=0
+nft 'get element inet t raised { ipv6 . "lan0" }' > /dev/null 2>&1 && sysctl -w net/ipv6/conf/lan0/force_forwarding=0 && ip -6 rule del pref 9806 iif lan0 nop protocol 98
 ip -6 rule del pref 9805 iif lan0 fwmark 0/0x8000000 lookup 9805 protocol 98
 ip -4 rule del pref 9809 nop protocol 98
 nft delete table inet t

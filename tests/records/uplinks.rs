@@ -74,6 +74,49 @@ fn what_keeps_others_out_is_made_again_by_one_that_came_later() {
     lab::wait_until("the link among the raised ones again", is_raised);
 }
 
+/// One process for each command, and nobody who watches.
+#[test]
+fn what_keeps_others_out_is_made_again_by_one_that_came_after_a_flush() {
+    let (ground, _neighbour) = with_a_way_out(with_a_network);
+    let (listing, forwarding) = (
+        "nft list set inet bridgework raised",
+        "sysctl -n net.ipv4.conf.lan0.forwarding",
+    );
+    let is_raised = || {
+        let listed = lab::output(&ground.netns, listing);
+        listed.is_some_and(|listed| listed.contains("lan0"))
+    };
+    if !is_raised() {
+        return;
+    }
+    lab::output(&ground.netns, "nft delete table inet bridgework").unwrap();
+    let one_shot = || Host::open_with(ground.config().watch(Switch::Off)).unwrap();
+    one_shot().repair().unwrap();
+    assert!(is_raised(), "what comes by it is forwarded to anybody");
+    assert_eq!(one_shot().check().unwrap(), []);
+    one_shot().network("net").unwrap().remove().unwrap();
+    let left = lab::output(&ground.netns, forwarding).unwrap();
+    assert_eq!(left.trim(), "0");
+    let rules = lab::ip_json(&ground.netns, "rule show").unwrap_or_default();
+    assert_eq!(rules.len(), 3, "the kernel's own: {rules:?}");
+}
+
+/// Nobody came between the flush and the last network's end.
+#[test]
+fn what_was_not_forwarded_before_is_not_after_the_last_network_is_gone_behind_a_flush() {
+    let (ground, _neighbour) = with_a_way_out(with_a_network);
+    let flushed = lab::output(&ground.netns, "nft flush ruleset");
+    if flushed.is_none() {
+        return;
+    }
+    let host = Host::open_with(ground.config().watch(Switch::Off)).unwrap();
+    host.network("net").unwrap().remove().unwrap();
+    let forwarding = "sysctl -n net.ipv4.conf.lan0.forwarding";
+    assert_eq!(lab::output(&ground.netns, forwarding).unwrap().trim(), "0");
+    let rules = lab::ip_json(&ground.netns, "rule show").unwrap_or_default();
+    assert_eq!(rules.len(), 3, "the kernel's own: {rules:?}");
+}
+
 /// As [`with_a_way_out`], with a network and a link that has no IPv6 yet.
 fn with_ipv4_alone() -> (Ground, (VethPair, Container)) {
     let ground = Ground::new();

@@ -122,8 +122,11 @@ impl State {
             if !forwards {
                 lowered.push(family);
             }
-            // another process may have raised it before
-            if !forwards || raised.contains(&family.raised.key) {
+            let reminder = family.reminder(&uplink.link);
+            // another process may have raised it before, and the tables may have been flushed since
+            let is_raised = || raised.contains(&family.raised.key);
+            if !forwards || is_raised() || reminders(doorway)?.contains(&reminder) {
+                add_rule(doorway, &reminder)?;
                 elements.extend(family.passing.iter().cloned());
                 elements.push(family.raised.clone());
             }
@@ -168,11 +171,10 @@ impl State {
                 }
             }
         }
-        let (raised, uplinks) = (
-            keys(socket, table, "raised")?,
-            keys(socket, table, "uplinks")?,
-        );
-        self.lower(doorway, &raised)?;
+        let uplinks = keys(socket, table, "uplinks")?;
+        let names: Vec<&LinkName> = uplinks.iter().filter_map(|key| link_of(key)).collect();
+        let unsaid = unsaid_uplinks(doorway, (firewall, &names))?;
+        self.lower(doorway, firewall, &unsaid)?;
         let tables = firewall.tables.iter();
         let changes: Vec<Change<'_>> = tables
             .map(|table| Change::DeleteTable(table.family, table.name, Absence::Accepted))
@@ -180,12 +182,14 @@ impl State {
         let deleted = self.socket()?.commit(&changes, Some(generation));
         deleted.map_err(|error| explain(error, &[]))?;
         self.wanted = Wanted::default();
-        let names: Vec<&LinkName> = uplinks.iter().filter_map(|key| link_of(key)).collect();
-        let unsaid = unsaid_uplinks(doorway, (firewall, &names))?;
-        let names = names.into_iter().chain(unsaid);
+        let reminders = match &unsaid {
+            Unsaid::Known(_) => reminders(doorway)?,
+            Unsaid::OfOthers => Vec::new(),
+        };
+        let names = names.into_iter().chain(unsaid.links());
         let barriers = names.flat_map(|link| firewall.barriers_of(link));
         let barriers: Vec<PolicyRule> = barriers.collect();
-        for rule in barriers.iter().chain(&firewall.rules) {
+        for rule in barriers.iter().chain(&firewall.rules).chain(&reminders) {
             delete_rule(doorway, rule)?;
         }
         Ok(Outcome::Gone)
@@ -194,7 +198,8 @@ impl State {
     /// Somebody has made a network while what all share was about to go.
     fn lift(&mut self, doorway: &mut Doorway, firewall: &HostFirewall) -> Result<(), Refusal> {
         let raised = keys(self.socket()?, first(firewall)?, "raised")?;
-        for (link, family) in raised.iter().filter_map(|key| link_and_family(key)) {
+        let reminders = reminders(doorway)?;
+        for (link, family) in all_raised(&raised, &reminders) {
             match doorway.set_sysctl(&UplinkFamily::setting_of(family, link), 1) {
                 Err(refusal) if refusal.errno == Errno::ENOENT => {}
                 lifted => lifted?,
@@ -204,8 +209,18 @@ impl State {
     }
 
     /// What was not forwarded before is not forwarded again, while the filter still keeps it in.
-    fn lower(&self, doorway: &mut Doorway, raised: &[Vec<Field>]) -> Result<(), Refusal> {
-        for (link, family) in raised.iter().filter_map(|key| link_and_family(key)) {
+    fn lower(
+        &mut self,
+        doorway: &mut Doorway,
+        firewall: &HostFirewall,
+        unsaid: &Unsaid<'_>,
+    ) -> Result<(), Refusal> {
+        let raised = keys(self.socket()?, first(firewall)?, "raised")?;
+        let reminders = match unsaid {
+            Unsaid::Known(_) => reminders(doorway)?,
+            Unsaid::OfOthers => Vec::new(),
+        };
+        for (link, family) in all_raised(&raised, &reminders) {
             match doorway.set_sysctl(&UplinkFamily::setting_of(family, link), 0) {
                 // the link is gone
                 Err(refusal) if refusal.errno == Errno::ENOENT => {}
@@ -216,17 +231,28 @@ impl State {
     }
 }
 
-/// The uplinks that no element tells of: their link came later, or somebody has flushed the tables. None
-/// where any other link has a barrier, which is that of a network that was flushed and is not known here.
+/// The uplinks that no element tells of: their link came later, or somebody has flushed the tables.
+enum Unsaid<'f> {
+    Known(Vec<&'f LinkName>),
+    /// Another link has a barrier, which is that of a network that was flushed and is not known here.
+    OfOthers,
+}
+
+impl<'f> Unsaid<'f> {
+    fn links(self) -> Vec<&'f LinkName> {
+        match self {
+            Self::Known(links) => links,
+            Self::OfOthers => Vec::new(),
+        }
+    }
+}
+
 fn unsaid_uplinks<'f>(
     doorway: &mut Doorway,
     (firewall, said): (&'f HostFirewall, &[&LinkName]),
-) -> Result<Vec<&'f LinkName>, Refusal> {
+) -> Result<Unsaid<'f>, Refusal> {
     let uplinks = firewall.uplinks.iter().map(|uplink| &uplink.link);
     let unsaid: Vec<&LinkName> = uplinks.filter(|link| !said.contains(link)).collect();
-    if unsaid.is_empty() {
-        return Ok(unsaid);
-    }
     for barrier in &firewall.barriers {
         let rules = doorway
             .route
@@ -236,10 +262,29 @@ fn unsaid_uplinks<'f>(
             rule.priority == barrier.priority && rule.by.as_ref().is_some_and(is_unknown)
         };
         if rules.iter().any(is_anothers) {
-            return Ok(Vec::new());
+            return Ok(Unsaid::OfOthers);
         }
     }
-    Ok(unsaid)
+    Ok(Unsaid::Known(unsaid))
+}
+
+/// The rules that remind of what was not forwarded before.
+fn reminders(doorway: &mut Doorway) -> Result<Vec<PolicyRule>, Refusal> {
+    let mut found = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        found.extend(doorway.route.dump(policy::dump(family), &policy::RULE)?);
+    }
+    found.retain(|rule| UplinkFamily::reminded_of(rule).is_some());
+    Ok(found)
+}
+
+/// What the tables say, and what is remembered of them.
+fn all_raised<'a>(
+    raised: &'a [Vec<Field>],
+    reminders: &'a [PolicyRule],
+) -> impl Iterator<Item = (&'a LinkName, Family)> {
+    let raised = raised.iter().filter_map(|key| link_and_family(key));
+    raised.chain(reminders.iter().filter_map(UplinkFamily::reminded_of))
 }
 
 /// Whether what comes in by the link is forwarded as it is.

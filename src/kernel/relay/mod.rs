@@ -1,5 +1,6 @@
 //! What the kernel can't lead to a container, carried over by this process: what comes to `::1`,
-//! what comes from an address of a link's own (`fe80::/10`), which no router leads on, and IPv6 for a container that has IPv4 alone. The container sees the host as its client.
+//! what comes from an address of a link's own (`fe80::/10`), which no router leads on, and IPv6 for a
+//! container that has IPv4 alone. The container sees the host as its client.
 //!
 //! One thread does it for all ports of a host; it is there as long as a port is relayed. What it
 //! takes of the process is bounded ([`Limits`]): 2 descriptors and at most 32 KiB for a connection,

@@ -26,12 +26,13 @@ impl Keeper for HostKeeper {
         let Some(registry) = self.0.upgrade() else {
             return;
         };
-        let _go_on_till_they_end = registry.foundation().kernel.forget_what_was_not_led();
         registry.tell(repaired.heard, || EventKind::Repair {
             scope: RepairScope::Tables,
             parts: repaired.deviations.len() as u64,
             by: repaired.by.map(|(pid, name)| EventProcess { pid, name }),
         });
+        // all is as it was before; what began meanwhile may take a while to find
+        let _go_on_till_they_end = registry.foundation().kernel.forget_what_was_not_led();
     }
 
     fn judge(&self, change: &Change) -> Option<(Subject, Verdict)> {

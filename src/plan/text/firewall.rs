@@ -47,7 +47,8 @@ fn raise_uplink(f: &mut Formatter<'_>, firewall: &HostFirewall, uplink: &Uplink)
             Family::V6 => format!("{} || ", is_on("net.ipv6.conf.all.forwarding")),
             Family::V4 => String::new(),
         };
-        write!(f, "\n{for_all}{} || {{ ", is_on(&setting))?;
+        let reminder = line("add", &family.reminder(&uplink.link));
+        write!(f, "\n{for_all}{} || {{ {reminder}; ", is_on(&setting))?;
         for element in family.passing.iter().chain([&family.raised]) {
             write!(f, "{}; ", element)?;
         }
@@ -69,7 +70,11 @@ pub(super) fn retire(f: &mut Formatter<'_>, firewall: &HostFirewall) -> fmt::Res
             let setting = format!("{}=0", family.setting(&uplink.link));
             let is_raised = family.raised.to_get();
             let lower = quote(setting);
-            write!(f, "\n{is_raised} > /dev/null 2>&1 && sysctl -w {lower}")?;
+            let forget = line("del", &family.reminder(&uplink.link));
+            write!(
+                f,
+                "\n{is_raised} > /dev/null 2>&1 && sysctl -w {lower} && {forget}"
+            )?;
         }
         let mut barriers = firewall.barriers_of(&uplink.link);
         barriers.try_for_each(|rule| write!(f, "\n{}", line("del", &rule)))?;
