@@ -7,7 +7,7 @@ use bridgework::{Container, Device, Host, HostConfig, Netns, VethPair};
 use serde_json::{Value, json};
 
 use crate::ground::{Ask, Machine, Pod, address};
-use crate::lab::{DEADLINE, neighbour, wait_until};
+use crate::lab::{DEADLINE, neighbour, wait_for, wait_until};
 
 /// Somebody outside of the machine, at 192.0.2.1 and 2001:db8::1 on its side.
 pub(crate) fn outside(machine: &Machine) -> (VethPair, Container) {
@@ -111,7 +111,7 @@ fn a_port_that_another_container_has_is_refused_and_nothing_is_left() {
 /// Whom a datagram from the container comes from, as the other one sees it.
 fn seen_by(outside: &Container, pod: &Pod) -> Option<IpAddr> {
     let bind = || UdpSocket::bind("192.0.2.9:7");
-    let socket = outside.run(bind).expect("inside").expect("a socket");
+    let socket = wait_for("a socket", || outside.run(bind).expect("inside").ok());
     let patience = std::time::Duration::from_millis(700);
     socket.set_read_timeout(Some(patience)).expect("a timeout");
     let send = || UdpSocket::bind("0.0.0.0:0")?.send_to(b"?", "192.0.2.9:7");

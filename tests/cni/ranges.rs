@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::ground::{Ask, Machine, Pod, address};
 use crate::lab::machine::global_addresses;
-use crate::lab::{output, udp_both_ways};
+use crate::lab::{output, udp_both_ways, wait_for};
 use crate::ports::outside;
 
 /// Two sets of either family, not in the order of families.
@@ -45,8 +45,8 @@ fn seen_from(outside: &Container, pod: &Pod, source: IpAddr) -> Option<IpAddr> {
         IpAddr::V6(_) => "2001:db8::9".parse().expect("it"),
     };
     let at = SocketAddr::new(far, 7);
-    let socket = outside.run(|| UdpSocket::bind(at)).expect("inside");
-    let socket = socket.expect("a socket");
+    let bind = || outside.run(|| UdpSocket::bind(at)).expect("inside").ok();
+    let socket = wait_for("a socket", bind);
     let patience = Duration::from_secs(3);
     socket.set_read_timeout(Some(patience)).expect("a timeout");
     let send = || UdpSocket::bind(SocketAddr::new(source, 0))?.send_to(b"?", at);

@@ -8,7 +8,7 @@ use bridgework::{EndpointConfig, Netns};
 
 use crate::attack::{Attack, held};
 use crate::frames::{BROADCAST, in_frame, udp, wire};
-use crate::lab::DEADLINE;
+use crate::lab::{DEADLINE, wait_for};
 use crate::world::{Ground, Place, World};
 
 const PORT: u16 = 4000;
@@ -56,7 +56,7 @@ fn lies(world: &World, to: [IpAddr; 2], names: [[&'static str; 2]; 3]) -> Vec<Li
 /// What comes to a machine at that port until the honest one comes.
 fn heard(netns: &Netns, send: impl FnOnce()) -> Vec<Vec<u8>> {
     let any = || UdpSocket::bind(at(std::net::Ipv6Addr::UNSPECIFIED.into()));
-    let listening = netns.run(any).unwrap().unwrap();
+    let listening = wait_for("a socket", || netns.run(any).unwrap().ok());
     listening.set_read_timeout(Some(DEADLINE)).unwrap();
     send();
     let mut all = Vec::new();

@@ -64,6 +64,17 @@ pub fn wait_until(what: &str, mut met: impl FnMut() -> bool) {
     }
 }
 
+/// What is had in the end, trying it again and again; panics with `what` at the deadline. Of what was
+/// closed, programs that other tests are just starting have a copy until they run.
+pub fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let mut had = None;
+    wait_until(what, || {
+        had = attempt();
+        had.is_some()
+    });
+    had.expect("it was waited for")
+}
+
 /// Waits until what is looked at is `wanted`, looking again and again; at the deadline panics with
 /// what is different.
 pub fn wait_until_it_is<T: PartialEq + Debug>(wanted: &T, look: impl Fn() -> T) {

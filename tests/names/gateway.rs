@@ -9,7 +9,7 @@ use bridgework::{Netns, Network, NetworkConfig, ResolverScope};
 use super::ask::{receive_framed, send_framed};
 use super::dns::{self, A, AAAA, Message, NXDOMAIN, SERVFAIL, query};
 use super::ground::Ground;
-use super::lab::{DEADLINE, wait_until};
+use super::lab::{DEADLINE, wait_for};
 use super::upstream::Upstream;
 
 /// Longer than any answer takes, by far; shorter than a test may.
@@ -119,12 +119,7 @@ fn nobody_listens_there_once_the_network_is_gone_and_a_taken_port_is_told_of() {
     drop(shop);
     let before = ground.host.snapshot().unwrap();
     let any = || UdpSocket::bind("0.0.0.0:53");
-    let mut other = None;
-    // of what was closed, programs that other tests were just starting have a copy
-    wait_until("it is free", || {
-        other = ground.host.netns().run(any).unwrap().ok();
-        other.is_some()
-    });
+    let other = wait_for("it is free", || ground.host.netns().run(any).unwrap().ok());
     let error = ground.host.create_network(config()).unwrap_err();
     assert!(error.is_exists(), "{error}");
     assert!(error.to_string().contains("10.77.0.1:53"), "{error}");

@@ -48,13 +48,7 @@ fn programs_may_have_port_53_of_every_other_address_and_of_all() {
     ];
     for place in &places {
         let bind = || Ok::<_, std::io::Error>((UdpSocket::bind(place)?, TcpListener::bind(place)?));
-        let mut held = None;
-        // what another test begins has the sockets of the last round, too, until it is executed
-        lab::wait_until(place, || {
-            held = web.run(bind).unwrap().ok();
-            held.is_some()
-        });
-        let (udp, _tcp) = held.unwrap();
+        let (udp, _tcp) = lab::wait_for(place, || web.run(bind).unwrap().ok());
         let asker = client(&web);
         assert_eq!(
             asker.ask_for("db", A).says(),

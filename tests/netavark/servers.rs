@@ -18,8 +18,8 @@ fn netns() -> Netns {
 /// before.
 fn is_passed_on(container: &Netns, gateway: &str, stub: &Netns, to: &str) -> bool {
     let at = SocketAddr::new(to.parse().expect("an address"), 53);
-    let udp = stub.run(|| UdpSocket::bind(at)).expect("inside");
-    let udp = udp.expect("a socket");
+    let bind = || stub.run(|| UdpSocket::bind(at)).expect("inside").ok();
+    let udp = lab::wait_for("a socket", bind);
     udp.set_read_timeout(Some(lab::DEADLINE)).expect("a socket");
     let mut buffer = [0; 512];
     std::thread::scope(|scope| {

@@ -36,8 +36,8 @@ fn way_out(container: &Container) -> String {
 
 /// Whether a connection to that port of the host's comes to port 80 of the container.
 fn leads(host: &Host, port: u16, server: &Container) -> bool {
-    let listening = server.run(|| TcpListener::bind("0.0.0.0:80"));
-    let listening = listening.unwrap().unwrap();
+    let bind = || server.run(|| TcpListener::bind("0.0.0.0:80")).unwrap().ok();
+    let listening = lab::wait_for("a listener", bind);
     let at = SocketAddr::from(([10, 89, 0, 1], port));
     let connect = || TcpStream::connect_timeout(&at, Duration::from_secs(2));
     let connected = host.netns().run(connect).unwrap();

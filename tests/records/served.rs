@@ -91,7 +91,7 @@ fn containers_that_others_connect_are_answered_and_their_ports_held_until_they_g
 /// Until somebody in the container hears at that address what is sent to a port of the host's.
 fn await_heard(host: &Netns, container: &Netns, at: [u8; 4], port: u16) {
     let bind = move || UdpSocket::bind((std::net::Ipv4Addr::from(at), 80));
-    let server = container.run(bind).unwrap().unwrap();
+    let server = lab::wait_for("a socket", || container.run(bind).unwrap().ok());
     server.set_nonblocking(true).unwrap();
     let client = host.run(|| UdpSocket::bind("[::1]:0")).unwrap().unwrap();
     lab::wait_until("what is sent to the port is heard", || {

@@ -82,7 +82,8 @@ fn making_the_default_network_is_all_or_nothing() {
 
 #[test]
 fn adopting_the_default_network_is_all_or_nothing() {
-    sweep_default("adopted", &[ALL, "read settings", ALL], put_bridge);
+    let looks = [ALL, "read settings", "read the routing policy", ALL];
+    sweep_default("adopted", &looks, put_bridge);
 }
 
 /// What is there before a container is attached.
