@@ -37,7 +37,8 @@ use crate::spec::{EndpointSpec, NetworkSpec};
 pub struct Event {
     /// When it was done.
     pub at: Timestamp,
-    /// How long it took from the call on; zero of what another process did.
+    /// How long it took from the call on; of [`EventKind::Unpublish`] from when ports began to be closed;
+    /// zero of what another process did.
     pub took: Duration,
     /// What happened.
     pub kind: EventKind,

@@ -15,8 +15,8 @@ use crate::errno::Errno;
 use crate::error::Result;
 use crate::netlink::frame::Refusal;
 use crate::netlink::socket::NetlinkSocket;
-use crate::netlink::{address, link, read, route};
-use crate::plan::{Ipv6Conf, Sysctl};
+use crate::netlink::{address, link, policy, read, route};
+use crate::plan::{Ipv6Conf, PolicyRule, Sysctl};
 use crate::snapshot::{Snapshot, View};
 
 #[derive(Debug)]
@@ -36,6 +36,13 @@ impl Doorway {
             ipv4: open_directory("/proc/sys/net/ipv4/conf"),
             ipv6: open_directory("/proc/sys/net/ipv6/conf"),
         })
+    }
+
+    /// The routing policy's rules that bear our mark.
+    pub(super) fn policy(&mut self) -> std::result::Result<Vec<PolicyRule>, Refusal> {
+        let mut rules = self.route.dump(policy::dump(Family::V4), &policy::RULE)?;
+        rules.extend(self.route.dump(policy::dump(Family::V6), &policy::RULE)?);
+        Ok(rules)
     }
 
     pub(super) fn check_privilege(&mut self) -> Result<()> {

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
 
+use super::doorway::Doorway;
 use super::netns::Netns;
 use super::{Kernel, explain};
 use crate::addr::{Family, LinkName};
 use crate::audit::Survey;
 use crate::errno::Errno;
 use crate::error::Result;
-use crate::netlink::policy;
 use crate::plan::nft::{Deviation, Element};
 use crate::plan::{HostFirewall, PolicyRule, Sysctl};
 
@@ -72,13 +72,7 @@ impl Kernel {
 
     /// The routing policy's rules that bear our mark.
     pub(crate) fn policy(&self) -> Result<Vec<PolicyRule>> {
-        self.with_doorway("read the routing policy", |doorway| {
-            let mut rules = Vec::new();
-            for family in [Family::V4, Family::V6] {
-                rules.extend(doorway.route.dump(policy::dump(family), &policy::RULE)?);
-            }
-            Ok(rules)
-        })
+        self.with_doorway("read the routing policy", Doorway::policy)
     }
 
     /// What these settings are; `None` for those that are not there.

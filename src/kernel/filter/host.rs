@@ -125,7 +125,7 @@ impl State {
             let reminder = family.reminder(&uplink.link);
             // another process may have raised it before, and the tables may have been flushed since
             let is_raised = || raised.contains(&family.raised.key);
-            if !forwards || is_raised() || reminders(doorway)?.contains(&reminder) {
+            if !forwards || is_raised() || doorway.policy()?.contains(&reminder) {
                 add_rule(doorway, &reminder)?;
                 elements.extend(family.passing.iter().cloned());
                 elements.push(family.raised.clone());
@@ -171,10 +171,14 @@ impl State {
                 }
             }
         }
-        let uplinks = keys(socket, table, "uplinks")?;
+        let (raised, uplinks) = (
+            keys(socket, table, "raised")?,
+            keys(socket, table, "uplinks")?,
+        );
         let names: Vec<&LinkName> = uplinks.iter().filter_map(|key| link_of(key)).collect();
-        let unsaid = unsaid_uplinks(doorway, (firewall, &names))?;
-        self.lower(doorway, firewall, &unsaid)?;
+        let policy = doorway.policy()?;
+        let (unsaid, reminders) = of_rules_alone(&policy, (firewall, &names));
+        Self::lower(doorway, all_raised(&raised, reminders.iter().copied()))?;
         let tables = firewall.tables.iter();
         let changes: Vec<Change<'_>> = tables
             .map(|table| Change::DeleteTable(table.family, table.name, Absence::Accepted))
@@ -182,14 +186,10 @@ impl State {
         let deleted = self.socket()?.commit(&changes, Some(generation));
         deleted.map_err(|error| explain(error, &[]))?;
         self.wanted = Wanted::default();
-        let reminders = match &unsaid {
-            Unsaid::Known(_) => reminders(doorway)?,
-            Unsaid::OfOthers => Vec::new(),
-        };
-        let names = names.into_iter().chain(unsaid.links());
+        let names = names.into_iter().chain(unsaid);
         let barriers = names.flat_map(|link| firewall.barriers_of(link));
         let barriers: Vec<PolicyRule> = barriers.collect();
-        for rule in barriers.iter().chain(&firewall.rules).chain(&reminders) {
+        for rule in barriers.iter().chain(&firewall.rules).chain(reminders) {
             delete_rule(doorway, rule)?;
         }
         Ok(Outcome::Gone)
@@ -198,8 +198,8 @@ impl State {
     /// Somebody has made a network while what all share was about to go.
     fn lift(&mut self, doorway: &mut Doorway, firewall: &HostFirewall) -> Result<(), Refusal> {
         let raised = keys(self.socket()?, first(firewall)?, "raised")?;
-        let reminders = reminders(doorway)?;
-        for (link, family) in all_raised(&raised, &reminders) {
+        let policy = doorway.policy()?;
+        for (link, family) in all_raised(&raised, &policy) {
             match doorway.set_sysctl(&UplinkFamily::setting_of(family, link), 1) {
                 Err(refusal) if refusal.errno == Errno::ENOENT => {}
                 lifted => lifted?,
@@ -209,18 +209,11 @@ impl State {
     }
 
     /// What was not forwarded before is not forwarded again, while the filter still keeps it in.
-    fn lower(
-        &mut self,
+    fn lower<'a>(
         doorway: &mut Doorway,
-        firewall: &HostFirewall,
-        unsaid: &Unsaid<'_>,
+        raised: impl Iterator<Item = (&'a LinkName, Family)>,
     ) -> Result<(), Refusal> {
-        let raised = keys(self.socket()?, first(firewall)?, "raised")?;
-        let reminders = match unsaid {
-            Unsaid::Known(_) => reminders(doorway)?,
-            Unsaid::OfOthers => Vec::new(),
-        };
-        for (link, family) in all_raised(&raised, &reminders) {
+        for (link, family) in raised {
             match doorway.set_sysctl(&UplinkFamily::setting_of(family, link), 0) {
                 // the link is gone
                 Err(refusal) if refusal.errno == Errno::ENOENT => {}
@@ -231,60 +224,37 @@ impl State {
     }
 }
 
-/// The uplinks that no element tells of: their link came later, or somebody has flushed the tables.
-enum Unsaid<'f> {
-    Known(Vec<&'f LinkName>),
-    /// Another link has a barrier, which is that of a network that was flushed and is not known here.
-    OfOthers,
-}
-
-impl<'f> Unsaid<'f> {
-    fn links(self) -> Vec<&'f LinkName> {
-        match self {
-            Self::Known(links) => links,
-            Self::OfOthers => Vec::new(),
-        }
-    }
-}
-
-fn unsaid_uplinks<'f>(
-    doorway: &mut Doorway,
-    (firewall, said): (&'f HostFirewall, &[&LinkName]),
-) -> Result<Unsaid<'f>, Refusal> {
+/// The uplinks that no element tells of, since their link came later or somebody has flushed the tables,
+/// and what reminds of those that were raised. None where any other link has a barrier, which is that of
+/// a network that was flushed and is not known here.
+fn of_rules_alone<'a>(
+    policy: &'a [PolicyRule],
+    (firewall, said): (&'a HostFirewall, &[&LinkName]),
+) -> (Vec<&'a LinkName>, Vec<&'a PolicyRule>) {
     let uplinks = firewall.uplinks.iter().map(|uplink| &uplink.link);
     let unsaid: Vec<&LinkName> = uplinks.filter(|link| !said.contains(link)).collect();
-    for barrier in &firewall.barriers {
-        let rules = doorway
-            .route
-            .dump(policy::dump(barrier.family), &policy::RULE)?;
-        let is_unknown = |by: &LinkName| !said.contains(&by) && !unsaid.contains(&by);
-        let is_anothers = |rule: &PolicyRule| {
-            rule.priority == barrier.priority && rule.by.as_ref().is_some_and(is_unknown)
-        };
-        if rules.iter().any(is_anothers) {
-            return Ok(Unsaid::OfOthers);
-        }
+    let is_known = |by: &LinkName| said.contains(&by) || unsaid.contains(&by);
+    let is_anothers = |rule: &PolicyRule| {
+        let mut barriers = firewall.barriers.iter();
+        let is_barrier = barriers
+            .any(|barrier| (barrier.family, barrier.priority) == (rule.family, rule.priority));
+        is_barrier && rule.by.as_ref().is_some_and(|by| !is_known(by))
+    };
+    if policy.iter().any(is_anothers) {
+        return (Vec::new(), Vec::new());
     }
-    Ok(Unsaid::Known(unsaid))
-}
-
-/// The rules that remind of what was not forwarded before.
-fn reminders(doorway: &mut Doorway) -> Result<Vec<PolicyRule>, Refusal> {
-    let mut found = Vec::new();
-    for family in [Family::V4, Family::V6] {
-        found.extend(doorway.route.dump(policy::dump(family), &policy::RULE)?);
-    }
-    found.retain(|rule| UplinkFamily::reminded_of(rule).is_some());
-    Ok(found)
+    let reminds = |rule: &&PolicyRule| UplinkFamily::reminded_of(rule).is_some();
+    let reminders = policy.iter().filter(reminds).collect();
+    (unsaid, reminders)
 }
 
 /// What the tables say, and what is remembered of them.
 fn all_raised<'a>(
     raised: &'a [Vec<Field>],
-    reminders: &'a [PolicyRule],
+    policy: impl IntoIterator<Item = &'a PolicyRule>,
 ) -> impl Iterator<Item = (&'a LinkName, Family)> {
     let raised = raised.iter().filter_map(|key| link_and_family(key));
-    raised.chain(reminders.iter().filter_map(UplinkFamily::reminded_of))
+    raised.chain(policy.into_iter().filter_map(UplinkFamily::reminded_of))
 }
 
 /// Whether what comes in by the link is forwarded as it is.
