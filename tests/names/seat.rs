@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bridgework::plan::Switch;
 use bridgework::store::Memory;
-use bridgework::{Container, ContainerConfig, Host, HostConfig, Netns, Network, NetworkConfig};
+use bridgework::{
+    Container, ContainerConfig, Host, HostConfig, Netns, Network, NetworkConfig, Service,
+};
 
 use super::ask::SERVER;
 use super::dns::{A, Message, query};
@@ -214,14 +216,20 @@ fn nobody_leads_questions_of_a_container_that_is_being_disconnected() {
     assert_eq!(led_after_its_end(&daemon, &other), 0);
 }
 
-#[test]
-fn who_answers_nobody_ends_the_leading_of_what_it_has_connected() {
+/// A host that serves, and its network as another process has it that answers nobody.
+fn served_for_another() -> (Host, Service, Network) {
     let realm = Realm::new();
     let daemon = realm.open();
     let service = daemon.serve().unwrap();
-    let _one = network(&daemon, "one");
+    network(&daemon, "one");
     let other = Host::open_with(realm.config().resolver(Switch::Off)).unwrap();
     let one = other.network("one").unwrap();
+    (daemon, service, one)
+}
+
+#[test]
+fn who_answers_nobody_ends_the_leading_of_what_it_has_connected() {
+    let (_daemon, service, one) = served_for_another();
     let (web, _web) = resident();
     for _ in 0..2 {
         let endpoint = one.connect(&web).unwrap();
@@ -235,12 +243,7 @@ fn who_answers_nobody_ends_the_leading_of_what_it_has_connected() {
 
 #[test]
 fn a_container_that_goes_while_it_begins_to_be_served_is_as_it_was() {
-    let realm = Realm::new();
-    let daemon = realm.open();
-    let service = daemon.serve().unwrap();
-    let _one = network(&daemon, "one");
-    let other = Host::open_with(realm.config().resolver(Switch::Off)).unwrap();
-    let one = other.network("one").unwrap();
+    let (_daemon, service, one) = served_for_another();
     let (web, _web) = resident();
     for round in 0..ROUNDS {
         connect(&one, &web);
